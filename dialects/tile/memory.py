@@ -1,0 +1,281 @@
+"""Loads, stores and atomics on refs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from xdsl.dialects.builtin import IntegerType, StringAttr, TensorType, i1
+from xdsl.ir import Attribute, SSAValue
+from xdsl.irdl import (
+    AnyOf,
+    AttrSizedOperandSegments,
+    BaseAttr,
+    IRDLOperation,
+    ParsePropInAttrDict,
+    irdl_op_definition,
+    operand_def,
+    opt_operand_def,
+    opt_prop_def,
+    opt_result_def,
+    prop_def,
+    result_def,
+    traits_def,
+    var_operand_def,
+)
+from xdsl.utils.exceptions import VerifyException
+
+from ..dims import Dim, dims_of, element_of, tensor_type
+from ..effects import Reads, ReadsAndWrites, Writes
+from ..elementwise import ScalarConstr, ValueConstr
+from .types import RefType, TileType
+
+IndexConstr = AnyOf((BaseAttr(TileType), BaseAttr(IntegerType), BaseAttr(TensorType)))
+"""An index: a tile, a scalar, or an integer tensor."""
+
+ATOMIC_KINDS = ("add", "and", "or", "xor", "xchg", "max", "min")
+SEMANTICS = ("relaxed", "acquire", "release", "acq_rel")
+
+
+def loaded_element(ref: RefType) -> Attribute:
+    """The element type of a value loaded from `ref`: signless where the ref's is unsigned."""
+    element = ref.element_type
+    return IntegerType(element.width.data) if isinstance(element, IntegerType) else element
+
+
+def access_dims(indices: Sequence[SSAValue]) -> tuple[Dim, ...]:
+    """The dims that a subscript selects.
+
+    A tile gives its dim, a scalar none. 1-D index tensors give one axis each (an outer product); as soon as one
+    has rank 2 or more, all have one type and their common axes stand where the first of them stands.
+    """
+    tensors = [index for index in indices if isinstance(index.type, TensorType)]
+    joint = any(len(dims_of(t)) > 1 for t in tensors)
+    dims: list[Dim] = []
+    for index in indices:
+        if isinstance(index.type, TileType):
+            dims.append(index.type.dim)
+        elif isinstance(index.type, TensorType) and (not joint or index is tensors[0]):
+            dims.extend(dims_of(index))
+    return tuple(dims)
+
+
+def access_tiles(op: AccessBase) -> tuple[SSAValue, ...]:
+    """The tile of each axis of an access, in order: index tiles, and `tiles` for the axes of index tensors."""
+    extra = iter(op.tiles)
+    tensors = [index for index in op.indices if isinstance(index.type, TensorType)]
+    joint = any(len(dims_of(t)) > 1 for t in tensors)
+    result: list[SSAValue] = []
+    for index in op.indices:
+        if isinstance(index.type, TileType):
+            result.append(index)
+        elif isinstance(index.type, TensorType) and (not joint or index is tensors[0]):
+            result.extend(next(extra) for _ in dims_of(index))
+    return tuple(result)
+
+
+class AccessBase(IRDLOperation):
+    """What every access to a ref has in common.
+
+    Operands: the `ref`; one of `indices` per dimension of it (see `access_dims`); `tiles`, the tile of each
+    axis that comes from an index tensor, so that padding lanes are known; an optional `mask` (i1, of the
+    access's dims). Lanes past a tile's end or past the ref's size are never touched.
+    """
+
+    ref = operand_def(RefType)
+    indices = var_operand_def(IndexConstr)
+    tiles = var_operand_def(TileType)
+    mask = opt_operand_def(ValueConstr)
+
+    indexing = opt_prop_def(StringAttr)
+    """`pointer` or `tensor_descriptor`, set by assign-indexing."""
+
+    @property
+    def ref_type(self) -> RefType:
+        type_ = self.ref.type
+        assert isinstance(type_, RefType)
+        return type_
+
+    @property
+    def dims(self) -> tuple[Dim, ...]:
+        """The dims that the indices select."""
+        return access_dims(self.indices)
+
+    def verify_access(self, value: Attribute | None) -> None:
+        """Check the indices, and that `value` is what they select (element type included)."""
+        if len(self.indices) != self.ref_type.rank:
+            raise VerifyException(f"{len(self.indices)} indices for a ref of rank {self.ref_type.rank}")
+        tensors = [i.type for i in self.indices if isinstance(i.type, TensorType)]
+        joint = any(len(dims_of(t)) > 1 for t in tensors)
+        if joint and len({dims_of(t) for t in tensors}) > 1:
+            raise VerifyException("index tensors of rank 2 or more must all have the same dims")
+        if any(not isinstance(element_of(t), IntegerType) for t in tensors):
+            raise VerifyException("an index tensor must hold integers")
+        axes = [d for t in (tensors[:1] if joint else tensors) for d in dims_of(t)]
+        tile_dims = [t.type.dim for t in self.tiles if isinstance(t.type, TileType)]
+        if tile_dims != axes:
+            raise VerifyException(f"tiles must name the axes of the index tensors: expected dims {axes}, got {tile_dims}")
+        if self.mask is not None and self.mask.type != tensor_type(i1, *self.dims):
+            raise VerifyException(f"the mask must be {tensor_type(i1, *self.dims)}, got {self.mask.type}")
+        if value is not None and value != (expected := tensor_type(loaded_element(self.ref_type), *self.dims)):
+            raise VerifyException(f"the indices select {expected}, got {value}")
+
+
+@irdl_op_definition
+class LoadOp(AccessBase):
+    """Read a tile of a ref; lanes not read hold `other`, or anything at all when there is none.
+
+    ```mlir
+    %v = tile.load %x[%tile_m, %tile_k] : !tile.ref<...>[!tile.tile<b0>, !tile.tile<b2>] -> tensor<...>
+    ```
+    Effects: reads `ref`. `eviction_policy` is the user's, or the config's by assign-cache-policy.
+    """
+
+    name = "tile.load"
+
+    other = opt_operand_def(ScalarConstr)
+    eviction_policy = opt_prop_def(StringAttr)
+    cache_modifier = opt_prop_def(StringAttr)
+    result = result_def(ValueConstr)
+
+    irdl_options = (AttrSizedOperandSegments(as_property=True), ParsePropInAttrDict())
+    traits = traits_def(Reads)
+    assembly_format = (
+        "$ref `[` $indices `]` (`tiles` `(` $tiles^ `:` type($tiles) `)`)? (`mask` $mask^ `:` type($mask))? "
+        "(`other` $other^ `:` type($other))? attr-dict `:` type($ref) `[` type($indices) `]` `->` type($result)"
+    )
+
+    def __init__(
+        self,
+        ref: SSAValue,
+        indices: Sequence[SSAValue],
+        *,
+        tiles: Sequence[SSAValue] = (),
+        mask: SSAValue | None = None,
+        other: SSAValue | None = None,
+        eviction_policy: str | None = None,
+    ):
+        assert isinstance(ref.type, RefType)
+        super().__init__(
+            operands=[ref, indices, tiles, mask, other],
+            properties={"eviction_policy": StringAttr(eviction_policy) if eviction_policy else None},
+            result_types=[tensor_type(loaded_element(ref.type), *access_dims(indices))],
+        )
+
+    def verify_(self) -> None:
+        self.verify_access(self.result.type)
+        if self.other is not None and self.other.type != element_of(self.result):
+            raise VerifyException("other must have the loaded element type")
+
+
+@irdl_op_definition
+class StoreOp(AccessBase):
+    """Write a value of exactly the dims that the indices select: `tile.store %v, %out[%m, %n]`. Effects: writes `ref`."""
+
+    name = "tile.store"
+
+    value = operand_def(ValueConstr)
+    cache_modifier = opt_prop_def(StringAttr)
+
+    irdl_options = (AttrSizedOperandSegments(as_property=True), ParsePropInAttrDict())
+    traits = traits_def(Writes)
+    assembly_format = (
+        "$value `,` $ref `[` $indices `]` (`tiles` `(` $tiles^ `:` type($tiles) `)`)? (`mask` $mask^ `:` type($mask))? "
+        "attr-dict `:` type($value) `,` type($ref) `[` type($indices) `]`"
+    )
+
+    def __init__(
+        self,
+        value: SSAValue,
+        ref: SSAValue,
+        indices: Sequence[SSAValue],
+        *,
+        tiles: Sequence[SSAValue] = (),
+        mask: SSAValue | None = None,
+    ):
+        super().__init__(operands=[ref, indices, tiles, mask, value])
+
+    def verify_(self) -> None:
+        self.verify_access(self.value.type)
+
+
+@irdl_op_definition
+class AtomicRMWOp(AccessBase):
+    """Atomic read-modify-write (`kind` of `ATOMIC_KINDS`, `sem` of `SEMANTICS`); the result is what was there. Effects: both on `ref`."""
+
+    name = "tile.atomic_rmw"
+
+    kind = prop_def(StringAttr)
+    sem = prop_def(StringAttr, default_value=StringAttr("relaxed"))
+    value = operand_def(ValueConstr)
+    result = opt_result_def(ValueConstr)
+
+    irdl_options = (AttrSizedOperandSegments(as_property=True), ParsePropInAttrDict())
+    traits = traits_def(ReadsAndWrites)
+    assembly_format = (
+        "$kind $value `,` $ref `[` $indices `]` (`tiles` `(` $tiles^ `:` type($tiles) `)`)? "
+        "(`mask` $mask^ `:` type($mask))? attr-dict `:` type($value) `,` type($ref) `[` type($indices) `]` "
+        "(`->` type($result)^)?"
+    )
+
+    def __init__(
+        self,
+        kind: str,
+        value: SSAValue,
+        ref: SSAValue,
+        indices: Sequence[SSAValue],
+        *,
+        sem: str = "relaxed",
+        tiles: Sequence[SSAValue] = (),
+        mask: SSAValue | None = None,
+    ):
+        super().__init__(
+            operands=[ref, indices, tiles, mask, value],
+            properties={"kind": StringAttr(kind), "sem": StringAttr(sem)},
+            result_types=[value.type],
+        )
+
+    def verify_(self) -> None:
+        self.verify_access(self.value.type)
+        if self.kind.data not in ATOMIC_KINDS:
+            raise VerifyException(f"unknown atomic kind {self.kind.data!r}, expected one of {', '.join(ATOMIC_KINDS)}")
+        if self.sem.data not in SEMANTICS:
+            raise VerifyException(f"unknown semantics {self.sem.data!r}, expected one of {', '.join(SEMANTICS)}")
+
+
+@irdl_op_definition
+class AtomicCASOp(AccessBase):
+    """Atomic compare-and-swap: writes `value` where `expected` was found; the result is what was there."""
+
+    name = "tile.atomic_cas"
+
+    sem = prop_def(StringAttr, default_value=StringAttr("relaxed"))
+    expected = operand_def(ValueConstr)
+    value = operand_def(ValueConstr)
+    result = result_def(ValueConstr)
+
+    irdl_options = (AttrSizedOperandSegments(as_property=True), ParsePropInAttrDict())
+    traits = traits_def(ReadsAndWrites)
+    assembly_format = (
+        "$expected `,` $value `,` $ref `[` $indices `]` (`tiles` `(` $tiles^ `:` type($tiles) `)`)? "
+        "(`mask` $mask^ `:` type($mask))? attr-dict `:` type($expected) `,` type($value) `,` "
+        "type($ref) `[` type($indices) `]` `->` type($result)"
+    )
+
+    def __init__(
+        self,
+        expected: SSAValue,
+        value: SSAValue,
+        ref: SSAValue,
+        indices: Sequence[SSAValue],
+        *,
+        sem: str = "relaxed",
+        tiles: Sequence[SSAValue] = (),
+    ):
+        super().__init__(
+            operands=[ref, indices, tiles, None, expected, value],
+            properties={"sem": StringAttr(sem)},
+            result_types=[value.type],
+        )
+
+    def verify_(self) -> None:
+        self.verify_access(self.value.type)

@@ -1,0 +1,2 @@
+from xdsl.universe import Universe
+HELION_UNIVERSE = Universe()
