@@ -1,0 +1,269 @@
+"""Memory ops of `triton.language`: base pointer, offset and mask as operands, so that effects stay per pointer."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import ClassVar
+
+from xdsl.dialects.builtin import IntegerType, StringAttr, i1
+from xdsl.ir import Attribute, SSAValue
+from xdsl.irdl import (
+    AttrSizedOperandSegments,
+    IRDLOperation,
+    ParsePropInAttrDict,
+    VarConstraint,
+    irdl_op_definition,
+    operand_def,
+    opt_operand_def,
+    opt_prop_def,
+    prop_def,
+    result_def,
+    traits_def,
+    var_operand_def,
+)
+from xdsl.traits import Pure
+from xdsl.utils.exceptions import VerifyException
+
+from ..dims import Dim, dims_of, element_of, tensor_type, with_element
+from ..effects import Reads, ReadsAndWrites, Writes
+from ..elementwise import ValueConstr
+from ..tile.memory import ATOMIC_KINDS, SEMANTICS
+from ..tile.structure import IndexInt
+from .types import PtrType, TensorDescType
+
+
+def signless(element: Attribute) -> Attribute:
+    """The element type of a value behind a pointer to `element`."""
+    return IntegerType(element.width.data) if isinstance(element, IntegerType) else element
+
+
+class _PointerAccess(IRDLOperation):
+    """`ptr + offset`, for each lane of `offset` where `mask` holds; a scalar access when `offset` is a scalar."""
+
+    ptr = operand_def(PtrType)
+    offset = operand_def(ValueConstr)
+    mask = opt_operand_def(ValueConstr)
+
+    def verify_pointer(self, value: SSAValue) -> None:
+        assert isinstance(self.ptr.type, PtrType)
+        expected = with_element(self.offset.type, signless(self.ptr.type.element_type))
+        if value.type != expected:
+            raise VerifyException(f"{self.name}: the value must be {expected}, got {value.type}")
+        if self.mask is not None and self.mask.type != with_element(self.offset.type, i1):
+            raise VerifyException(f"{self.name}: the mask must be i1 of the offset's dims")
+
+
+@irdl_op_definition
+class LoadOp(_PointerAccess):
+    """`tl.load(ptr + offset, mask, other)`; unread lanes hold `other`, or anything. Effects: reads `ptr`."""
+
+    name = "tl.load"
+
+    other = opt_operand_def(ValueConstr)
+    eviction_policy = opt_prop_def(StringAttr)
+    cache_modifier = opt_prop_def(StringAttr)
+    result = result_def(ValueConstr)
+
+    irdl_options = (AttrSizedOperandSegments(as_property=True), ParsePropInAttrDict())
+    traits = traits_def(Reads)
+    assembly_format = (
+        "$ptr `[` $offset `]` (`mask` $mask^ `:` type($mask))? (`other` $other^ `:` type($other))? attr-dict "
+        "`:` type($ptr) `[` type($offset) `]` `->` type($result)"
+    )
+
+    def __init__(
+        self,
+        ptr: SSAValue,
+        offset: SSAValue,
+        mask: SSAValue | None = None,
+        other: SSAValue | None = None,
+        *,
+        eviction_policy: StringAttr | None = None,
+        cache_modifier: StringAttr | None = None,
+    ):
+        assert isinstance(ptr.type, PtrType)
+        super().__init__(
+            operands=[ptr, offset, mask, other],
+            properties={"eviction_policy": eviction_policy, "cache_modifier": cache_modifier},
+            result_types=[with_element(offset.type, signless(ptr.type.element_type))],
+        )
+
+    def verify_(self) -> None:
+        self.verify_pointer(self.result)
+        if self.other is not None and self.other.type not in (element_of(self.result), self.result.type):
+            raise VerifyException("other must be a scalar of the loaded element type, or of the loaded type")
+
+
+@irdl_op_definition
+class StoreOp(_PointerAccess):
+    """`tl.store(ptr + offset, value, mask)`. Effects: writes `ptr`."""
+
+    name = "tl.store"
+
+    value = operand_def(ValueConstr)
+    cache_modifier = opt_prop_def(StringAttr)
+
+    irdl_options = (AttrSizedOperandSegments(as_property=True), ParsePropInAttrDict())
+    traits = traits_def(Writes)
+    assembly_format = (
+        "$value `,` $ptr `[` $offset `]` (`mask` $mask^ `:` type($mask))? attr-dict "
+        "`:` type($value) `,` type($ptr) `[` type($offset) `]`"
+    )
+
+    def __init__(
+        self,
+        ptr: SSAValue,
+        offset: SSAValue,
+        value: SSAValue,
+        mask: SSAValue | None = None,
+        *,
+        cache_modifier: StringAttr | None = None,
+    ):
+        super().__init__(operands=[ptr, offset, mask, value], properties={"cache_modifier": cache_modifier})
+
+    def verify_(self) -> None:
+        self.verify_pointer(self.value)
+
+
+@irdl_op_definition
+class AtomicRMWOp(_PointerAccess):
+    """`tl.atomic_<kind>(ptr + offset, value, mask, sem)`; the result is what was there. Effects: both on `ptr`."""
+
+    name = "tl.atomic_rmw"
+
+    kind = prop_def(StringAttr)
+    sem = prop_def(StringAttr)
+    value = operand_def(ValueConstr)
+    result = result_def(ValueConstr)
+
+    irdl_options = (AttrSizedOperandSegments(as_property=True), ParsePropInAttrDict())
+    traits = traits_def(ReadsAndWrites)
+    assembly_format = (
+        "$kind $sem $value `,` $ptr `[` $offset `]` (`mask` $mask^ `:` type($mask))? attr-dict "
+        "`:` type($value) `,` type($ptr) `[` type($offset) `]` `->` type($result)"
+    )
+
+    def __init__(
+        self, kind: str, sem: str, ptr: SSAValue, offset: SSAValue, value: SSAValue, mask: SSAValue | None = None
+    ):
+        super().__init__(
+            operands=[ptr, offset, mask, value],
+            properties={"kind": StringAttr(kind), "sem": StringAttr(sem)},
+            result_types=[value.type],
+        )
+
+    def verify_(self) -> None:
+        self.verify_pointer(self.value)
+        if self.kind.data not in ATOMIC_KINDS or self.sem.data not in SEMANTICS:
+            raise VerifyException(f"unknown atomic {self.kind.data!r} with semantics {self.sem.data!r}")
+
+
+@irdl_op_definition
+class AtomicCASOp(IRDLOperation):
+    """`tl.atomic_cas(ptr + offset, expected, value, sem)`. Effects: both on `ptr`."""
+
+    name = "tl.atomic_cas"
+
+    T: ClassVar = VarConstraint("T", ValueConstr)
+
+    sem = prop_def(StringAttr)
+    ptr = operand_def(PtrType)
+    offset = operand_def(ValueConstr)
+    expected = operand_def(T)
+    value = operand_def(T)
+    result = result_def(T)
+
+    traits = traits_def(ReadsAndWrites)
+    assembly_format = (
+        "$sem $expected `,` $value `,` $ptr `[` $offset `]` attr-dict `:` type($value) `,` type($ptr) `[` type($offset) `]`"
+    )
+
+    def __init__(self, sem: str, ptr: SSAValue, offset: SSAValue, expected: SSAValue, value: SSAValue):
+        super().__init__(
+            operands=[ptr, offset, expected, value], properties={"sem": StringAttr(sem)}, result_types=[value.type]
+        )
+
+
+@irdl_op_definition
+class MakeTensorDescriptorOp(IRDLOperation):
+    """`tl.make_tensor_descriptor(ptr, shape, strides, block_shape)`; the last stride must be the constant 1."""
+
+    name = "tl.make_tensor_descriptor"
+
+    ptr = operand_def(PtrType)
+    shape = var_operand_def(IndexInt)
+    strides = var_operand_def(IndexInt)
+    result = result_def(TensorDescType)
+
+    irdl_options = (AttrSizedOperandSegments(as_property=True),)
+    traits = traits_def(Pure())
+    assembly_format = (
+        "$ptr `shape` `(` $shape `:` type($shape) `)` `strides` `(` $strides `:` type($strides) `)` attr-dict "
+        "`:` type($ptr) `->` type($result)"
+    )
+
+    def __init__(self, ptr: SSAValue, shape: Sequence[SSAValue], strides: Sequence[SSAValue], block: Sequence[Dim]):
+        assert isinstance(ptr.type, PtrType)
+        super().__init__(
+            operands=[ptr, shape, strides], result_types=[TensorDescType.of(signless(ptr.type.element_type), *block)]
+        )
+
+    def verify_(self) -> None:
+        assert isinstance(self.result.type, TensorDescType)
+        if not len(self.shape) == len(self.strides) == len(self.result.type.block):
+            raise VerifyException("shape, strides and block must have equal length")
+
+
+class _DescriptorAccess(IRDLOperation):
+    desc = operand_def(TensorDescType)
+    offsets = var_operand_def(IndexInt)
+
+    def verify_descriptor(self, value: SSAValue) -> None:
+        assert isinstance(self.desc.type, TensorDescType)
+        if len(self.offsets) != len(self.desc.type.block):
+            raise VerifyException(f"{self.name}: needs one offset for each of the descriptor's dimensions")
+        if value.type != self.desc.type.block_type:
+            raise VerifyException(f"{self.name}: the value must be {self.desc.type.block_type}, got {value.type}")
+
+
+@irdl_op_definition
+class DescriptorLoadOp(_DescriptorAccess):
+    """`desc.load([offsets])`; lanes outside the descriptor's shape are zero. Effects: reads the descriptor's memory."""
+
+    name = "tl.descriptor_load"
+
+    result = result_def(ValueConstr)
+
+    traits = traits_def(Reads)
+    assembly_format = "$desc `[` $offsets `]` attr-dict `:` type($desc) `[` type($offsets) `]` `->` type($result)"
+
+    def __init__(self, desc: SSAValue, offsets: Sequence[SSAValue]):
+        assert isinstance(desc.type, TensorDescType)
+        super().__init__(operands=[desc, offsets], result_types=[desc.type.block_type])
+
+    def verify_(self) -> None:
+        self.verify_descriptor(self.result)
+
+
+@irdl_op_definition
+class DescriptorStoreOp(_DescriptorAccess):
+    """`desc.store([offsets], value)`; lanes outside the descriptor's shape are dropped. Effects: writes it."""
+
+    name = "tl.descriptor_store"
+
+    value = operand_def(ValueConstr)
+
+    traits = traits_def(Writes)
+    assembly_format = "$value `,` $desc `[` $offsets `]` attr-dict `:` type($value) `,` type($desc) `[` type($offsets) `]`"
+
+    def __init__(self, desc: SSAValue, offsets: Sequence[SSAValue], value: SSAValue):
+        super().__init__(operands=[desc, offsets, value])
+
+    def verify_(self) -> None:
+        self.verify_descriptor(self.value)
+
+
+__all__ = [
+    "AtomicCASOp", "AtomicRMWOp", "DescriptorLoadOp", "DescriptorStoreOp", "LoadOp", "MakeTensorDescriptorOp",
+    "StoreOp", "dims_of", "signless", "tensor_type",
+]  # fmt: skip
