@@ -107,14 +107,14 @@ def dims_of(value: SSAValue | Attribute) -> tuple[Dim, ...]:
     type_ = value.type if isinstance(value, SSAValue) else value
     if not isinstance(type_, TensorType):
         return ()
-    encoding = cast("TensorType[Attribute]", type_).encoding
+    encoding = type_.encoding
     return encoding.as_tuple() if isinstance(encoding, DimsAttr) else type_.get_shape()
 
 
 def element_of(value: SSAValue | Attribute) -> Attribute:
     """The element type of a value or type; the type itself for a scalar."""
     type_ = value.type if isinstance(value, SSAValue) else value
-    return cast("TensorType[Attribute]", type_).element_type if isinstance(type_, TensorType) else type_
+    return type_.element_type if isinstance(type_, TensorType) else type_
 
 
 def with_dims(type_: Attribute, dims: Sequence[Dim]) -> Attribute:

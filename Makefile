@@ -1,0 +1,68 @@
+# `make demo` and `make test` work as the first and only command on a machine with Python 3.11 to 3.13.
+# `make test TRITON=3.9.0` runs the same on another Triton, in a virtual environment of its own.
+
+DEFAULT_TRITON := 3.7.1
+TRITON ?= $(DEFAULT_TRITON)
+VENV ?= .venv$(if $(filter-out $(DEFAULT_TRITON),$(TRITON)),-$(TRITON))
+JOBS ?= 2
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+TREE := build/types
+
+SUPPORTED := import sys, venv, ensurepip; sys.exit(not (3, 11) <= sys.version_info < (3, 14))
+PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11 python; do \
+	$$python -c '$(SUPPORTED)' >/dev/null 2>&1 && echo $$python && break; done)
+
+.PHONY: help install demo test lint format types layers pytest clean
+
+help:
+	@echo 'make demo      compile and run some examples, and print what the compiler makes of them'
+	@echo 'make test      lint, format, types, layer contracts, tests (TRITON=$(TRITON), JOBS=$(JOBS))'
+	@echo 'make install   only the virtual environment, $(VENV)'
+	@echo 'make format    rewrite the sources as the format check wants them'
+	@echo 'make lint | types | layers | pytest   one part of make test'
+
+install: $(STAMP)
+
+# A CUDA build of torch pins its own triton, a CPU build none: triton comes last and without dependencies.
+$(STAMP): .ci/pins.txt .ci/dev.txt pyproject.toml
+	@test -n '$(PYTHON)' || { echo 'Python 3.11, 3.12 or 3.13 with venv is needed, and not on PATH' >&2; exit 1; }
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install -q -r .ci/pins.txt -r .ci/dev.txt
+	$(BIN)/python -m pip install -q --no-deps triton==$(TRITON)
+	$(BIN)/python -m pip install -q --no-deps --no-build-isolation -e .
+	@touch $@
+
+demo: $(STAMP)
+	@for example in $(DEMO); do \
+		printf '\n== %s\n' $$example; HELION_PRINT_OUTPUT_CODE=1 $(BIN)/python $$example || exit 1; done
+DEMO ?= examples/add.py examples/softmax.py examples/matmul.py
+
+test: lint types layers pytest
+
+lint: $(STAMP)
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+
+format: $(STAMP)
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+# The package as it is imported (links): dialects, passes and backends lie at the top level, yet are parts of helion_ir.
+.PHONY: tree
+tree:
+	@rm -rf $(TREE) && mkdir -p $(TREE)
+	@cp -rs $(CURDIR)/helion_ir $(TREE)/
+	@cp -rs $(CURDIR)/dialects $(CURDIR)/passes $(CURDIR)/backends $(TREE)/helion_ir/
+
+types: $(STAMP) tree
+	$(BIN)/basedpyright --pythonpath $(BIN)/python
+
+layers: $(STAMP) tree
+	cd $(TREE) && $(abspath $(BIN))/lint-imports --no-cache --config $(CURDIR)/pyproject.toml
+
+pytest: $(STAMP)
+	$(BIN)/python -m pytest -n $(JOBS)
+
+clean:
+	rm -rf .venv* build .pytest_cache .ruff_cache .hypothesis *.egg-info
