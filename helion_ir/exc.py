@@ -1,0 +1,455 @@
+"""Errors and warnings that users see: one class per mistake, each pointing at the user's own source.
+
+An error is raised with a message and perhaps a hint; whoever knows the place attaches a `SourceLocation`, and
+`str(error)` shows all of it:
+
+```
+ShapeMismatch: cannot add [b0, b1] and [b2]
+  --> matmul.py:12:15
+   |
+12 |         acc = acc + y[tile_k]
+   |               ^
+   = hint: ...
+```
+"""
+
+from __future__ import annotations
+
+import linecache
+import sys
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class SourceLocation:
+    """A place in a user's file; `line` and `column` count from 1."""
+
+    file: str
+    line: int
+    column: int
+    end_column: int | None = None
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}:{self.column}"
+
+    def render(self) -> str:
+        """The place, the source line, and a caret under the column."""
+        text = linecache.getline(self.file, self.line).rstrip("\n")
+        if not text:
+            return f"  --> {self}"
+        width = max(1, (self.end_column or self.column + 1) - self.column)
+        margin = " " * len(str(self.line))
+        lead = "".join("\t" if c == "\t" else " " for c in text[: self.column - 1])
+        caret = "^" * min(width, max(1, len(text) - self.column + 1))
+        return f"  --> {self}\n{margin} |\n{self.line} | {text}\n{margin} | {lead}{caret}"
+
+
+class Base(RuntimeError):
+    """The root of all errors of helion_ir."""
+
+    def __init__(self, message: str = "", *, hint: str | None = None, location: SourceLocation | None = None):
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+        self.location = location
+
+    def __str__(self) -> str:
+        lines = [self.message]
+        if self.location is not None:
+            lines.append(self.location.render())
+        if self.hint:
+            lines.append(f"  = hint: {self.hint}")
+        return "\n".join(lines)
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return (_rebuild, (type(self), self.message, self.hint, self.location))
+
+
+def _rebuild(cls: type[Base], message: str, hint: str | None, location: SourceLocation | None) -> Base:
+    return cls(message, hint=hint, location=location)
+
+
+class BaseWarning(Base):
+    """The root of the warnings, which print on stderr as `WARNING[Name]: …` and can be ignored by class."""
+
+
+def warn(warning: BaseWarning, ignore: tuple[type[BaseWarning], ...] = ()) -> None:
+    """Print `warning` on stderr, unless its class is among `ignore`."""
+    if not isinstance(warning, tuple(ignore)):
+        print(f"WARNING[{type(warning).__name__}]: {warning}", file=sys.stderr)
+
+
+# Kernels and where language functions may be used
+
+
+class NotInsideKernel(Base):
+    """A function of `helion_ir.language` is called outside of a kernel."""
+
+
+class NoDeviceLoopsInKernel(Base):
+    """The kernel has no top-level `hl.tile` or `hl.grid` loop."""
+
+
+class NoTensorArgs(Base):
+    """Nothing says which device the kernel runs on."""
+
+
+class NestedGridLoop(Base):
+    """A top-level loop stands where only an inner one may."""
+
+
+class NestedKernelCallsNotSupported(Base):
+    """A kernel calls another kernel."""
+
+
+class DecoratorAfterHelionKernelDecorator(Base):
+    """Another decorator wraps the kernel decorator's function."""
+
+
+class DeviceAPIOnHost(Base):
+    """A function for device code is used in host code."""
+
+
+class SpecializeOnDevice(Base):
+    """`hl.specialize` of a value that only the device knows."""
+
+
+class SpecializeArgType(Base):
+    """`hl.specialize` takes sizes, strides, and tuples of them."""
+
+
+class BackendUnsupported(Base):
+    """The backend is unknown, or lacks what the kernel needs."""
+
+
+# Loops
+
+
+class LoopFunctionNotInFor(Base):
+    """`hl.tile`, `hl.grid` or `hl.static_range` outside of a `for` statement."""
+
+
+class InvalidDeviceForLoop(Base):
+    """A `for` in device code iterates over something that is no loop."""
+
+
+class DeviceLoopElseBlock(Base):
+    """A device loop has an `else` block."""
+
+
+class TopLevelStatementBetweenLoops(Base):
+    """Only `hl.barrier()` may stand between top-level loops."""
+
+
+class LoopDependencyError(Base):
+    """Top-level loops depend on each other, with no barrier between them."""
+
+
+class BarrierOnlyAllowedAtTopLevel(Base):
+    """`hl.barrier()` stands between top-level loops only."""
+
+
+class BarrierRequiresPersistent(Base):
+    """A barrier needs a persistent grid."""
+
+
+class EmptyDeviceLoopAfterDCE(Base):
+    """A device loop has no effect."""
+
+
+class TileOfTile(Base):
+    """A tile is no extent to loop over."""
+
+
+class InvalidTileRange(Base):
+    """The bounds or the block size of a loop make no sense."""
+
+
+class FailedToUnpackTile(Base):
+    """A loop over one size yields one tile, which cannot be unpacked."""
+
+
+class OverpackedTile(Base):
+    """A tuple of tiles stands where one tile is needed."""
+
+
+class IncorrectTileUsage(Base):
+    """A tile is used as something it is not."""
+
+
+class InvalidJaggedTileUsage(Base):
+    """`hl.jagged_tile` is used wrongly."""
+
+
+# Statements and names
+
+
+class StatementNotSupported(Base):
+    """The statement has no meaning in device code."""
+
+
+class NotAllowedOnDevice(Base):
+    """This is host code's business."""
+
+
+class AssignmentMultipleTargets(NotAllowedOnDevice):
+    """`a = b = value` in device code."""
+
+
+class InvalidAssignment(NotAllowedOnDevice):
+    """The target of an assignment cannot be assigned on the device."""
+
+
+class StarredArgsNotSupportedOnDevice(Base):
+    """A starred target in device code."""
+
+
+class UndefinedVariable(Base):
+    """A name has no value."""
+
+
+class CannotModifyHostVariableOnDevice(Base):
+    """Device code assigns a name of the host function."""
+
+
+class CannotReadDeviceVariableOnHost(Base):
+    """Host code reads a name that only device code assigned."""
+
+
+class ClosureMutation(Base):
+    """Device code assigns a variable of an enclosing function."""
+
+
+class GlobalMutation(Base):
+    """Device code assigns a global."""
+
+
+class NotAllowedInHelperFunction(Base):
+    """A helper function that device code calls does what only the kernel may."""
+
+
+class NamingConflict(Base):
+    """Two things of a kernel have the same name."""
+
+
+# Tensors and subscripts
+
+
+class HostTensorDirectUsage(Base):
+    """A host tensor is used in device code without a subscript."""
+
+
+class DeviceTensorSubscriptAssignmentNotAllowed(Base):
+    """A device value has no memory to assign into."""
+
+
+class AtomicOnDeviceTensor(Base):
+    """Atomics work on host tensors."""
+
+
+class NonTensorSubscriptAssign(Base):
+    """The target of a subscript assignment is no tensor."""
+
+
+class RequiresTensorInAssignment(Base):
+    """The value of a subscript assignment is no tensor and no number."""
+
+
+class InvalidIndexingType(Base):
+    """A subscript cannot be used as an index."""
+
+
+class InvalidSequenceSubscription(Base):
+    """A sequence is subscripted by something that is not known at compile time."""
+
+
+class InvalidSliceStep(Base):
+    """The step of a slice is not a positive constant."""
+
+
+class TensorSliceBound(Base):
+    """The bounds of a slice have no length known at compile time."""
+
+
+class DuplicateStoreIndicesError(Base):
+    """A store uses the same tile for two dimensions."""
+
+
+class RankMismatch(Base):
+    """Too many or too few subscripts, or ranks that do not fit."""
+
+
+class ShapeMismatch(Base):
+    """The shapes of operands do not fit."""
+
+
+class DotBatchDimensionMismatch(Base):
+    """The batch dimensions of a product differ."""
+
+
+class DataDependentOutputShapeNotSupported(Base):
+    """The shape of a result depends on data."""
+
+
+class ShapeSpecializingAllocation(Base):
+    """A device value has a size that is not known at compile time."""
+
+
+class ShapeSpecializingCall(Base):
+    """A call would turn a size into a constant."""
+
+
+# Operators and types
+
+
+class ReductionDimInvalidForShape(Base):
+    """A reduction over a dimension that the value does not have."""
+
+
+class InvalidReductionDim(Base):
+    """The dimension of a reduction is no constant."""
+
+
+class MultipleReductionDims(Base):
+    """This reduction takes one dimension."""
+
+
+class ReductionOnNonTile(Base):
+    """A reduction over a dimension that is no tile and no full slice."""
+
+
+class CantCombineTypesInControlFlow(Base):
+    """A variable has types that cannot be one after a branch or a loop."""
+
+
+class ControlFlowTensorMismatch(Base):
+    """A tensor has different shapes or dtypes on the paths that meet."""
+
+
+class TypeInferenceError(Base):
+    """The type of an expression cannot be found."""
+
+
+class TorchOpTracingError(Base):
+    """PyTorch refuses an operation."""
+
+
+class InductorLoweringError(Base):
+    """An operator has no lowering."""
+
+
+class UnsupportedSplitOperation(Base):
+    """`torch.split` in device code."""
+
+
+class UnsupportedPythonType(Base):
+    """A Python value that device code cannot use."""
+
+
+class InvalidAPIUsage(Base):
+    """A function of helion_ir is called with wrong arguments."""
+
+
+# Configs, tuning, tunables
+
+
+class InvalidConfig(Base):
+    """A config key is unknown, or its value illegal for the kernel."""
+
+
+class NotEnoughConfigs(Base):
+    """There are too few configs to choose from."""
+
+
+class NoConfigFound(Base):
+    """No config works."""
+
+
+class AutotuneError(Base):
+    """The search failed."""
+
+
+class AutotuningDisallowedInEnvironment(Base):
+    """Tuning was switched off by the environment."""
+
+
+class TunableTypeNotSupported(Base):
+    """A tunable's fragment is of an unknown type."""
+
+
+class TunableNameConflict(Base):
+    """Two tunables have the same name."""
+
+
+class RegisterTunableArgTypes(Base):
+    """`hl.register_tunable` takes a constant name and a fragment."""
+
+
+class ConfigSpecFragmentWithSymInt(Base):
+    """A fragment depends on a size that is not known at compile time."""
+
+
+class IncompatibleInterpretModes(Base):
+    """Two ways of interpreting a kernel are switched on."""
+
+
+class BreakpointInDeviceLoopRequiresInterpret(Base):
+    """`breakpoint()` in device code needs an interpreted run."""
+
+
+# Limits, targets, bugs
+
+
+class IndexOffsetOutOfRangeForInt32(Base):
+    """An offset does not fit into int32."""
+
+
+class InputTensorNumelExceedsIndexType(Base):
+    """A tensor has more elements than the index type counts."""
+
+
+class TritonError(Base):
+    """Triton cannot compile the kernel."""
+
+
+class TritonUnrecoverableRuntimeError(Base):
+    """The device is left in a bad state."""
+
+
+class InternalError(Base):
+    """A bug of helion_ir itself."""
+
+
+class StackTensorDevPtrDtype(Base):
+    """The pointers of a stack tensor must be uint64."""
+
+
+class StackTensorDevPtrOnHost(Base):
+    """The pointers of a stack tensor must be loaded on the device."""
+
+
+class StackTensorExampleOnDevice(Base):
+    """The example of a stack tensor must be a host tensor."""
+
+
+class PdlPlacement(Base):
+    """A programmatic dependent launch op is misplaced."""
+
+
+# Warnings
+
+
+class TensorOperationInWrapper(BaseWarning):
+    """A tensor operation in host code, which is not fused into the kernel."""
+
+
+class WrongDevice(BaseWarning):
+    """A tensor is on another device than the kernel."""
+
+
+class TiledKMatmulAccumulationWarning(BaseWarning):
+    """`acc += a @ b` rounds in every step where `torch.addmm` would keep float32."""
+
+
+class BlockPtrIndexingUnavailable(BaseWarning):
+    """This Triton has no block pointers; plain pointers are used."""
