@@ -132,6 +132,11 @@ class LoadOp(AccessBase):
 
     name = "tile.load"
 
+    ref = AccessBase.ref
+    indices = AccessBase.indices
+    tiles = AccessBase.tiles
+    mask = AccessBase.mask
+
     other = opt_operand_def(ScalarConstr)
     eviction_policy = opt_prop_def(StringAttr)
     cache_modifier = opt_prop_def(StringAttr)
@@ -173,6 +178,11 @@ class StoreOp(AccessBase):
 
     name = "tile.store"
 
+    ref = AccessBase.ref
+    indices = AccessBase.indices
+    tiles = AccessBase.tiles
+    mask = AccessBase.mask
+
     value = operand_def(ValueConstr)
     cache_modifier = opt_prop_def(StringAttr)
 
@@ -203,6 +213,11 @@ class AtomicRMWOp(AccessBase):
     """Atomic read-modify-write (`kind` of `ATOMIC_KINDS`, `sem` of `SEMANTICS`); the result is what was there. Effects: both on `ref`."""
 
     name = "tile.atomic_rmw"
+
+    ref = AccessBase.ref
+    indices = AccessBase.indices
+    tiles = AccessBase.tiles
+    mask = AccessBase.mask
 
     kind = prop_def(StringAttr)
     sem = prop_def(StringAttr, default_value=StringAttr("relaxed"))
@@ -247,6 +262,11 @@ class AtomicCASOp(AccessBase):
     """Atomic compare-and-swap: writes `value` where `expected` was found; the result is what was there."""
 
     name = "tile.atomic_cas"
+
+    ref = AccessBase.ref
+    indices = AccessBase.indices
+    tiles = AccessBase.tiles
+    mask = AccessBase.mask
 
     sem = prop_def(StringAttr, default_value=StringAttr("relaxed"))
     expected = operand_def(ValueConstr)

@@ -226,6 +226,9 @@ class ForOp(LoopBase):
 
     name = "tile.for"
 
+    begins = LoopBase.begins
+    ends = LoopBase.ends
+
     S: ClassVar = RangeVarConstraint("S", RangeOf(AnyAttr()))
 
     iter_args = var_operand_def(S)
