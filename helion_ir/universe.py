@@ -1,2 +1,33 @@
+"""What xDSL's tools see of us, through the entry point `xdsl.universe`: dialects, passes, targets."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from importlib import import_module
+from typing import cast
+
+from xdsl.ir import Dialect
 from xdsl.universe import Universe
-HELION_UNIVERSE = Universe()
+from xdsl.utils.target import Target
+
+from .pipeline import pass_table
+
+
+def _dialect(module: str, name: str) -> Callable[[], Dialect]:
+    return lambda: cast("Dialect", getattr(import_module(module, __package__), name))
+
+
+def _target(module: str, name: str) -> Callable[[], type[Target]]:
+    return lambda: cast("type[Target]", getattr(import_module(module, __package__), name))
+
+
+HELION_UNIVERSE = Universe(
+    all_dialects={
+        "tile": _dialect(".dialects.tile", "Tile"),
+        "tl": _dialect(".dialects.tl", "Tl"),
+        "inline_triton": _dialect(".dialects.inline_triton", "InlineTriton"),
+        "symm_mem": _dialect(".dialects.symm_mem", "SymmMem"),
+    },
+    all_passes=dict(pass_table()),
+    all_targets={"triton": _target(".backends.triton.target", "TritonTarget")},
+)

@@ -1,0 +1,140 @@
+"""What is known at compile time of scalars and of the bounds of tiles."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable, Mapping
+from typing import NamedTuple, TypeAlias
+
+from xdsl.dialects import arith
+from xdsl.dialects.builtin import IntegerAttr
+from xdsl.ir import Block, Operation, SSAValue
+
+from ...dialects.dims import Dim, substitute
+from ...dialects.tile import BeginOp, EndOp, LoopBase, RangeOp, ShiftOp, SymbolOp, TileType, WholeOp
+
+Bound: TypeAlias = SSAValue | Dim
+"""A bound of a tile: a scalar of the program, or a dim."""
+
+_FOLDS: dict[type[Operation], Callable[[int, int], int]] = {
+    arith.AddiOp: operator.add,
+    arith.SubiOp: operator.sub,
+    arith.MuliOp: operator.mul,
+}
+_CASTS = (arith.ExtSIOp, arith.ExtUIOp, arith.TruncIOp, arith.IndexCastOp)
+
+
+def scalar_dim(value: SSAValue) -> Dim | None:
+    """The dim that a scalar is known to equal: an int, a symbol or an expression; None if unknown."""
+    owner = value.owner
+    if isinstance(owner, SymbolOp):
+        return owner.value
+    if isinstance(owner, EndOp | BeginOp):
+        bounds = tile_bounds(owner.tile)
+        if bounds.loop is not None or bounds.shifted:
+            return None
+        bound = bounds.end if isinstance(owner, EndOp) else bounds.begin
+        return scalar_dim(bound) if isinstance(bound, SSAValue) else bound
+    return constant_value(value)
+
+
+def constant_value(value: SSAValue) -> int | None:
+    """The integer that a scalar always is, through casts and simple arithmetic; None if unknown."""
+    owner = value.owner
+    if isinstance(owner, Block):
+        return None
+    if isinstance(owner, arith.ConstantOp):
+        return owner.value.value.data if isinstance(owner.value, IntegerAttr) else None
+    if isinstance(owner, SymbolOp):
+        return owner.value if isinstance(owner.value, int) else None
+    if isinstance(owner, _CASTS):
+        return constant_value(owner.operands[0])
+    if (fold := _FOLDS.get(type(owner))) is not None:
+        lhs, rhs = (constant_value(operand) for operand in owner.operands)
+        return None if lhs is None or rhs is None else fold(lhs, rhs)
+    return None
+
+
+class TileBounds(NamedTuple):
+    """Where a tile's positions come from.
+
+    `begin` and `end` are those of the whole walk for a loop's tile (its loop is `loop`), else of the tile itself;
+    `shifted` says that a run-time offset moved the positions (`tile.shift`), which they do not include.
+    """
+
+    begin: Bound
+    end: Bound
+    loop: LoopBase | None
+    shifted: bool = False
+
+
+def tile_bounds(tile: SSAValue) -> TileBounds:
+    """The bounds of a tile, following shifts to their source."""
+    owner = tile.owner
+    if isinstance(owner, Block):
+        loop = owner.parent_op()
+        assert isinstance(loop, LoopBase), "a tile that is a block argument belongs to a loop"
+        index = loop.loop_args.index(tile)
+        return TileBounds(loop.begins[index], loop.ends[index], loop)
+    if isinstance(owner, WholeOp):
+        return TileBounds(0, tile_dim(tile), None)
+    if isinstance(owner, RangeOp):
+        return TileBounds(owner.begin, owner.end, None)
+    assert isinstance(owner, ShiftOp), f"{owner.name} makes no tile"
+    inner = tile_bounds(owner.tile)
+    if constant_value(owner.offset) == 0:
+        return inner
+    return inner._replace(shifted=True)
+
+
+def tile_dim(tile: SSAValue) -> Dim:
+    """The dim of a tile value."""
+    assert isinstance(tile.type, TileType)
+    return tile.type.dim
+
+
+def bound_dim(bound: Bound) -> Dim | None:
+    """What is known of a bound."""
+    return scalar_dim(bound) if isinstance(bound, SSAValue) else bound
+
+
+def tile_step(tile: SSAValue) -> int:
+    """The distance of a tile's neighbouring positions."""
+    owner = tile.owner
+    if isinstance(owner, ShiftOp):
+        return tile_step(owner.tile)
+    return owner.step.data if isinstance(owner, RangeOp) else 1
+
+
+def same_tile(range_: RangeOp) -> SSAValue | None:
+    """The tile whose own begin and end a range spells, if it is one (`x[t.begin : t.end]`)."""
+    begin, end = range_.begin.owner, range_.end.owner
+    if isinstance(begin, BeginOp) and isinstance(end, EndOp) and begin.tile is end.tile and range_.step.data == 1:
+        return begin.tile
+    return None
+
+
+def tile_exact(tile: SSAValue, block_sizes: Mapping[str, int]) -> bool:
+    """Whether every one of the tile's `dim` lanes is always below its end.
+
+    True where the block size divides the constant extent of the loop, for blocks of one, and for whole tiles;
+    lanes that a dim gets beyond itself in registers are another matter (`PhysicalDims.is_padded`).
+    """
+    owner = tile.owner
+    if isinstance(owner, WholeOp):
+        return True
+    if isinstance(owner, ShiftOp):
+        return tile_exact(owner.tile, block_sizes)
+    size = substitute(tile_dim(tile), block_sizes)
+    if isinstance(owner, RangeOp):
+        if (inner := same_tile(owner)) is not None and tile_dim(inner) == tile_dim(tile):
+            return tile_exact(inner, block_sizes)
+        begin, end = constant_value(owner.begin), constant_value(owner.end)
+        known = begin is not None and end is not None and isinstance(size, int)
+        return known and begin + (size - 1) * owner.step.data < end
+    if size == 1:
+        return True
+    bounds = tile_bounds(tile)
+    begin, end = bound_dim(bounds.begin), bound_dim(bounds.end)
+    known = isinstance(begin, int) and isinstance(end, int) and isinstance(size, int)
+    return known and (end - begin) % size == 0

@@ -1,0 +1,169 @@
+"""What a kernel is made of, and the choices that follow for an untuned config."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Literal, Self, TypeAlias
+
+from xdsl.dialects.builtin import FixedBitwidthType
+from xdsl.ir import Operation, SSAValue
+
+from ...dialects.dims import Dim, dims_of, element_of, substitute, symbols_of
+from ...dialects.tile import BlockAttr, DotOp, ForOp, KernelOp, LoopBase, WholeOp
+from ..fragments import next_power_of_two
+from .bounds import bound_dim, tile_dim
+
+Role: TypeAlias = Literal["batch", "m", "n", "k"]
+
+POINTWISE_LANES = 1024
+"""Lanes of a program without dots: 8 a thread of 4 warps."""
+DOT_BLOCKS: dict[Role, int] = {"batch": 1, "m": 64, "n": 64, "k": 32}
+SHARED_BYTES = 64 * 1024
+"""Shared memory that an untuned pipeline may take: fits every supported target with two programs a core on most."""
+WIDE_ROW = 4096
+"""Lanes of a row from which a program gets 8 warps; four times that gets 16, eight times that is rolled."""
+MAX_LANES = 1 << 20
+"""Triton's limit of the lanes of one tensor."""
+
+
+@dataclass
+class OpMix:
+    """The facts of one kernel that default configs rest on."""
+
+    kernel: KernelOp
+    extents: dict[str, int | None] = field(default_factory=dict)
+    """Block symbol → constant extent of its loop (the largest), None when it is known at run time only."""
+    roles: dict[str, set[Role]] = field(default_factory=dict)
+    """Block symbol → what it is to the kernel's dots."""
+    reduced: set[str] = field(default_factory=set)
+    """Block symbols of inner loops, which carry values from block to block."""
+    shapes: set[tuple[Dim, ...]] = field(default_factory=set)
+    """The dims of all values."""
+    loop_bytes: Counter[tuple[Dim, ...]] = field(default_factory=Counter)
+    """Bytes an element, summed, of the dot operands in inner loops, per dims: what a pipeline buffers."""
+
+    @classmethod
+    def of(cls, kernel: KernelOp) -> Self:
+        """The mix of `kernel`, in one walk."""
+        mix = cls(kernel)
+        for op in kernel.walk():
+            mix._add(op)
+        return mix
+
+    def _add(self, op: Operation) -> None:
+        if isinstance(op, LoopBase):
+            for arg, dim in zip(op.loop_args, op.blocks.as_tuple(), strict=True):
+                self._add_loop(op, arg, dim)
+        elif isinstance(op, DotOp):
+            self._add_dot(op)
+        self.shapes.update(dims for result in op.results if (dims := dims_of(result)))
+
+    def _add_loop(self, loop: LoopBase, arg: SSAValue, dim: Dim) -> None:
+        if not isinstance(dim, str):
+            return
+        bounds = _loop_extent(loop, arg)
+        known = self.extents.get(dim, 0)
+        self.extents[dim] = None if bounds is None or known is None else max(bounds, known)
+        if isinstance(loop, ForOp):
+            self.reduced.add(dim)
+
+    def _add_dot(self, op: DotOp) -> None:
+        *batch, m, k = dims_of(op.lhs)
+        named: list[tuple[Role, Dim]] = [("m", m), ("k", k), ("n", dims_of(op.rhs)[-1]), *(("batch", b) for b in batch)]
+        for role, dim in named:
+            for symbol in symbols_of(dim):
+                self.roles.setdefault(symbol, set()).add(role)
+        if isinstance(op.parent_op(), ForOp):
+            for operand in (op.lhs, op.rhs):
+                element = element_of(operand)
+                self.loop_bytes[dims_of(operand)] += element.size if isinstance(element, FixedBitwidthType) else 4
+
+    @property
+    def has_dot(self) -> bool:
+        return bool(self.roles) or any(isinstance(op, DotOp) for op in self.kernel.walk())
+
+    @property
+    def row_lanes(self) -> int:
+        """The lanes of full slices in the largest value."""
+        widths = [math.prod(next_power_of_two(d) for d in dims if isinstance(d, int)) for dims in self.shapes]
+        return max(widths, default=1)
+
+    def lanes(self, sizes: dict[str, int]) -> int:
+        """The lanes of the largest value under block `sizes`; run-time extents count as one."""
+        return max((lane_count(dims, sizes) for dims in self.shapes), default=1)
+
+    def default_blocks(self) -> dict[str, int]:
+        """A size for every block symbol that is not fixed: within its limits and at most the extent's power of two."""
+        sizes: dict[str, int] = {}
+        budget = max(POINTWISE_LANES // self.row_lanes, 1)
+        for symbol, block in reversed(list(free_blocks(self.kernel))):
+            limit = self.size_limit(symbol, block)
+            if self.has_dot:
+                wanted = min((DOT_BLOCKS[role] for role in self.roles.get(symbol, ())), default=1)
+            else:
+                wanted = budget
+            sizes[symbol] = max(min(wanted, limit), next_power_of_two(block.min.data))
+            if symbol not in self.reduced:
+                budget = max(budget // sizes[symbol], 1)
+        return dict(reversed(sizes.items()))
+
+    def size_limit(self, symbol: str, block: BlockAttr) -> int:
+        """The largest size worth trying: the maximum that the user gave, or the extent's next power of two."""
+        extent = self.extents.get(symbol)
+        limit = MAX_LANES if extent is None else next_power_of_two(max(extent, 1))
+        given = getattr(block.max, "data", None)
+        return limit if given is None else min(limit, _floor_power(given))
+
+    def _sizes(self) -> dict[str, int]:
+        return {**self.kernel.block_size_values, **self.default_blocks()}
+
+    @property
+    def default_warps(self) -> int:
+        """4, and more for programs with wide rows."""
+        if self.has_dot:
+            return 4
+        lanes = self.lanes(self._sizes())
+        return 4 if lanes < WIDE_ROW else 8 if lanes < 4 * WIDE_ROW else 16
+
+    @property
+    def default_stages(self) -> int:
+        """1 without a dot in a loop, else up to 3 as far as the operands' buffers fit."""
+        if not self.loop_bytes:
+            return 1
+        sizes = self._sizes()
+        stage = sum(size * lane_count(dims, sizes) for dims, size in self.loop_bytes.items())
+        return max(min(3, SHARED_BYTES // max(stage, 1)), 1)
+
+
+def lane_count(dims: Iterable[Dim], sizes: dict[str, int]) -> int:
+    """The lanes of a value in registers, as far as its dims are known."""
+    known = (substitute(dim, dict(sizes)) for dim in dims)
+    return math.prod(next_power_of_two(dim) for dim in known if isinstance(dim, int))
+
+
+def free_blocks(kernel: KernelOp) -> Iterable[tuple[str, BlockAttr]]:
+    """The block symbols that a config chooses, in order."""
+    for symbol, block in kernel.blocks.data.items():
+        if isinstance(block, BlockAttr) and block.fixed is None:
+            yield symbol, block
+
+
+def whole_dims(kernel: KernelOp) -> set[Dim]:
+    """The extents that the kernel slices in full."""
+    return {tile_dim(op.result) for op in kernel.walk() if isinstance(op, WholeOp)}
+
+
+def _loop_extent(loop: LoopBase, arg: SSAValue) -> int | None:
+    index = loop.loop_args.index(arg)
+    begin, end = bound_dim(loop.begins[index]), bound_dim(loop.ends[index])
+    return end - begin if isinstance(begin, int) and isinstance(end, int) else None
+
+
+def _floor_power(number: int) -> int:
+    return 1 << max(number.bit_length() - 1, 0)
+
+
+__all__ = ["MAX_LANES", "WIDE_ROW", "OpMix", "free_blocks", "lane_count", "whole_dims"]

@@ -1,0 +1,63 @@
+"""How many lanes a dim takes in registers: Triton tensors have power-of-two shapes and dots a minimum K."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from xdsl.dialects.builtin import FixedBitwidthType
+
+from ...dialects.dims import Dim, dims_of, element_of, substitute, symbols_of
+from ...dialects.tile import DotOp, KernelOp
+from ..fragments import is_power_of_two, next_power_of_two
+
+MIN_CONTRACTION_BITS = 256
+"""Triton's least K of a dot, in bits of an operand element: 16 lanes of 16 bits, 32 of 8; never below 16 lanes."""
+
+
+class PhysicalDims:
+    """The power-of-two lane count of each dim of a kernel whose block sizes are assigned.
+
+    - A block symbol whose size is a power of two stays that symbol, and so does an expression of such.
+    - A dim that a dot contracts has at least 16 lanes (32 for 8-bit elements); below that it becomes the int.
+    - Other ints, and symbols of other sizes, become the next power of two.
+    - A run-time extent `s0` becomes the expression `next_power_of_2(s0)`, for the host to compute.
+
+    The count is one per dim and not per value, so values of equal dims always have equal shapes.
+    """
+
+    def __init__(self, kernel: KernelOp):
+        self._sizes = kernel.block_size_values
+        self._min_lanes: dict[Dim, int] = {}
+        self._cache: dict[Dim, Dim] = {}
+        for dim, lanes in _contractions(kernel):
+            self._min_lanes[dim] = max(lanes, self._min_lanes.get(dim, 0))
+
+    def of(self, dim: Dim) -> Dim:
+        """The lanes of `dim`."""
+        if (lanes := self._cache.get(dim)) is None:
+            lanes = self._cache[dim] = self._lanes(dim)
+        return lanes
+
+    def _lanes(self, dim: Dim) -> Dim:
+        size = substitute(dim, self._sizes)
+        if not isinstance(size, int):
+            return f"next_power_of_2({size})"
+        least = self._min_lanes.get(dim, 0)
+        if size >= least and is_power_of_two(size):
+            blocks_alone = all(is_power_of_two(self._sizes[name]) for name in symbols_of(dim))
+            return dim if blocks_alone else size
+        return next_power_of_two(max(size, least))
+
+    def is_padded(self, dim: Dim) -> bool:
+        """Whether `dim` may have more lanes in registers than it says."""
+        size, lanes = substitute(dim, self._sizes), substitute(self.of(dim), self._sizes)
+        return not isinstance(lanes, int) or lanes != size
+
+
+def _contractions(kernel: KernelOp) -> Iterable[tuple[Dim, int]]:
+    """Each contracted dim with the least lanes it needs; a contraction over an int dim of 1 is no dot in the end."""
+    for op in kernel.walk():
+        if isinstance(op, DotOp) and (dim := dims_of(op.lhs)[-1]) != 1:
+            element = element_of(op.lhs)
+            bits = element.bitwidth if isinstance(element, FixedBitwidthType) else 16
+            yield dim, max(MIN_CONTRACTION_BITS // bits, 16)

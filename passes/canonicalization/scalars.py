@@ -1,0 +1,75 @@
+"""Scalars and neutral elements: symbols that are ints, tile properties that are known, `x + 0`, `x * 1`."""
+
+from __future__ import annotations
+
+from xdsl.dialects import arith
+from xdsl.dialects.builtin import FloatAttr, IntegerAttr, IntegerType
+from xdsl.ir import Block, SSAValue
+from xdsl.pattern_rewriter import PatternRewriter, RewritePattern, op_type_rewrite_pattern
+
+from ...dialects.tile import BeginOp, CountOp, EndOp, IdOp, ShiftOp, SplatOp, SymbolOp, TileType, WholeOp
+from ..analysis.bounds import constant_value
+
+
+def scalar_constant(value: SSAValue) -> float | int | None:
+    """The constant that a scalar, or every lane of a splat, holds; None if unknown."""
+    owner = value.owner
+    if isinstance(owner, SplatOp):
+        owner = owner.input.owner
+    if isinstance(owner, arith.ConstantOp) and isinstance(owner.value, IntegerAttr | FloatAttr):
+        return owner.value.value.data
+    return None
+
+
+class FoldIntSymbol(RewritePattern):
+    """`tile.symbol <64>` → `arith.constant 64`."""
+
+    @op_type_rewrite_pattern
+    def match_and_rewrite(self, op: SymbolOp, rewriter: PatternRewriter) -> None:
+        value, type_ = op.value, op.result.type
+        if isinstance(value, int) and isinstance(type_, IntegerType):
+            rewriter.replace(op, arith.ConstantOp(IntegerAttr(value, type_)))
+
+
+class FoldWholeScalars(RewritePattern):
+    """begin, end, id and count of a whole tile → 0, its extent, 0 and 1."""
+
+    @op_type_rewrite_pattern
+    def match_and_rewrite(self, op: BeginOp | EndOp | IdOp | CountOp, rewriter: PatternRewriter) -> None:
+        whole, type_ = op.tile.owner, op.result.type
+        if not isinstance(whole, WholeOp):
+            return
+        assert isinstance(type_, IntegerType)
+        assert isinstance(whole.result.type, TileType)
+        if isinstance(op, EndOp):
+            rewriter.replace(op, SymbolOp(whole.result.type.dim, type_))
+        else:
+            rewriter.replace(op, arith.ConstantOp(IntegerAttr(int(isinstance(op, CountOp)), type_)))
+
+
+class DropZeroShift(RewritePattern):
+    """A tile shifted by 0 → the tile."""
+
+    @op_type_rewrite_pattern
+    def match_and_rewrite(self, op: ShiftOp, rewriter: PatternRewriter) -> None:
+        if not isinstance(op.offset.owner, Block) and constant_value(op.offset) == 0:
+            rewriter.replace(op, [], [op.tile])
+
+
+class DropNeutralOperand(RewritePattern):
+    """`x + 0`, `x - 0`, `x * 1` → `x`, lane by lane; of floats only `x * 1`, as `-0.0 + 0.0` is not `-0.0`."""
+
+    @op_type_rewrite_pattern
+    def match_and_rewrite(
+        self, op: arith.AddiOp | arith.SubiOp | arith.MuliOp | arith.MulfOp | arith.DivfOp, rewriter: PatternRewriter
+    ) -> None:
+        neutral = 1 if isinstance(op, arith.MuliOp | arith.MulfOp | arith.DivfOp) else 0
+        if scalar_constant(op.rhs) == neutral:
+            rewriter.replace(op, [], [op.lhs])
+        elif scalar_constant(op.lhs) == neutral and not isinstance(op, arith.SubiOp | arith.DivfOp):
+            rewriter.replace(op, [], [op.rhs])
+
+
+SCALAR_PATTERNS: tuple[RewritePattern, ...] = (
+    FoldIntSymbol(), FoldWholeScalars(), DropZeroShift(), DropNeutralOperand(),
+)  # fmt: skip

@@ -1,0 +1,64 @@
+"""number-sites: give loads, stores, atomics, loops and reductions the number that per-site config lists use."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+
+from xdsl.context import Context
+from xdsl.dialects.builtin import DictionaryAttr, IntegerAttr, ModuleOp, i64
+from xdsl.ir import Operation
+from xdsl.passes import ModulePass
+from xdsl.traits import MemoryEffectKind, get_effects
+
+from ..dialects.tile import AccessBase, ArgReduceOp, KernelOp, LoopBase, ReduceOp
+from .schedule import kernels
+
+KINDS = ("load", "store", "atomic", "loop", "reduction")
+"""Each kind is numbered by itself, from 0, in program order."""
+
+
+def site_kind(op: Operation) -> str | None:
+    """The kind of site that `op` is, by its effects where it is an access; None if it is none."""
+    if isinstance(op, AccessBase):
+        kinds = {effect.kind for effect in get_effects(op) or ()}
+        if len(kinds) == 2:
+            return "atomic"
+        return "load" if MemoryEffectKind.READ in kinds else "store"
+    if isinstance(op, LoopBase):
+        return "loop"
+    return "reduction" if isinstance(op, ReduceOp | ArgReduceOp) else None
+
+
+def site_counts(kernel: KernelOp) -> dict[str, int]:
+    """How many sites of each kind the kernel had when it was numbered (before anything was merged or cloned)."""
+    counts = kernel.attributes.get("sites")
+    if isinstance(counts, DictionaryAttr):
+        return {k: v.value.data for k, v in counts.data.items() if isinstance(v, IntegerAttr)}
+    found = Counter(kind for op in kernel.walk() if (kind := site_kind(op)))
+    return {kind: found[kind] for kind in KINDS}
+
+
+@dataclass(frozen=True)
+class NumberSitesPass(ModulePass):
+    """Set `site` on every site, and `sites` (the counts) on the kernel.
+
+    Rolling turns one load into three and merging two into one, so positions in the program move; sites do not:
+    clones inherit the attribute. A kernel that has been numbered is left alone.
+    """
+
+    name = "number-sites"
+
+    def apply(self, ctx: Context, op: ModuleOp) -> None:
+        for kernel in kernels(op):
+            if "sites" not in kernel.attributes:
+                _number(kernel)
+
+
+def _number(kernel: KernelOp) -> None:
+    counts: Counter[str] = Counter()
+    for op in kernel.walk():
+        if (kind := site_kind(op)) is not None:
+            op.attributes["site"] = IntegerAttr(counts[kind], i64)
+            counts[kind] += 1
+    kernel.attributes["sites"] = DictionaryAttr({kind: IntegerAttr(counts[kind], i64) for kind in KINDS})
