@@ -53,12 +53,12 @@ def check(
 ) -> None:
     """Run `kernel(*args)`, raise if it differs from `reference(*args)`, print the largest error and the time.
 
-    On a GPU `config` (when given) is compiled and run; elsewhere the kernel is simply called.
+    `config` (when given) is compiled and run; else the kernel is called as a user would.
     Tolerances are those of `torch.testing.assert_close` for the result's dtype unless given.
     """
     tensors = [argument for argument in args if isinstance(argument, torch.Tensor)]
     device = tensors[0].device.type
-    run = helion_ir.compile(kernel, config, tuple(args)) if config is not None and device == "cuda" else kernel
+    run = kernel if config is None else helion_ir.compile(kernel, config, tuple(args))
     actual, expected = as_tuple(run(*args)), as_tuple(reference(*args))
     assert len(actual) == len(expected), f"{title}: {len(actual)} results, {len(expected)} expected"
     error = 0.0
