@@ -10,6 +10,7 @@ from __future__ import annotations
 from xdsl.ir import Dialect
 
 from .memory import (
+    AddPtrOp,
     AtomicCASOp,
     AtomicRMWOp,
     DescriptorLoadOp,
@@ -55,7 +56,7 @@ Tl = Dialect(
     "tl",
     [
         FuncOp, ReturnOp, LaunchGridOp, ConstexprOp, ProgramIdOp, NumProgramsOp, CdivOp, CopyOp, DebugBarrierOp,
-        LoadOp, StoreOp, AtomicRMWOp, AtomicCASOp, MakeTensorDescriptorOp, DescriptorLoadOp, DescriptorStoreOp,
+        LoadOp, StoreOp, AtomicRMWOp, AtomicCASOp, AddPtrOp, MakeTensorDescriptorOp, DescriptorLoadOp, DescriptorStoreOp,
         ArangeOp, FullOp, BroadcastOp, ExpandDimsOp, TransOp, ReshapeOp, JoinOp, SplitOp,
         CompareOp, WhereOp, BitcastOp, LibdeviceOp, ReduceOp, ArgReduceOp, ScanOp, GatherOp, DotOp,
     ],
@@ -63,7 +64,7 @@ Tl = Dialect(
 )  # fmt: skip
 
 __all__ = [
-    "ArangeOp", "ArgReduceOp", "AtomicCASOp", "AtomicRMWOp", "BitcastOp", "BroadcastOp", "CdivOp", "CompareOp",
+    "AddPtrOp", "ArangeOp", "ArgReduceOp", "AtomicCASOp", "AtomicRMWOp", "BitcastOp", "BroadcastOp", "CdivOp", "CompareOp",
     "ConstexprOp", "CopyOp", "DebugBarrierOp", "DescriptorLoadOp", "DescriptorStoreOp", "DotOp", "ExpandDimsOp",
     "FullOp", "FuncOp", "GatherOp", "JoinOp", "LaunchGridOp", "LibdeviceOp", "LoadOp", "MakeTensorDescriptorOp",
     "NumProgramsOp", "ProgramIdOp", "PtrType", "ReduceOp", "ReshapeOp", "ReturnOp", "ScanOp", "SplitOp", "StoreOp",

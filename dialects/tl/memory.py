@@ -9,6 +9,7 @@ from xdsl.dialects.builtin import IntegerType, StringAttr, i1
 from xdsl.ir import Attribute, SSAValue
 from xdsl.irdl import (
     AttrSizedOperandSegments,
+    BaseAttr,
     IRDLOperation,
     ParsePropInAttrDict,
     VarConstraint,
@@ -59,6 +60,10 @@ class LoadOp(_PointerAccess):
 
     name = "tl.load"
 
+    ptr = _PointerAccess.ptr
+    offset = _PointerAccess.offset
+    mask = _PointerAccess.mask
+
     other = opt_operand_def(ValueConstr)
     eviction_policy = opt_prop_def(StringAttr)
     cache_modifier = opt_prop_def(StringAttr)
@@ -100,6 +105,10 @@ class StoreOp(_PointerAccess):
 
     name = "tl.store"
 
+    ptr = _PointerAccess.ptr
+    offset = _PointerAccess.offset
+    mask = _PointerAccess.mask
+
     value = operand_def(ValueConstr)
     cache_modifier = opt_prop_def(StringAttr)
 
@@ -130,6 +139,10 @@ class AtomicRMWOp(_PointerAccess):
     """`tl.atomic_<kind>(ptr + offset, value, mask, sem)`; the result is what was there. Effects: both on `ptr`."""
 
     name = "tl.atomic_rmw"
+
+    ptr = _PointerAccess.ptr
+    offset = _PointerAccess.offset
+    mask = _PointerAccess.mask
 
     kind = prop_def(StringAttr)
     sem = prop_def(StringAttr)
@@ -182,6 +195,25 @@ class AtomicCASOp(IRDLOperation):
         super().__init__(
             operands=[ptr, offset, expected, value], properties={"sem": StringAttr(sem)}, result_types=[value.type]
         )
+
+
+@irdl_op_definition
+class AddPtrOp(IRDLOperation):
+    """`ptr + offset` for a scalar offset: the base of a descriptor over one slice of a tensor."""
+
+    name = "tl.addptr"
+
+    T: ClassVar = VarConstraint("T", BaseAttr(PtrType))
+
+    ptr = operand_def(T)
+    offset = operand_def(IndexInt)
+    result = result_def(T)
+
+    traits = traits_def(Pure())
+    assembly_format = "$ptr `,` $offset attr-dict `:` type($ptr) `,` type($offset)"
+
+    def __init__(self, ptr: SSAValue, offset: SSAValue):
+        super().__init__(operands=[ptr, offset], result_types=[ptr.type])
 
 
 @irdl_op_definition
@@ -251,6 +283,9 @@ class DescriptorStoreOp(_DescriptorAccess):
 
     name = "tl.descriptor_store"
 
+    desc = _DescriptorAccess.desc
+    offsets = _DescriptorAccess.offsets
+
     value = operand_def(ValueConstr)
 
     traits = traits_def(Writes)
@@ -264,6 +299,6 @@ class DescriptorStoreOp(_DescriptorAccess):
 
 
 __all__ = [
-    "AtomicCASOp", "AtomicRMWOp", "DescriptorLoadOp", "DescriptorStoreOp", "LoadOp", "MakeTensorDescriptorOp",
+    "AddPtrOp", "AtomicCASOp", "AtomicRMWOp", "DescriptorLoadOp", "DescriptorStoreOp", "LoadOp", "MakeTensorDescriptorOp",
     "StoreOp", "dims_of", "signless", "tensor_type",
 ]  # fmt: skip

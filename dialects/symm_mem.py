@@ -1,0 +1,207 @@
+"""Dialect `symm_mem`: programs on several ranks meet and order their accesses to peers' buffers.
+
+Signal pads are integer memory that every rank can reach: a ref, a tuple of refs (one a rank), or a tensor of
+addresses. All ops here order memory, so each reads and writes everything: no access moves across one, and none
+is ever deleted or merged.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from xdsl.dialects.builtin import BoolAttr, IntegerType, StringAttr
+from xdsl.ir import Attribute, Dialect, SSAValue
+from xdsl.irdl import (
+    AnyOf,
+    AttrSizedOperandSegments,
+    BaseAttr,
+    IRDLOperation,
+    ParsePropInAttrDict,
+    irdl_op_definition,
+    operand_def,
+    opt_operand_def,
+    opt_prop_def,
+    opt_result_def,
+    prop_def,
+    traits_def,
+    var_operand_def,
+)
+from xdsl.utils.exceptions import VerifyException
+
+from .effects import UnknownEffects
+from .tile.memory import ATOMIC_KINDS, SEMANTICS
+from .tile.structure import IndexInt
+from .tile.types import TileType
+
+SCOPES = ("gpu", "cta", "sys")
+SIGNAL_OPS = tuple(f"atomic_{kind}" for kind in (*ATOMIC_KINDS, "cas"))
+WAIT_OPS = ("ld", "atomic_cas")
+PAD_INDEX = AnyOf((BaseAttr(TileType), BaseAttr(IntegerType)))
+"""An index of a signal pad: a tile of slots, or one slot."""
+
+
+def _check(what: str, value: StringAttr, legal: Sequence[str]) -> None:
+    if value.data not in legal:
+        raise VerifyException(f"unknown {what} {value.data!r}, expected one of {', '.join(legal)}")
+
+
+def _bool(value: bool | None) -> BoolAttr | None:
+    return None if value is None else BoolAttr.from_bool(value)
+
+
+@irdl_op_definition
+class SyncOp(IRDLOperation):
+    """The programs with the same id on every rank meet (`hl.symm_mem_sync`).
+
+    ```mlir
+    symm_mem.sync %pads id %id rank %rank of %world_size {hasPreviousMemAccess = true} : !tile.ref<…>, i32, i32, i32
+    ```
+    Without an id, the flat program id. `hasPreviousMemAccess`: what this rank accessed before is visible to peers
+    afterwards (release); `hasSubsequentMemAccess`: what peers released is visible to this rank (acquire). Where
+    the user left one out, infer-sync-semantics sets it. Effects: reads and writes everything.
+    """
+
+    name = "symm_mem.sync"
+
+    pads = operand_def()
+    sync_id = opt_operand_def(IndexInt)
+    rank = operand_def(IndexInt)
+    world_size = operand_def(IndexInt)
+    has_previous = opt_prop_def(BoolAttr, prop_name="hasPreviousMemAccess")
+    has_subsequent = opt_prop_def(BoolAttr, prop_name="hasSubsequentMemAccess")
+
+    traits = traits_def(UnknownEffects())
+    irdl_options = (AttrSizedOperandSegments(as_property=True), ParsePropInAttrDict())
+    assembly_format = (
+        "$pads (`id` $sync_id^ `:` type($sync_id))? `rank` $rank `of` $world_size attr-dict "
+        "`:` type($pads) `,` type($rank) `,` type($world_size)"
+    )
+
+    def __init__(
+        self,
+        pads: SSAValue,
+        sync_id: SSAValue | None,
+        rank: SSAValue,
+        world_size: SSAValue,
+        *,
+        has_previous: bool | None = None,
+        has_subsequent: bool | None = None,
+    ):
+        super().__init__(
+            operands=[pads, sync_id, rank, world_size],
+            properties={
+                "hasPreviousMemAccess": _bool(has_previous),
+                "hasSubsequentMemAccess": _bool(has_subsequent),
+            },
+        )
+
+
+class _PadAccess(IRDLOperation):
+    """An access to slots of a signal pad, with memory ordering."""
+
+    pads = operand_def()
+    indices = var_operand_def(PAD_INDEX)
+    op = prop_def(StringAttr)
+    sem = prop_def(StringAttr)
+    scope = prop_def(StringAttr, default_value=StringAttr("sys"))
+
+    traits = traits_def(UnknownEffects())
+    irdl_options = (AttrSizedOperandSegments(as_property=True), ParsePropInAttrDict())
+
+    def verify_ordering(self, ops: Sequence[str]) -> None:
+        _check("op", self.op, ops)
+        _check("semantics", self.sem, SEMANTICS)
+        _check("scope", self.scope, SCOPES)
+
+
+@irdl_op_definition
+class SignalOp(_PadAccess):
+    """Write `value` to slots of a pad by `op`; with `wait_for`, once they hold that (`hl.signal`).
+
+    ```mlir
+    symm_mem.signal "atomic_add" "release" %pads[%i] value %one : !tile.ref<…>[i32], i32
+    ```
+    The optional result is what the slots held. `wait_for` goes with `atomic_cas` only.
+    Effects: reads and writes everything.
+    """
+
+    name = "symm_mem.signal"
+
+    value = operand_def(IntegerType)
+    wait_for = opt_operand_def(IntegerType)
+    result = opt_result_def()
+
+    assembly_format = (
+        "$op $sem $pads `[` $indices `]` `value` $value (`wait_for` $wait_for^ `:` type($wait_for))? attr-dict "
+        "`:` type($pads) `[` type($indices) `]` `,` type($value) (`->` type($result)^)?"
+    )
+
+    def __init__(
+        self,
+        pads: SSAValue,
+        indices: Sequence[SSAValue],
+        value: SSAValue,
+        wait_for: SSAValue | None = None,
+        *,
+        op: str = "atomic_xchg",
+        sem: str = "release",
+        scope: str = "sys",
+        result_type: Attribute | None = None,
+    ):
+        super().__init__(
+            operands=[pads, indices, value, wait_for],
+            properties={"op": StringAttr(op), "sem": StringAttr(sem), "scope": StringAttr(scope)},
+            result_types=[result_type],
+        )
+
+    def verify_(self) -> None:
+        self.verify_ordering(SIGNAL_OPS)
+        if (self.wait_for is not None) != (self.op.data == "atomic_cas"):
+            raise VerifyException("wait_for and atomic_cas go together")
+
+
+@irdl_op_definition
+class WaitOp(_PadAccess):
+    """Wait until slots of a pad hold `value`, then set them to `update` if there is one (`hl.wait`).
+
+    ```mlir
+    symm_mem.wait "ld" "acquire" %pads[%i] value %one : !tile.ref<…>[i32], i32
+    ```
+    `update` goes with `atomic_cas` only. Effects: reads and writes everything.
+    """
+
+    name = "symm_mem.wait"
+
+    value = operand_def(IntegerType)
+    update = opt_operand_def(IntegerType)
+
+    assembly_format = (
+        "$op $sem $pads `[` $indices `]` `value` $value (`update` $update^ `:` type($update))? attr-dict "
+        "`:` type($pads) `[` type($indices) `]` `,` type($value)"
+    )
+
+    def __init__(
+        self,
+        pads: SSAValue,
+        indices: Sequence[SSAValue],
+        value: SSAValue,
+        update: SSAValue | None = None,
+        *,
+        op: str = "ld",
+        sem: str = "acquire",
+        scope: str = "sys",
+    ):
+        super().__init__(
+            operands=[pads, indices, value, update],
+            properties={"op": StringAttr(op), "sem": StringAttr(sem), "scope": StringAttr(scope)},
+        )
+
+    def verify_(self) -> None:
+        self.verify_ordering(WAIT_OPS)
+        if (self.update is not None) != (self.op.data == "atomic_cas"):
+            raise VerifyException("update and atomic_cas go together")
+
+
+SymmMem = Dialect("symm_mem", [SyncOp, SignalOp, WaitOp])
+
+__all__ = ["SCOPES", "SIGNAL_OPS", "WAIT_OPS", "SignalOp", "SymmMem", "SyncOp", "WaitOp"]

@@ -1,0 +1,1 @@
+"""Parts of the conversion from `tile` to `tl`."""

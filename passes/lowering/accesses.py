@@ -1,0 +1,149 @@
+"""Addresses and masks of loads, stores and atomics."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from xdsl.dialects.builtin import IntegerType, TensorType
+from xdsl.ir import SSAValue
+
+from ...dialects import tl
+from ...dialects.dims import Dim, dims_of
+from ...dialects.tile import AccessBase, ShiftOp, TileType, access_tiles
+from ..analysis.bounds import bound_dim, constant_value, tile_bounds
+from .context import Lowering
+from .tiles import LoweredTile
+
+
+@dataclass(frozen=True)
+class Address:
+    """Where an access goes: the sum of `offset` and base pointer, for the lanes of `mask` (None: all)."""
+
+    offset: SSAValue
+    mask: SSAValue | None
+
+
+def address(low: Lowering, op: AccessBase) -> Address:
+    """Offset and mask of a pointer access, at the access's full physical dims."""
+    emit = low.emit
+    dims = low.physical_dims(op.dims)
+    scalar: SSAValue | None = None
+    vectors: list[SSAValue] = []
+    for term, stride in _terms(low, op, len(dims)):
+        scaled = emit.mul(term, low.dim_value(stride))
+        if dims_of(scaled):
+            vectors.append(scaled)
+        else:
+            scalar = scaled if scalar is None else emit.add(scalar, scaled)
+    with emit.named("offset"):
+        offset = scalar
+        for vector in vectors:
+            offset = vector if offset is None else emit.add(offset, vector)
+        if offset is None:
+            offset = emit.constant(0, low.index_type)
+        offset = emit.broadcast(offset, dims)
+    mask = None
+    for part in _masks(low, op, len(dims)):
+        mask = emit.both(mask, part)
+    if mask is not None:
+        mask = emit.broadcast(mask, dims)
+    return Address(offset, mask)
+
+
+def _terms(low: Lowering, op: AccessBase, rank: int) -> Iterable[tuple[SSAValue, Dim]]:
+    """The position along each dimension of the ref, placed on its axes, and the dimension's stride."""
+    axis = 0
+    tensors = [index for index in op.indices if isinstance(index.type, TensorType)]
+    joint = any(len(dims_of(t)) > 1 for t in tensors)
+    joint_axis: int | None = None
+    for index, stride in zip(op.indices, op.ref_type.stride_dims, strict=True):
+        if isinstance(index.type, TileType):
+            yield low.emit.place(low.tile(index).positions, axis, rank), stride
+            axis += 1
+        elif isinstance(index.type, TensorType):
+            value = low.emit.cast_int(low.value(index), low.index_type)
+            if not joint:
+                yield low.emit.place(value, axis, rank), stride
+                axis += 1
+                continue
+            if joint_axis is None:
+                joint_axis, axis = axis, axis + len(dims_of(index))
+            yield _embed(low, value, joint_axis, rank), stride
+        else:
+            yield low.emit.cast_int(low.value(index), low.index_type), stride
+
+
+def _embed(low: Lowering, value: SSAValue, first: int, rank: int) -> SSAValue:
+    """A value of several axes put at axes `first`… of `rank`, the others of dim 1."""
+    here = len(dims_of(value))
+    for position in [*range(first), *range(first + here, rank)]:
+        value = low.emit.op(tl.ExpandDimsOp, (value,), position).result
+    return value
+
+
+def _masks(low: Lowering, op: AccessBase, rank: int) -> Iterable[SSAValue]:
+    """The conditions under which a lane is touched, each placed on its axis."""
+    sizes = {
+        id(index): size
+        for index, size in zip(op.indices, op.ref_type.size_dims, strict=True)
+        if isinstance(index.type, TileType)
+    }
+    for axis, tile in enumerate(access_tiles(op)):
+        lowered = low.tile(tile)
+        if (valid := lowered.valid) is not None:
+            yield low.emit.place(valid, axis, rank)
+        for bound in _size_checks(low, tile, lowered, sizes.get(id(tile))):
+            yield low.emit.place(bound, axis, rank)
+    if op.mask is not None:
+        yield low.value(op.mask)
+
+
+def _size_checks(low: Lowering, tile: SSAValue, lowered: LoweredTile, size: Dim | None) -> Iterable[SSAValue]:
+    """Checks of a tile's positions against the size of the ref's dimension, where the tile's end does not imply them."""
+    if size is None:
+        return
+    shift = tile.owner if isinstance(tile.owner, ShiftOp) else None
+    bounds = tile_bounds(tile)
+    end = bound_dim(bounds.end)
+    with low.emit.named("mask"):
+        if shift is not None and bounds.shifted:
+            low_end = constant_value(shift.offset)
+            if low_end is None or low_end < 0:
+                yield low.emit.compare("ge", lowered.positions, low.emit.constant(0, low.index_type))
+            yield low.emit.compare("lt", lowered.positions, low.dim_value(size))
+        elif end != size and not (isinstance(end, int) and isinstance(size, int) and end <= size):
+            yield low.emit.compare("lt", lowered.positions, low.dim_value(size))
+
+
+def descriptor(low: Lowering, op: AccessBase) -> tuple[SSAValue, list[SSAValue]]:
+    """A tensor descriptor over the dimensions that tiles index, and the offsets of this access in it.
+
+    Dimensions with a scalar index go into the base address, so blocks have no unit dims.
+    """
+    emit, base = low.emit, low.value(op.ref)
+    shape: list[SSAValue] = []
+    strides: list[SSAValue] = []
+    block: list[Dim] = []
+    offsets: list[SSAValue] = []
+    for index, size, stride in zip(op.indices, op.ref_type.size_dims, op.ref_type.stride_dims, strict=True):
+        if isinstance(index.type, TileType):
+            tile = low.tile(index)
+            shape.append(low.dim_value(size))
+            strides.append(low.dim_value(stride))
+            block.append(tile.lanes)
+            offsets.append(tile.start)
+        else:
+            scalar = emit.mul(emit.cast_int(low.value(index), low.index_type), low.dim_value(stride))
+            if constant_value(scalar) != 0:
+                base = emit.op(tl.AddPtrOp, (base, scalar)).result
+    with emit.named(f"{op.ref.name_hint}_desc" if op.ref.name_hint else "desc"):
+        desc = emit.pure(
+            (tl.MakeTensorDescriptorOp, len(shape), tuple(block)),
+            (base, *shape, *strides),
+            lambda: tl.MakeTensorDescriptorOp(base, shape, strides, block),
+        )
+    return desc.result, offsets
+
+
+__all__ = ["Address", "IntegerType", "address", "descriptor"]

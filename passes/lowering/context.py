@@ -1,0 +1,150 @@
+"""The state of one conversion: values, tiles and symbols of the kernel being emitted."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Callable, Sequence
+
+from xdsl.dialects import arith
+from xdsl.dialects.builtin import StringAttr
+from xdsl.ir import Attribute, Operation, SSAValue
+from xdsl.utils.exceptions import PassFailedException
+
+from ...dialects import tl
+from ...dialects.dims import Dim, dims_of, substitute, symbols_of, tensor_type
+from ...dialects.tile import KernelOp, TileType
+from ..analysis.bounds import tile_bounds, tile_exact
+from ..analysis.physical import PhysicalDims
+from .emitter import Emitter
+from .tiles import LoweredTile
+
+_OPERATORS: dict[type[ast.operator], Callable[[Emitter, SSAValue, SSAValue], SSAValue]] = {
+    ast.Add: Emitter.add,
+    ast.Sub: Emitter.sub,
+    ast.Mult: Emitter.mul,
+    ast.FloorDiv: lambda emit, lhs, rhs: emit.binary(arith.DivSIOp, lhs, rhs),
+}
+
+
+class Signature:
+    """The parameters of the emitted kernel: those of the tile kernel, then size symbols and constexprs as used."""
+
+    def __init__(self, kernel: KernelOp, physical: PhysicalDims):
+        self.kernel = kernel
+        self.physical = physical
+        self.sizes = kernel.block_size_values
+        self.symbols: list[str] = []
+        self.constexprs: dict[str, int | str] = {}
+
+    def constexpr_name(self, symbol: str) -> str:
+        """The constexpr parameter of a block symbol: `b0` is `_BLOCK_SIZE_0`, a chunk symbol `r0` `_RBLOCK_SIZE_0`."""
+        match = re.fullmatch(r"([a-z]+)(\d+)", symbol)
+        prefix = {"b": "_BLOCK_SIZE_", "r": "_RBLOCK_SIZE_"}.get(match[1]) if match else None
+        name = f"{prefix}{match[2]}" if match and prefix else f"_{symbol.upper()}"
+        self.constexprs[name] = self.sizes[symbol]
+        return name
+
+    def lanes(self, dim: Dim) -> Dim:
+        """The physical dim in terms of ints and constexpr parameters."""
+        lanes = self.physical.of(dim)
+        if isinstance(lanes, int):
+            return lanes
+        if (match := re.fullmatch(r"next_power_of_2\((.*)\)", lanes)) is not None:
+            name = "_LANES_" + re.sub(r"\W+", "_", match[1]).strip("_").upper()
+            self.constexprs[name] = f"triton.next_power_of_2({self.host_expr(match[1])})"
+            return name
+        return substitute(lanes, {symbol: self.constexpr_name(symbol) for symbol in symbols_of(lanes)})
+
+    def host_expr(self, dim: str) -> str:
+        """The Python expression by which the host computes a size."""
+        for symbol in symbols_of(dim):
+            expression = self.kernel.symbols.data.get(symbol)
+            if not isinstance(expression, StringAttr):
+                raise PassFailedException(f"convert-tile-to-tl: the size symbol {symbol!r} has no host expression")
+            dim = re.sub(rf"\b{symbol}\b", f"({expression.data})", dim)
+        return dim
+
+
+class Lowering:
+    """Maps values of the `tile` level to those emitted so far; emits what sizes, positions and masks need."""
+
+    def __init__(self, signature: Signature, emit: Emitter, block_args: Callable[[str], SSAValue]):
+        self.signature = signature
+        self.emit = emit
+        self.index_type: Attribute = signature.kernel.index_type
+        self.values: dict[SSAValue, SSAValue] = {}
+        self.tiles: dict[SSAValue, LoweredTile] = {}
+        self._block_args = block_args
+        self.lower: Callable[[Operation], None] = lambda op: None
+
+    def value(self, source: SSAValue) -> SSAValue:
+        """What `source` became; a scalar of the kernel's top level is emitted when first asked for."""
+        if (value := self.values.get(source)) is None:
+            owner = source.owner
+            if not isinstance(owner, Operation) or owner.parent_op() is not self.signature.kernel:
+                raise PassFailedException(f"convert-tile-to-tl: {source.name_hint or source} is not available here")
+            self.lower(owner)
+            value = self.values[source]
+        return value
+
+    def type(self, source: Attribute) -> Attribute:
+        """A value's type with physical dims."""
+        dims = dims_of(source)
+        return tensor_type(source.element_type, *self.physical_dims(dims)) if dims else source  # pyright: ignore[reportAttributeAccessIssue]
+
+    def physical_dims(self, dims: Sequence[Dim]) -> tuple[Dim, ...]:
+        """`dims` as ints and constexpr names."""
+        return tuple(self.signature.lanes(dim) for dim in dims)
+
+    def dim_value(self, dim: Dim) -> SSAValue:
+        """The run-time value of a logical dim."""
+        if isinstance(dim, int):
+            return self.emit.constant(dim, self.index_type)
+        return self._evaluate(ast.parse(dim, mode="eval").body)
+
+    def _evaluate(self, node: ast.expr) -> SSAValue:
+        if isinstance(node, ast.Constant):
+            return self.emit.constant(int(node.value), self.index_type)  # pyright: ignore[reportArgumentType]
+        if isinstance(node, ast.Name):
+            if node.id not in self.signature.sizes:
+                return self._block_args(node.id)
+            with self.emit.named(None):
+                name = self.signature.constexpr_name(node.id)
+                return self.emit.op(tl.ConstexprOp, (), name, self.index_type).result
+        if isinstance(node, ast.BinOp) and (combine := _OPERATORS.get(type(node.op))) is not None:
+            return combine(self.emit, self._evaluate(node.left), self._evaluate(node.right))
+        raise PassFailedException(f"convert-tile-to-tl: cannot evaluate the dim {ast.unparse(node)!r}")
+
+    def tile(self, source: SSAValue) -> LoweredTile:
+        """What is known of a tile value."""
+        if (tile := self.tiles.get(source)) is None:
+            owner = source.owner
+            assert isinstance(owner, Operation)
+            self.lower(owner)
+            tile = self.tiles[source]
+        return tile
+
+    def make_tile(
+        self, source: SSAValue, begin: SSAValue, end: SSAValue | None, *, step: int = 1, stop: SSAValue | None = None
+    ) -> LoweredTile:
+        """Record the lowered form of the tile `source`, whose positions start at `begin` and end before `end`."""
+        assert isinstance(source.type, TileType)
+        dim = source.type.dim
+        exact = tile_exact(source, self.signature.sizes)
+        padded = self.signature.physical.is_padded(dim)
+        loop = tile_bounds(source).loop
+        tile = LoweredTile(
+            self.emit,
+            self.index_type,
+            source.name_hint,
+            begin,
+            self.signature.lanes(dim),
+            self.dim_value(dim) if padded else None,
+            None if exact else end,
+            step,
+        )
+        if loop is not None:
+            tile.first, tile.stop, tile.block = self.value(tile_bounds(source).begin), stop, self.dim_value(dim)  # pyright: ignore[reportArgumentType]
+        self.tiles[source] = tile
+        return tile
