@@ -1,8 +1,9 @@
 """Elementwise ops that `arith` cannot express on encoded tensors, shared by the `tile` and `tl` levels.
 
 `arith.select` and `arith.bitcast` reject tensors with an encoding, and `arith.cmpf/cmpi` silently return a
-scalar `i1` for a tensor. Each level therefore defines `compare`, `select` (`tl.where`) and `bitcast` from the
-bases here; the level's verifier forbids the `arith` ones on tensors.
+scalar `i1` for a tensor; conversions other than `extf` and `truncf` take scalars only. Each level therefore defines
+`compare`, `select` (`tl.where`), `bitcast` and `cast` from the bases here; the level's verifier forbids the `arith`
+ones on tensors.
 """
 
 from __future__ import annotations
@@ -30,6 +31,9 @@ from .dims import element_of, tensor_type, dims_of, with_element
 
 PREDICATES = ("eq", "ne", "lt", "le", "gt", "ge", "ult", "ule", "ugt", "uge")
 """Comparisons: signed for integers, ordered for floats but `ne`, which is unordered as in IEEE 754 and torch."""
+
+CASTS = ("sitofp", "uitofp", "fptosi", "fptoui", "extsi", "extui", "trunci")
+"""Conversions, named and defined as in `arith`."""
 
 ScalarConstr = AnyFloatConstr | BaseAttr(IntegerType)
 """A device scalar."""
@@ -105,6 +109,39 @@ class BitcastBase(IRDLOperation, ABC):
             raise VerifyException(f"bitcast must keep the bit width, got {source} to {target}")
 
 
+class CastBase(IRDLOperation, ABC):
+    """Elementwise conversion; see `CASTS`. `arith` has the same for scalars, and `extf` and `truncf` for tensors too."""
+
+    kind = prop_def(StringAttr)
+    input = operand_def(ValueConstr)
+    result = result_def(ValueConstr)
+
+    traits = traits_def(Pure())
+    assembly_format = "$kind $input attr-dict `:` type($input) `to` type($result)"
+
+    def __init__(self, kind: str, value: SSAValue, element: Attribute):
+        super().__init__(
+            operands=[value],
+            properties={"kind": StringAttr(kind)},
+            result_types=[with_element(value.type, element)],
+        )
+
+    def verify_(self) -> None:
+        kind, source, target = self.kind.data, element_of(self.input), element_of(self.result)
+        if kind not in CASTS:
+            raise VerifyException(f"unknown cast {kind!r}, expected one of {', '.join(CASTS)}")
+        if dims_of(self.input) != dims_of(self.result):
+            raise VerifyException("a cast must keep the dims")
+        if isinstance(source, IntegerType) == kind.startswith("fp") or isinstance(target, IntegerType) == kind.endswith(
+            "fp"
+        ):
+            raise VerifyException(f"{kind} does not convert {source} to {target}")
+        if isinstance(source, IntegerType) and isinstance(target, IntegerType):
+            widens = target.width.data > source.width.data
+            if source.width == target.width or widens != kind.startswith("ext"):
+                raise VerifyException(f"{kind} does not convert {source} to {target}")
+
+
 class LibdeviceBase(IRDLOperation, ABC):
     """Elementwise call of a libdevice function (`erfinv`, `lgamma`, …) that `math` has no op for.
 
@@ -118,9 +155,11 @@ class LibdeviceBase(IRDLOperation, ABC):
 
 
 __all__ = [
+    "CASTS",
     "PREDICATES",
     "AnyAttr",
     "BitcastBase",
+    "CastBase",
     "CompareBase",
     "LibdeviceBase",
     "ScalarConstr",

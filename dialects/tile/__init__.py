@@ -32,6 +32,7 @@ from .values import (
     ArgReduceOp,
     BitcastOp,
     BroadcastOp,
+    CastOp,
     CompareOp,
     DotOp,
     ExpandDimsOp,
@@ -55,14 +56,14 @@ Tile = Dialect(
         WholeOp, RangeOp, ShiftOp, BeginOp, EndOp, IdOp, CountOp, IndexOp, SymbolOp,
         LoadOp, StoreOp, AtomicRMWOp, AtomicCASOp,
         SplatOp, BroadcastOp, ExpandDimsOp, PermuteOp, ReshapeOp, JoinOp, SplitOp,
-        CompareOp, SelectOp, BitcastOp, LibdeviceOp,
+        CompareOp, SelectOp, BitcastOp, CastOp, LibdeviceOp,
         PadOp, ReduceOp, ArgReduceOp, ScanOp, GatherOp, DotOp,
     ],
     [DimsAttr, TileType, RefType, BlockAttr],
 )  # fmt: skip
 
 __all__ = [
-    "AccessBase", "ArgReduceOp", "AtomicCASOp", "AtomicRMWOp", "BeginOp", "BitcastOp", "BlockAttr", "BroadcastOp",
+    "AccessBase", "ArgReduceOp", "AtomicCASOp", "AtomicRMWOp", "BeginOp", "BitcastOp", "BlockAttr", "BroadcastOp", "CastOp",
     "CompareOp", "CountOp", "Dim", "DimsAttr", "DotOp", "EndOp", "ExpandDimsOp", "ForOp", "GatherOp", "GridOp", "IdOp",
     "IndexOp", "JoinOp", "KernelOp", "LibdeviceOp", "LoadOp", "LoopBase", "PadOp", "PermuteOp", "RangeOp", "ReduceOp",
     "RefType", "ReshapeOp", "ScanOp", "SelectOp", "ShiftOp", "SplatOp", "SplitOp", "StoreOp", "SymbolOp", "Tile",

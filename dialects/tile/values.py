@@ -23,7 +23,7 @@ from xdsl.traits import Pure
 from xdsl.utils.exceptions import VerifyException
 
 from ..dims import Dim, dims_of, element_of, tensor_type, with_dims, with_element
-from ..elementwise import BitcastBase, CompareBase, LibdeviceBase, ScalarConstr, SelectBase, ValueConstr
+from ..elementwise import BitcastBase, CastBase, CompareBase, LibdeviceBase, ScalarConstr, SelectBase, ValueConstr
 from .types import TileType
 
 REDUCE_KINDS = ("sum", "prod", "max", "min", "and", "or", "xor")
@@ -231,6 +231,13 @@ class BitcastOp(BitcastBase):
     """Elementwise reinterpretation (`Tensor.view(dtype)`)."""
 
     name = "tile.bitcast"
+
+
+@irdl_op_definition
+class CastOp(CastBase):
+    """Elementwise conversion (`Tensor.to`) to or from integers: `tile.cast "sitofp" %x : tensor<…xi32> to tensor<…xf32>`."""
+
+    name = "tile.cast"
 
 
 @irdl_op_definition
@@ -466,7 +473,7 @@ class DotOp(IRDLOperation):
 
 
 __all__ = [
-    "PRECISIONS", "REDUCE_KINDS", "SCAN_KINDS", "ArgReduceOp", "Attribute", "BitcastOp", "BroadcastOp", "CompareOp",
+    "PRECISIONS", "REDUCE_KINDS", "SCAN_KINDS", "ArgReduceOp", "Attribute", "BitcastOp", "BroadcastOp", "CastOp", "CompareOp",
     "DotOp", "ExpandDimsOp", "GatherOp", "JoinOp", "LibdeviceOp", "PadOp", "PermuteOp", "ReduceOp", "ReshapeOp",
     "ScanOp", "SelectOp", "SplatOp", "SplitOp",
 ]  # fmt: skip

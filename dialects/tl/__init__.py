@@ -37,6 +37,7 @@ from .values import (
     ArgReduceOp,
     BitcastOp,
     BroadcastOp,
+    CastOp,
     CompareOp,
     DotOp,
     ExpandDimsOp,
@@ -58,13 +59,13 @@ Tl = Dialect(
         FuncOp, ReturnOp, LaunchGridOp, ConstexprOp, ProgramIdOp, NumProgramsOp, CdivOp, CopyOp, DebugBarrierOp,
         LoadOp, StoreOp, AtomicRMWOp, AtomicCASOp, AddPtrOp, MakeTensorDescriptorOp, DescriptorLoadOp, DescriptorStoreOp,
         ArangeOp, FullOp, BroadcastOp, ExpandDimsOp, TransOp, ReshapeOp, JoinOp, SplitOp,
-        CompareOp, WhereOp, BitcastOp, LibdeviceOp, ReduceOp, ArgReduceOp, ScanOp, GatherOp, DotOp,
+        CompareOp, WhereOp, BitcastOp, CastOp, LibdeviceOp, ReduceOp, ArgReduceOp, ScanOp, GatherOp, DotOp,
     ],
     [PtrType, TensorDescType],
 )  # fmt: skip
 
 __all__ = [
-    "AddPtrOp", "ArangeOp", "ArgReduceOp", "AtomicCASOp", "AtomicRMWOp", "BitcastOp", "BroadcastOp", "CdivOp", "CompareOp",
+    "AddPtrOp", "ArangeOp", "ArgReduceOp", "AtomicCASOp", "AtomicRMWOp", "BitcastOp", "BroadcastOp", "CastOp", "CdivOp", "CompareOp",
     "ConstexprOp", "CopyOp", "DebugBarrierOp", "DescriptorLoadOp", "DescriptorStoreOp", "DotOp", "ExpandDimsOp",
     "FullOp", "FuncOp", "GatherOp", "JoinOp", "LaunchGridOp", "LibdeviceOp", "LoadOp", "MakeTensorDescriptorOp",
     "NumProgramsOp", "ProgramIdOp", "PtrType", "ReduceOp", "ReshapeOp", "ReturnOp", "ScanOp", "SplitOp", "StoreOp",

@@ -23,7 +23,7 @@ from xdsl.traits import Pure
 from xdsl.utils.exceptions import VerifyException
 
 from ..dims import Dim, dims_of, element_of, tensor_type, with_dims, with_element
-from ..elementwise import BitcastBase, CompareBase, LibdeviceBase, ScalarConstr, SelectBase, ValueConstr
+from ..elementwise import BitcastBase, CastBase, CompareBase, LibdeviceBase, ScalarConstr, SelectBase, ValueConstr
 from ..tile.values import PRECISIONS, REDUCE_KINDS, SCAN_KINDS
 
 
@@ -223,6 +223,13 @@ class BitcastOp(BitcastBase):
     """`x.to(dtype, bitcast=True)`."""
 
     name = "tl.bitcast"
+
+
+@irdl_op_definition
+class CastOp(CastBase):
+    """`x.to(dtype)` to or from integers."""
+
+    name = "tl.cast"
 
 
 @irdl_op_definition
