@@ -14,10 +14,11 @@ from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
 from string import Formatter
 
-from xdsl.dialects.builtin import IntAttr, StringAttr, TupleType, UnitAttr
+from xdsl.dialects.builtin import IntegerAttr, StringAttr, TupleType, UnitAttr, i64
 from xdsl.ir import Attribute, Dialect, Operation, SSAValue, TypeAttribute
 from xdsl.irdl import (
     BaseAttr,
+    EqAttrConstraint,
     IRDLOperation,
     irdl_op_definition,
     operand_def,
@@ -172,7 +173,7 @@ class AsmOp(_OpaqueBase):
     """Inline assembly applied elementwise, to `pack` elements at a time (`tl.inline_asm_elementwise`).
 
     ```mlir
-    %r = inline_triton.asm pure "ex2.approx.f32 $0, $1;" "=f,f" pack <1> (%x) : (tensor<…>) -> tensor<…>
+    %r = inline_triton.asm pure "ex2.approx.f32 $0, $1;" "=f,f" pack 1(%x) : (tensor<…>) -> tensor<…>
     ```
     All operands and results have the same dims. Effects: unknown, none when `pure`.
     """
@@ -183,7 +184,7 @@ class AsmOp(_OpaqueBase):
     res = var_result_def(ValueConstr)
     asm = prop_def(StringAttr)
     constraints = prop_def(StringAttr)
-    pack = prop_def(IntAttr)
+    pack = prop_def(IntegerAttr.constr(EqAttrConstraint(i64)))
 
     assembly_format = (
         "(`pure` $pure^)? $asm $constraints `pack` $pack `(` $args `)` attr-dict `:` functional-type($args, $res)"
@@ -204,7 +205,7 @@ class AsmOp(_OpaqueBase):
             properties={
                 "asm": StringAttr(asm),
                 "constraints": StringAttr(constraints),
-                "pack": IntAttr(pack),
+                "pack": IntegerAttr(pack, i64),
                 "pure": UnitAttr() if pure else None,
             },
             result_types=[result_types],
@@ -213,8 +214,8 @@ class AsmOp(_OpaqueBase):
     def verify_(self) -> None:
         if not self.res:
             raise VerifyException("inline assembly needs a result")
-        if self.pack.data < 1:
-            raise VerifyException(f"pack must be positive, got {self.pack.data}")
+        if self.pack.value.data < 1:
+            raise VerifyException(f"pack must be positive, got {self.pack.value.data}")
         if len({dims_of(value) for value in (*self.args, *self.res)}) > 1:
             raise VerifyException("operands and results of inline assembly must have the same dims")
 
@@ -243,7 +244,7 @@ class MakeTupleOp(IRDLOperation):
 
 @irdl_op_definition
 class ElementOp(IRDLOperation):
-    """One value of a tuple, by constant number: `inline_triton.element %t <1> : tuple<…> -> !tile.ref<…>`. Pure.
+    """One value of a tuple, by constant number: `inline_triton.element %t[1] : tuple<…> -> !tile.ref<…>`. Pure.
 
     The ref is the same memory as the tuple's: an access to either may touch the other.
     """
@@ -251,25 +252,25 @@ class ElementOp(IRDLOperation):
     name = "inline_triton.element"
 
     input = operand_def(BaseAttr(TupleType))
-    number = prop_def(IntAttr)
+    number = prop_def(IntegerAttr.constr(EqAttrConstraint(i64)))
     result = result_def()
 
     traits = traits_def(Pure())
-    assembly_format = "$input $number attr-dict `:` type($input) `->` type($result)"
+    assembly_format = "$input `[` $number `]` attr-dict `:` type($input) `->` type($result)"
 
     def __init__(self, value: SSAValue, number: int):
         assert isinstance(value.type, TupleType)
         super().__init__(
-            operands=[value], properties={"number": IntAttr(number)}, result_types=[value.type.types.data[number]]
+            operands=[value], properties={"number": IntegerAttr(number, i64)}, result_types=[value.type.types.data[number]]
         )
 
     def verify_(self) -> None:
         assert isinstance(self.input.type, TupleType)
         types = self.input.type.types.data
-        if not 0 <= self.number.data < len(types):
-            raise VerifyException(f"element {self.number.data} of a tuple of {len(types)}")
-        if self.result.type != types[self.number.data]:
-            raise VerifyException(f"element {self.number.data} is {types[self.number.data]}, got {self.result.type}")
+        if not 0 <= self.number.value.data < len(types):
+            raise VerifyException(f"element {self.number.value.data} of a tuple of {len(types)}")
+        if self.result.type != types[self.number.value.data]:
+            raise VerifyException(f"element {self.number.value.data} is {types[self.number.value.data]}, got {self.result.type}")
 
 
 InlineTriton = Dialect("inline_triton", [SnippetOp, CallOp, AsmOp, MakeTupleOp, ElementOp])
