@@ -30,6 +30,7 @@ from .program import (
     NumProgramsOp,
     ProgramIdOp,
     ReturnOp,
+    constexprs_attr,
 )
 from .types import PtrType, TensorDescType
 from .values import (
@@ -69,5 +70,5 @@ __all__ = [
     "ConstexprOp", "CopyOp", "DebugBarrierOp", "DescriptorLoadOp", "DescriptorStoreOp", "DotOp", "ExpandDimsOp",
     "FullOp", "FuncOp", "GatherOp", "JoinOp", "LaunchGridOp", "LibdeviceOp", "LoadOp", "MakeTensorDescriptorOp",
     "NumProgramsOp", "ProgramIdOp", "PtrType", "ReduceOp", "ReshapeOp", "ReturnOp", "ScanOp", "SplitOp", "StoreOp",
-    "TensorDescType", "Tl", "TransOp", "WhereOp", "signless",
+    "TensorDescType", "Tl", "TransOp", "WhereOp", "constexprs_attr", "signless",
 ]  # fmt: skip

@@ -187,9 +187,7 @@ class AtomicCASOp(IRDLOperation):
     result = result_def(T)
 
     traits = traits_def(ReadsAndWrites)
-    assembly_format = (
-        "$sem $expected `,` $value `,` $ptr `[` $offset `]` attr-dict `:` type($value) `,` type($ptr) `[` type($offset) `]`"
-    )
+    assembly_format = "$sem $expected `,` $value `,` $ptr `[` $offset `]` attr-dict `:` type($value) `,` type($ptr) `[` type($offset) `]`"
 
     def __init__(self, sem: str, ptr: SSAValue, offset: SSAValue, expected: SSAValue, value: SSAValue):
         super().__init__(
@@ -289,7 +287,9 @@ class DescriptorStoreOp(_DescriptorAccess):
     value = operand_def(ValueConstr)
 
     traits = traits_def(Writes)
-    assembly_format = "$value `,` $desc `[` $offsets `]` attr-dict `:` type($value) `,` type($desc) `[` type($offsets) `]`"
+    assembly_format = (
+        "$value `,` $desc `[` $offsets `]` attr-dict `:` type($value) `,` type($desc) `[` type($offsets) `]`"
+    )
 
     def __init__(self, desc: SSAValue, offsets: Sequence[SSAValue], value: SSAValue):
         super().__init__(operands=[desc, offsets, value])

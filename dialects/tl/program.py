@@ -30,6 +30,11 @@ from ..effects import UnknownEffects
 from ..tile.structure import IndexInt
 
 
+def constexprs_attr(values: Mapping[str, int | str]) -> DictionaryAttr:
+    """The `constexprs` of a function: constants as ints, host expressions as strings."""
+    return DictionaryAttr({k: IntAttr(v) if isinstance(v, int) else StringAttr(v) for k, v in values.items()})
+
+
 @irdl_op_definition
 class FuncOp(IRDLOperation):
     """One emitted kernel with its launch.
@@ -73,9 +78,7 @@ class FuncOp(IRDLOperation):
                 "sym_name": StringAttr(name),
                 "arg_names": ArrayAttr([StringAttr(n) for n in arg_names]),
                 "arg_exprs": ArrayAttr([StringAttr(e) for e in arg_exprs]),
-                "constexprs": DictionaryAttr(
-                    {k: IntAttr(v) if isinstance(v, int) else StringAttr(v) for k, v in constexprs.items()}
-                ),
+                "constexprs": constexprs_attr(constexprs),
                 "host": StringAttr(host),
                 "options": DictionaryAttr({k: IntAttr(v) for k, v in (options or {}).items()}),
             },

@@ -78,7 +78,9 @@ class _ViewBase(IRDLOperation):
 
     def verify_view(self, expected: Sequence[Dim]) -> None:
         if self.result.type != with_dims(self.input.type, expected):
-            raise VerifyException(f"{self.name}: expected {with_dims(self.input.type, expected)}, got {self.result.type}")
+            raise VerifyException(
+                f"{self.name}: expected {with_dims(self.input.type, expected)}, got {self.result.type}"
+            )
 
 
 @irdl_op_definition

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from xdsl.dialects.builtin import IntegerType, TensorType
+from xdsl.dialects.builtin import TensorType
 from xdsl.ir import SSAValue
 
 from ...dialects import tl
@@ -100,7 +100,7 @@ def _masks(low: Lowering, op: AccessBase, rank: int) -> Iterable[SSAValue]:
 
 
 def _size_checks(low: Lowering, tile: SSAValue, lowered: LoweredTile, size: Dim | None) -> Iterable[SSAValue]:
-    """Checks of a tile's positions against the size of the ref's dimension, where the tile's end does not imply them."""
+    """Checks of positions against the size of the ref's dimension, where the tile's end does not imply them."""
     if size is None:
         return
     shift = tile.owner if isinstance(tile.owner, ShiftOp) else None
@@ -144,6 +144,3 @@ def descriptor(low: Lowering, op: AccessBase) -> tuple[SSAValue, list[SSAValue]]
             lambda: tl.MakeTensorDescriptorOp(base, shape, strides, block),
         )
     return desc.result, offsets
-
-
-__all__ = ["Address", "IntegerType", "address", "descriptor"]

@@ -106,12 +106,9 @@ class Emitter:
 
     def constant(self, value: float, type_: Attribute) -> SSAValue:
         """A scalar constant."""
-        attribute: Attribute
         if isinstance(type_, IntegerType):
-            attribute = IntegerAttr(int(value), type_)
-        else:
-            attribute = FloatAttr(float(value), type_)  # pyright: ignore[reportArgumentType, reportCallIssue]
-        return self.scalar(attribute)
+            return self.scalar(IntegerAttr(int(value), type_))
+        return self.scalar(FloatAttr(float(value), type_))  # pyright: ignore[reportArgumentType, reportCallIssue]
 
     def scalar(self, attribute: Attribute) -> SSAValue:
         """The scalar constant that a typed attribute spells."""

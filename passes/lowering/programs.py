@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from xdsl.dialects import arith
-from xdsl.dialects.builtin import IntAttr, StringAttr, i32
+from xdsl.dialects.builtin import IntAttr, StringAttr
 from xdsl.ir import SSAValue
 
 from ...dialects import tl
@@ -14,8 +14,6 @@ from ...dialects.tile import GridOp
 from .emitter import Emitter
 
 PERSISTENT = ("persistent_blocked", "persistent_interleaved")
-MAX_SIDE_GRID = 65535
-"""CUDA's limit for the second and third dimension of a launch grid."""
 
 
 @dataclass(frozen=True)
@@ -112,8 +110,3 @@ def persistent_range(emit: Emitter, mapping: Mapping, every: SSAValue) -> tuple[
     begin = emit.mul(pid, chunk)
     end = emit.binary(arith.MinSIOp, emit.add(begin, chunk), every)
     return begin, end, emit.constant(1, every.type)
-
-
-__all__ = [
-    "MAX_SIDE_GRID", "PERSISTENT", "Mapping", "i32", "launch_dims", "persistent_range", "program_ids", "tile_ids", "total",
-]  # fmt: skip

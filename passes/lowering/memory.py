@@ -1,0 +1,59 @@
+"""Loads, stores and atomics."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from xdsl.ir import SSAValue
+from xdsl.utils.exceptions import PassFailedException
+
+from ...dialects import tile, tl
+from . import accesses
+from .context import Lowering
+from .registry import row
+
+
+@row(tile.LoadOp)
+def lower_load(low: Lowering, op: tile.LoadOp) -> Sequence[SSAValue]:
+    if op.indexing is not None and op.indexing.data == "tensor_descriptor":
+        desc, offsets = accesses.descriptor(low, op)
+        return low.emit.effect(tl.DescriptorLoadOp(desc, offsets)).results
+    where = accesses.address(low, op)
+    other = low.value(op.other) if op.other is not None and where.mask is not None else None
+    load = tl.LoadOp(
+        low.value(op.ref),
+        where.offset,
+        where.mask,
+        other,
+        eviction_policy=op.eviction_policy,
+        cache_modifier=op.cache_modifier,
+    )
+    return low.emit.effect(load).results
+
+
+@row(tile.StoreOp)
+def lower_store(low: Lowering, op: tile.StoreOp) -> Sequence[SSAValue]:
+    value = low.value(op.value)
+    if op.indexing is not None and op.indexing.data == "tensor_descriptor":
+        desc, offsets = accesses.descriptor(low, op)
+        low.emit.effect(tl.DescriptorStoreOp(desc, offsets, value))
+        return ()
+    where = accesses.address(low, op)
+    low.emit.effect(tl.StoreOp(low.value(op.ref), where.offset, value, where.mask, cache_modifier=op.cache_modifier))
+    return ()
+
+
+@row(tile.AtomicRMWOp)
+def lower_atomic_rmw(low: Lowering, op: tile.AtomicRMWOp) -> Sequence[SSAValue]:
+    where = accesses.address(low, op)
+    atomic = tl.AtomicRMWOp(op.kind.data, op.sem.data, low.value(op.ref), where.offset, low.value(op.value), where.mask)
+    return low.emit.effect(atomic).results
+
+
+@row(tile.AtomicCASOp)
+def lower_atomic_cas(low: Lowering, op: tile.AtomicCASOp) -> Sequence[SSAValue]:
+    where = accesses.address(low, op)
+    if where.mask is not None:
+        raise PassFailedException("convert-tile-to-tl: tile.atomic_cas has no mask; its tiles must be exact")
+    atomic = tl.AtomicCASOp(op.sem.data, low.value(op.ref), where.offset, low.value(op.expected), low.value(op.value))
+    return low.emit.effect(atomic).results

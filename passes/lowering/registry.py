@@ -1,0 +1,55 @@
+"""The table of lowerings: op class → the function that emits its `tl` form."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, TypeAlias
+
+from xdsl.dialects import scf
+from xdsl.ir import Block, Operation, SSAValue
+from xdsl.utils.exceptions import PassFailedException
+
+from ...dialects import tile
+from .context import Lowering
+
+Row: TypeAlias = Callable[[Lowering, Any], Sequence[SSAValue]]
+"""Emits one op and returns what its results became (none for tiles, which `Lowering.tiles` holds)."""
+
+ROWS: dict[type[Operation], Row] = {}
+
+
+def row(cls: type[Operation]) -> Callable[[Row], Row]:
+    """Register the decorated function as the lowering of `cls`."""
+
+    def register(function: Row) -> Row:
+        ROWS[cls] = function
+        return function
+
+    return register
+
+
+def lower_ops(low: Lowering, block: Block) -> None:
+    """Emit the ops of a block, its terminator apart."""
+    for op in block.ops:
+        if not isinstance(op, tile.YieldOp | scf.YieldOp | scf.ConditionOp):
+            lower(low, op)
+
+
+def lower(low: Lowering, op: Operation) -> None:
+    """Emit one op at its location and record what its results became."""
+    saved = low.emit.location
+    low.emit.location = op.location
+    emit_row = ROWS.get(type(op), generic)
+    with low.emit.named(None):
+        for source, result in zip(op.results, emit_row(low, op), strict=False):
+            low.values[source] = result
+            result.name_hint = result.name_hint or source.name_hint
+    low.emit.location = saved
+
+
+def generic(low: Lowering, op: Operation) -> Sequence[SSAValue]:
+    """An op of a dialect that both levels share: the same op on lowered operands."""
+    if op.dialect_name() == "tile" or op.regions:
+        raise PassFailedException(f"convert-tile-to-tl: no lowering for {op.name}")
+    operands = [low.value(operand) for operand in op.operands]
+    return low.emit.clone(op, operands, [low.type(result.type) for result in op.results]).results
