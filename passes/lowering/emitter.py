@@ -16,10 +16,16 @@ from xdsl.ir import Attribute, Block, Operation, SSAValue
 from xdsl.traits import is_side_effect_free
 
 from ...dialects import tl
-from ...dialects.dims import Dim, dims_of, element_of, tensor_type
+from ...dialects.dims import Dim, dims_of, element_of
 from ..analysis.bounds import constant_value
 
 OpT = TypeVar("OpT", bound=Operation)
+
+_SCALAR_CASTS: dict[str, Callable[..., Operation]] = {
+    "extui": arith.ExtUIOp,
+    "extsi": arith.ExtSIOp,
+    "trunci": arith.TruncIOp,
+}
 
 
 @dataclass
@@ -200,7 +206,9 @@ class Emitter:
         assert isinstance(source, IntegerType)
         assert isinstance(element, IntegerType)
         if source == i1:
-            cls: Callable[..., Operation] = arith.ExtUIOp
+            kind = "extui"
         else:
-            cls = arith.ExtSIOp if element.width.data > source.width.data else arith.TruncIOp
-        return self.op(cls, (value,), tensor_type(element, *dims_of(value))).results[0]
+            kind = "extsi" if element.width.data > source.width.data else "trunci"
+        if dims_of(value):
+            return self.pure((tl.CastOp, kind, element), (value,), lambda: tl.CastOp(kind, value, element)).result
+        return self.op(_SCALAR_CASTS[kind], (value,), element).results[0]

@@ -128,6 +128,12 @@ def lower_bitcast(low: Lowering, op: tile.BitcastOp) -> Sequence[SSAValue]:
     return low.emit.op(tl.BitcastOp, (low.value(op.input),), element_of(op.result)).results
 
 
+@row(tile.CastOp)
+def lower_cast(low: Lowering, op: tile.CastOp) -> Sequence[SSAValue]:
+    value, kind, element = low.value(op.input), op.kind.data, element_of(op.result)
+    return low.emit.pure((tl.CastOp, kind, element), (value,), lambda: tl.CastOp(kind, value, element)).results
+
+
 @row(tile.LibdeviceOp)
 def lower_libdevice(low: Lowering, op: tile.LibdeviceOp) -> Sequence[SSAValue]:
     args, function = [low.value(v) for v in op.args], op.function.data
