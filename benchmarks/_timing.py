@@ -1,0 +1,43 @@
+"""Device times by CUDA events: medians, with the L2 cache flushed before each call and contenders taking turns."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Callable, Mapping
+
+import torch
+
+FLUSH_BYTES = 256 << 20
+"""More than any L2 cache; writing it takes longer than a launch's host side, which so stays out of the times."""
+
+
+def _once(run: Callable[[], object], flush: torch.Tensor, repeats: int) -> list[float]:
+    """Microseconds of each of `repeats` calls."""
+    events = [(torch.cuda.Event(enable_timing=True), torch.cuda.Event(enable_timing=True)) for _ in range(repeats)]
+    for start, end in events:
+        flush.zero_()
+        start.record()
+        run()
+        end.record()
+    torch.cuda.synchronize()
+    return [start.elapsed_time(end) * 1e3 for start, end in events]
+
+
+def compare(contenders: Mapping[str, Callable[[], object]], rounds: int = 8, repeats: int = 15) -> dict[str, float]:
+    """Median microseconds of each contender; they take turns, so that clocks and heat meet all alike."""
+    flush = torch.empty(FLUSH_BYTES, dtype=torch.int8, device="cuda")
+    for run in contenders.values():
+        _once(run, flush, 5)
+    samples: dict[str, list[float]] = {name: [] for name in contenders}
+    for _ in range(rounds):
+        for name, run in contenders.items():
+            samples[name] += _once(run, flush, repeats)
+    return {name: statistics.median(values) for name, values in samples.items()}
+
+
+def copy_bandwidth() -> float:
+    """Bytes per second, read and written, of a large copy within the device's memory."""
+    source = torch.empty(1 << 30, dtype=torch.int8, device="cuda").random_()
+    target = torch.empty_like(source)
+    time = compare({"copy": lambda: target.copy_(source)}, rounds=3, repeats=10)["copy"]
+    return 2 * source.numel() / (time * 1e-6)
