@@ -1,0 +1,105 @@
+"""Element-wise access to the memory of a tensor: gather, scatter, and atomics with exact duplicate handling."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+from xdsl.utils.exceptions import InterpretationError
+
+Update = Callable[[Tensor, Tensor], Tensor]
+"""`(old, lanes) -> new`: what an atomic stores, for the lanes (flat positions in the access) of this turn."""
+
+
+def flat_view(tensor: Tensor) -> Tensor:
+    """The memory that `tensor` reaches, from its first element, as one 1-D tensor of elements."""
+    if tensor.numel() == 0:
+        return tensor.new_empty(0)
+    reach = sum((size - 1) * stride for size, stride in zip(tensor.shape, tensor.stride(), strict=True))
+    return tensor.as_strided((reach + 1,), (1,))
+
+
+def check_bounds(offsets: Tensor, size: int, what: str = "offset") -> None:
+    """Raise if an offset is outside [0, size).
+
+    Raises:
+        InterpretationError: names the first one that is.
+    """
+    outside = (offsets < 0) | (offsets >= size)
+    if bool(outside.any()):
+        raise InterpretationError(f"{what} {int(offsets[outside].flatten()[0])} is out of bounds for size {size}")
+
+
+def gather(flat: Tensor, offsets: Tensor, lanes: Tensor, background: Tensor) -> Tensor:
+    """`background` with `flat[offsets]` written where `lanes` is true (in place, and returned)."""
+    chosen = offsets[lanes]
+    check_bounds(chosen, flat.numel())
+    background[lanes] = flat[chosen]
+    return background
+
+
+def scatter(flat: Tensor, offsets: Tensor, lanes: Tensor, value: Tensor) -> None:
+    """Write `value` to `flat[offsets]` where `lanes` is true."""
+    chosen = offsets[lanes]
+    check_bounds(chosen, flat.numel())
+    flat[chosen] = value[lanes]
+
+
+def atomic(flat: Tensor, offsets: Tensor, lanes: Tensor, update: Update, background: Tensor) -> Tensor:
+    """Read, modify and write `flat[offsets]` lane by lane; `background` with the previous values is returned.
+
+    Lanes with the same offset take turns, in lane order, and lanes that differ go together.
+    """
+    positions = torch.nonzero(lanes.flatten()).flatten()
+    chosen = offsets.flatten()[positions]
+    check_bounds(chosen, flat.numel())
+    previous = background.flatten()
+    turns = _turns(chosen)
+    for turn in range(int(turns.max()) + 1 if turns.numel() else 0):
+        now = turns == turn
+        where, at = positions[now], chosen[now]
+        old = flat[at]
+        previous[where] = old
+        flat[at] = update(old, where)
+    return previous.view(background.shape)
+
+
+def _turns(offsets: Tensor) -> Tensor:
+    """For each lane, how many lanes before it have the same offset."""
+    order = torch.argsort(offsets, stable=True)
+    ordered = offsets[order]
+    count = torch.arange(len(offsets))
+    starts = torch.ones_like(ordered, dtype=torch.bool)
+    starts[1:] = ordered[1:] != ordered[:-1]
+    first = torch.cummax(torch.where(starts, count, 0), 0).values if len(offsets) else count
+    turns = torch.empty_like(count)
+    turns[order] = count - first
+    return turns
+
+
+def atomic_update(kind: str, value: Tensor, *, unsigned: bool = False) -> Update:
+    """The update of an atomic of `kind` with `value`, one element a lane."""
+    values = value.flatten()
+
+    def key(x: Tensor) -> Tensor:
+        return x ^ torch.iinfo(x.dtype).min if unsigned else x
+
+    def greater(old: Tensor, new: Tensor) -> Tensor:
+        return torch.where(key(new) > key(old), new, old)
+
+    def lesser(old: Tensor, new: Tensor) -> Tensor:
+        return torch.where(key(new) < key(old), new, old)
+
+    functions: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
+        "add": torch.add, "and": torch.bitwise_and, "or": torch.bitwise_or, "xor": torch.bitwise_xor,
+        "xchg": lambda old, new: new, "max": greater, "min": lesser,
+    }  # fmt: skip
+    function = functions[kind]
+    return lambda old, lanes: function(old, values[lanes])
+
+
+def compare_and_swap(expected: Tensor, value: Tensor) -> Update:
+    """The update of a compare-and-swap; equality is of bits for integers and of values for floats."""
+    wanted, values = expected.flatten(), value.flatten()
+    return lambda old, lanes: torch.where(old == wanted[lanes], values[lanes], old)

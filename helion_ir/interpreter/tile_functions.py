@@ -1,0 +1,230 @@
+"""Every op of the `tile` dialect that is not shared with `tl`: kernels, loops, tiles, memory, contractions."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+from xdsl.dialects.builtin import IntegerType, Signedness
+from xdsl.interpreter import (
+    Interpreter,
+    PythonValues,
+    ReturnedValues,
+    TerminatorValue,
+    impl,
+    impl_terminator,
+    register_impls,
+)
+from xdsl.ir import Operation
+
+from helion_ir.dialects.tile import (
+    AccessBase,
+    ArgReduceOp,
+    AtomicCASOp,
+    AtomicRMWOp,
+    BeginOp,
+    CountOp,
+    DotOp,
+    EndOp,
+    ForOp,
+    GridOp,
+    IdOp,
+    IndexOp,
+    LoadOp,
+    LoopBase,
+    PadOp,
+    RangeOp,
+    ReduceOp,
+    ScanOp,
+    ShiftOp,
+    StoreOp,
+    SymbolOp,
+    TileType,
+    WholeOp,
+    YieldOp,
+)
+
+from . import contractions
+from .memory import Update, atomic, atomic_update, compare_and_swap, gather, scatter
+from .state import State
+from .tile_access import AccessPlan, Tile, box_access, scattered_access
+from .values import Evaluate, StatefulFunctions, table_functions
+
+
+def _scalar(state: State, op: Operation, value: int) -> PythonValues:
+    return (torch.tensor(value, dtype=state.layout(op.results[0].type)[1]),)
+
+
+def _dim_of(state: State, value: Any) -> int:
+    assert isinstance(value.type, TileType)
+    return state.size(value.type.dim)
+
+
+def _whole(state: State, op: WholeOp, args: PythonValues) -> PythonValues:
+    dim = _dim_of(state, op.result)
+    return (Tile(0, dim, dim),)
+
+
+def _range(state: State, op: RangeOp, args: PythonValues) -> PythonValues:
+    return (Tile(int(args[0]), int(args[1]), _dim_of(state, op.result), step=op.step.data),)
+
+
+def _shift(state: State, op: ShiftOp, args: PythonValues) -> PythonValues:
+    tile, offset = args[0], int(args[1])
+    return (Tile(tile.begin + offset, tile.end + offset, tile.dim, tile.id, tile.count, tile.step),)
+
+
+def _end(state: State, op: EndOp, args: PythonValues) -> PythonValues:
+    tile: Tile = args[0]
+    return _scalar(state, op, min(tile.end, tile.begin + tile.dim * tile.step))
+
+
+def _index(state: State, op: IndexOp, args: PythonValues) -> PythonValues:
+    return (args[0].positions.to(state.layout(op.result.type)[1]),)
+
+
+def _load(state: State, op: LoadOp, args: PythonValues) -> PythonValues:
+    plan = AccessPlan.of(op, state)
+    dtype = state.layout(op.result.type)[1]
+    box = box_access(plan, args[0], args[1 : 1 + len(plan.index_axes)]) if plan.boxed else None
+    if box is not None and box.full:
+        return (box.region.clone(),)
+    background = state.poison(plan.shape, dtype) if op.other is None else args[-1].expand(plan.shape).clone()
+    if box is not None:
+        background[box.corner] = box.region
+        return (background,)
+    found = scattered_access(plan, args)
+    return (gather(found.flat, found.offsets, found.lanes, background),)
+
+
+def _store(state: State, op: StoreOp, args: PythonValues) -> PythonValues:
+    plan = AccessPlan.of(op, state)
+    box = box_access(plan, args[0], args[1 : 1 + len(plan.index_axes)]) if plan.boxed else None
+    if box is not None:
+        box.region.copy_(args[-1][box.corner])
+        return ()
+    found = scattered_access(plan, args)
+    scatter(found.flat, found.offsets, found.lanes, args[-1])
+    return ()
+
+
+def _atomic(state: State, op: AccessBase, args: PythonValues, update: Update) -> PythonValues:
+    plan = AccessPlan.of(op, state)
+    found = scattered_access(plan, args)
+    previous = atomic(found.flat, found.offsets, found.lanes, update, state.poison(plan.shape, args[0].dtype))
+    return (previous,) if op.results else ()
+
+
+def _atomic_rmw(state: State, op: AtomicRMWOp, args: PythonValues) -> PythonValues:
+    element = op.ref_type.element_type
+    unsigned = isinstance(element, IntegerType) and element.signedness.data is Signedness.UNSIGNED
+    return _atomic(state, op, args, atomic_update(op.kind.data, args[-1], unsigned=unsigned))
+
+
+def _atomic_cas(state: State, op: AtomicCASOp, args: PythonValues) -> PythonValues:
+    return _atomic(state, op, args, compare_and_swap(args[-2], args[-1]))
+
+
+def _pad(state: State, op: PadOp, args: PythonValues) -> PythonValues:
+    value, fill, tile = args
+    axis = op.axis.data
+    if tile.valid == tile.dim:
+        return (value,)
+    kept = value.narrow(axis, 0, tile.valid)
+    shape = (*value.shape[:axis], tile.dim - tile.valid, *value.shape[axis + 1 :])
+    return (torch.cat([kept, fill.expand(shape)], axis),)
+
+
+def _valid_lanes(value: Tensor, axis: int, tile: Tile) -> Tensor:
+    return value if tile.valid == tile.dim else value.narrow(axis, 0, tile.valid)
+
+
+def _reduce(state: State, op: ReduceOp, args: PythonValues) -> PythonValues:
+    axis = op.axis.data
+    lanes = _valid_lanes(args[0], axis, args[1])
+    return (contractions.reduce(op.kind.data, lanes, axis, ignore_nan=op.ignore_nan is not None),)
+
+
+def _arg_reduce(state: State, op: ArgReduceOp, args: PythonValues) -> PythonValues:
+    axis = op.axis.data
+    value, index = contractions.arg_reduce(op.kind.data, _valid_lanes(args[0], axis, args[1]), axis)
+    return value, index.to(state.layout(op.index.type)[1])
+
+
+def _scan(state: State, op: ScanOp, args: PythonValues) -> PythonValues:
+    value, tile = args
+    axis = op.axis.data
+    result = contractions.scan(op.kind.data, _valid_lanes(value, axis, tile), axis, reverse=op.reverse is not None)
+    if tile.valid == tile.dim:
+        return (result,)
+    padding = (*value.shape[:axis], tile.dim - tile.valid, *value.shape[axis + 1 :])
+    return (torch.cat([result, state.poison(padding, value.dtype)], axis),)
+
+
+def _dot(state: State, op: DotOp, args: PythonValues) -> PythonValues:
+    lhs, rhs, acc, tile = args
+    lhs, rhs = _valid_lanes(lhs, lhs.ndim - 1, tile), _valid_lanes(rhs, rhs.ndim - 2, tile)
+    return (contractions.dot(lhs, rhs, acc, acc.dtype),)
+
+
+ROWS: dict[type[Operation], Evaluate] = {
+    WholeOp: _whole, RangeOp: _range, ShiftOp: _shift, IndexOp: _index,
+    BeginOp: lambda state, op, args: _scalar(state, op, args[0].begin), EndOp: _end,
+    IdOp: lambda state, op, args: _scalar(state, op, args[0].id),
+    CountOp: lambda state, op, args: _scalar(state, op, args[0].count),
+    SymbolOp: lambda state, op, args: _scalar(state, op, state.size(op.value)),
+    LoadOp: _load, StoreOp: _store, AtomicRMWOp: _atomic_rmw, AtomicCASOp: _atomic_cas,
+    PadOp: _pad, ReduceOp: _reduce, ArgReduceOp: _arg_reduce, ScanOp: _scan, DotOp: _dot,
+}  # fmt: skip
+
+TileValueFunctions = table_functions("TileValueFunctions", ROWS)
+"""Tiles, memory and contractions."""
+
+
+@register_impls
+@dataclass
+class TileLoopFunctions(StatefulFunctions):
+    """Grids and loops. Programs run one after the other, in row-major order or (with `shuffle`) in a random one."""
+
+    shuffle: bool = False
+
+    def iterations(self, op: LoopBase, begins: Sequence[Any], ends: Sequence[Any]) -> Iterator[tuple[Any, ...]]:
+        """The values of the loop's arguments for each iteration, in row-major order."""
+        axes = []
+        for argument, dim, begin, end in zip(
+            op.loop_args, op.blocks.as_tuple(), map(int, begins), map(int, ends), strict=True
+        ):
+            step = self.state.size(dim)
+            starts = range(begin, end, step)
+            if isinstance(argument.type, TileType):
+                axes.append([Tile(at, end, step, number, len(starts)) for number, at in enumerate(starts)])
+            else:
+                dtype = self.state.layout(argument.type)[1]
+                axes.append([torch.tensor(at, dtype=dtype) for at in starts])
+        return itertools.product(*axes)
+
+    @impl(GridOp)
+    def run_grid(self, interpreter: Interpreter, op: GridOp, args: PythonValues) -> PythonValues:
+        rank = len(op.begins)
+        programs = self.iterations(op, args[:rank], args[rank:])
+        for values in self.state.shuffled(list(programs)) if self.shuffle else programs:
+            interpreter.run_ssacfg_region(op.body, values, "tile.grid")
+        return ()
+
+    @impl(ForOp)
+    def run_for(self, interpreter: Interpreter, op: ForOp, args: PythonValues) -> PythonValues:
+        rank = len(op.begins)
+        carried = args[2 * rank :]
+        for values in self.iterations(op, args[:rank], args[rank : 2 * rank]):
+            carried = interpreter.run_ssacfg_region(op.body, (*values, *carried), "tile.for")
+        return carried
+
+    @impl_terminator(YieldOp)
+    def run_yield(
+        self, interpreter: Interpreter, op: YieldOp, args: PythonValues
+    ) -> tuple[TerminatorValue, PythonValues]:
+        return ReturnedValues(args), ()
