@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import filecheck.main
+
 from helion_ir.cli import opt
 
 ROOT = Path(__file__).parent / "filecheck"

@@ -1,0 +1,71 @@
+"""What happens between passes: printing, numbered dumps, verification."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from io import StringIO
+from pathlib import Path
+
+from xdsl.dialects.builtin import ModuleOp
+from xdsl.printer import Printer
+
+from ..dialects.verify import verify_module
+from .diagnostics import OperationError, describe
+
+
+def module_text(module: ModuleOp, *, locations: bool = False) -> str:
+    """The module as text; `locations` makes it replayable without loss."""
+    stream = StringIO()
+    Printer(stream=stream, print_debuginfo=locations).print_op(module)
+    return stream.getvalue() + "\n"
+
+
+@dataclass
+class Dumps:
+    """Which modules to show, on standard output or as files in `directory`."""
+
+    before: Sequence[str] = ()
+    after: Sequence[str] = ()
+    on_change: bool = False
+    directory: Path | None = None
+    _last: str | None = None
+    _number: int = field(default=0, init=False)
+
+    def __post_init__(self) -> None:
+        if self.directory is not None:
+            self.directory.mkdir(parents=True, exist_ok=True)
+
+    def between(self, previous: str | None, module: ModuleOp, following: str | None) -> None:
+        """Show the module between two passes; either is None at an end of the pipeline."""
+        if previous in self.after:
+            self._show(f"IR after {previous}", module_text(module))
+        if self.on_change:
+            text = module_text(module)
+            if previous is not None and text != self._last:
+                self._show(f"IR changed by {previous}", text)
+            self._last = text
+        if following in self.before:
+            self._show(f"IR before {following}", module_text(module))
+        if self.directory is not None:
+            path = self.directory / f"{self._number:02d}-{previous or 'input'}.mlir"
+            path.write_text(module_text(module, locations=True), encoding="utf-8")
+            self._number += 1
+
+    def _show(self, title: str, text: str) -> None:
+        sys.stdout.write(f"// {title}:\n{text}\n")
+
+
+def verify_located(module: ModuleOp) -> None:
+    """Verify a module, dominance and scoping included.
+
+    Raises `OperationError` at the op that is wrong by itself, `VerifyException` for what is wrong between ops.
+    """
+    for op in module.walk():
+        try:
+            op.verify(verify_nested_ops=False)
+        except Exception as error:
+            # A verifier that meets IR which no other check has rejected may fail in any way.
+            raise OperationError(describe(error), op) from error
+    verify_module(module)

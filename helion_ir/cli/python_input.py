@@ -1,0 +1,112 @@
+"""Python files as input: import the file, take a kernel, bind it on the file's example arguments."""
+
+from __future__ import annotations
+
+import importlib.util
+import linecache
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from types import ModuleType
+from typing import Any, Protocol, runtime_checkable
+
+from xdsl.dialects.builtin import ModuleOp
+
+from .diagnostics import render
+
+EXAMPLE_ARGS = "example_args"
+
+
+class PythonInputError(Exception):
+    """The Python file cannot be used; the message is a whole diagnostic."""
+
+
+class BoundKernel(Protocol):
+    """A kernel specialized for some arguments."""
+
+    @property
+    def tile_module(self) -> ModuleOp: ...
+
+
+@runtime_checkable
+class BindableKernel(Protocol):
+    """What the kernel decorator makes of a function."""
+
+    def bind(self, args: Sequence[Any]) -> BoundKernel: ...
+
+    def to_triton_code(self, *args: Any, **kwargs: Any) -> str: ...
+
+
+def _load(path: Path) -> ModuleType:
+    name = f"_helion_opt_{path.stem}"
+    spec = importlib.util.spec_from_file_location(name, path)
+    if spec is None or spec.loader is None:
+        raise PythonInputError(f"{path}: error: not a Python file")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    sys.path.insert(0, str(path.parent))
+    try:
+        spec.loader.exec_module(module)
+    finally:
+        sys.path.remove(str(path.parent))
+    return module
+
+
+def _pick(module: ModuleType, path: Path, wanted: str | None) -> tuple[str, BindableKernel]:
+    kernels = {name: value for name, value in vars(module).items() if isinstance(value, BindableKernel)}
+    names = ", ".join(kernels) or "none"
+    if wanted is not None:
+        if wanted not in kernels:
+            raise PythonInputError(f"{path}: error: no kernel {wanted!r}; kernels of this file: {names}")
+        return wanted, kernels[wanted]
+    if len(kernels) != 1:
+        raise PythonInputError(f"{path}: error: --kernel must name one of this file's kernels: {names}")
+    return next(iter(kernels.items()))
+
+
+def _user_error(error: BaseException, path: Path) -> PythonInputError:
+    """The diagnostic for what the user's file raised: at the innermost line of that file, no traceback."""
+    if isinstance(error, SyntaxError) and error.lineno is not None:
+        text = render(
+            f"SyntaxError: {error.msg}", error.filename or str(path), error.lineno, error.offset or 1, error.text or ""
+        )
+        return PythonInputError(text)
+    message = f"{type(error).__name__}: {error}"
+    if str(path) in str(error) or "\n" in str(error):  # a typed error that shows its position itself
+        return PythonInputError(message)
+    frame, line = error.__traceback__, None
+    while frame is not None:
+        if frame.tb_frame.f_code.co_filename == str(path):
+            line = frame.tb_lineno
+        frame = frame.tb_next
+    if line is None:
+        return PythonInputError(f"{path}: error: {message}")
+    text = linecache.getline(str(path), line)
+    column = len(text) - len(text.lstrip()) + 1
+    return PythonInputError(render(message, str(path), line, column, text, len(text.strip())))
+
+
+def tile_module_of(path: Path, kernel: str | None) -> ModuleOp:
+    """The config-free `tile` module of a kernel in a Python file, on the CPU's example arguments.
+
+    The file's function `example_args(device)` returns the arguments, one tuple; where a file has several
+    kernels, it may return a dictionary from the kernel's name to that tuple.
+    Raises `PythonInputError` when the file, the kernel or the arguments do not serve.
+    """
+    path = path.resolve()
+    try:
+        module = _load(path)
+        name, bindable = _pick(module, path, kernel)
+        example_args = getattr(module, EXAMPLE_ARGS, None)
+        if not callable(example_args):
+            raise PythonInputError(f"{path}: error: the file must define {EXAMPLE_ARGS}(device) for its kernel")
+        args: Any = example_args("cpu")
+        if isinstance(args, dict):
+            if name not in args:
+                raise PythonInputError(f"{path}: error: {EXAMPLE_ARGS} has no arguments for {name!r}")
+            args = args[name]
+        return bindable.bind(tuple(args)).tile_module.clone()
+    except PythonInputError:
+        raise
+    except (Exception, SystemExit) as error:
+        raise _user_error(error, path) from error
