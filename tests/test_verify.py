@@ -77,7 +77,7 @@ def find(module: ModuleOp, name: str) -> list[Operation]:
 def test_loop_local_value_outside_its_loop():
     module = body(LOOP)
     local, store = find(module, "tile.load")[0], find(module, "tile.store")[0]
-    store.operands[-1] = local.results[0]
+    store.operands[2] = local.results[0]
     module.verify()
     rejects(module, r"tile.store.*: %v \(result of tile.load, .*\) is used outside the tile.for that defines it")
 
