@@ -51,22 +51,24 @@ def reference(x: torch.Tensor, y: torch.Tensor, epilogue: Callable[..., torch.Te
 
 
 def example_args(
-    device: str = "cpu", dtype: torch.dtype | None = None, sizes: tuple[int, int, int] | None = None
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """x of [m, k] and y of [k, n] for `sizes` (m, n, k), scaled so that results are of the order of one."""
+    device: str = "cpu",
+    dtype: torch.dtype | None = None,
+    sizes: tuple[int, int, int] | None = None,
+    bias: bool = False,
+) -> tuple[Any, ...]:
+    """x of [m, k] and y of [k, n] for `sizes` (m, n, k), of results of the order of one; `bias` adds the epilogue."""
     m, n, k = sizes or ((4096, 4096, 4096) if device == "cuda" else (127, 129, 100))
     dtype = dtype or (torch.bfloat16 if device == "cuda" else torch.float32)
     x = torch.randn(m, k, device=device) / max(k, 1) ** 0.5
-    return x.to(dtype), torch.randn(k, n, device=device, dtype=dtype)
+    args = x.to(dtype), torch.randn(k, n, device=device, dtype=dtype)
+    return (*args, bias_relu(torch.randn(n, device=device, dtype=dtype))) if bias else args
 
 
 def main() -> None:
     """Check against PyTorch and time: the plain product, and one with bias and ReLU fused."""
     device = default_device()
-    x, y = example_args(device)
-    check("matmul", matmul, (x, y), reference, config=CONFIGS["matmul"])
-    bias = torch.randn(y.size(1), device=device, dtype=x.dtype)
-    check("matmul + bias + relu", matmul, (x, y, bias_relu(bias)), reference, config=CONFIGS["matmul"])
+    check("matmul", matmul, example_args(device), reference, config=CONFIGS["matmul"])
+    check("matmul + bias + relu", matmul, example_args(device, bias=True), reference, config=CONFIGS["matmul"])
 
 
 if __name__ == "__main__":
