@@ -1,0 +1,11 @@
+"""Kernels at run time: specialization, lowering per config, execution."""
+
+from __future__ import annotations
+
+from .bound import BoundKernel
+from .compiled import CompiledKernel, compile
+from .device import get_num_sm
+from .kernels import Kernel, kernel
+from .specs import TensorSpec
+
+__all__ = ["BoundKernel", "CompiledKernel", "Kernel", "TensorSpec", "compile", "get_num_sm", "kernel"]

@@ -1,0 +1,242 @@
+"""`BoundKernel`: one specialization of a kernel, traced once, lowered per config."""
+
+from __future__ import annotations
+
+import copy
+import sys
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import torch
+from xdsl.dialects.builtin import ModuleOp
+
+from .. import exc
+from ..backends.triton import emit
+from ..config import Config
+from ..frontend import trace
+from ..pipeline import ConfigSpec, config_free_passes, scheduled_passes
+from ..settings import Settings
+from .execute import Mode, Run, interpret_tile, interpret_tl, mode_for, run_emitted
+from .repro import call_script, describe
+from .specs import TensorSpec, materialize
+from .stages import Stages
+from .structure import Lowered, Structure, StructureKeys
+
+if TYPE_CHECKING:
+    from .kernels import Kernel
+
+ConfigLike = Config | Mapping[str, object]
+CONVERSION = "convert-tile-to-tl"
+"""The pass between the levels: what stands before it is the scheduled tile module."""
+
+
+class BoundKernel:
+    """A kernel for one specialization key; callable like the kernel. `Kernel.bind` makes it.
+
+    Raises what tracing raises, `BackendUnsupported`, and `InternalError` when a config-free pass fails.
+    """
+
+    def __init__(self, kernel: Kernel, args: Sequence[object]) -> None:
+        self.kernel = kernel
+        self.settings: Settings = copy.copy(kernel.settings)
+        if self.settings.backend != "triton":
+            raise exc.BackendUnsupported(f"backend {self.settings.backend!r} is not there; the one backend is 'triton'")
+        traced = trace(
+            kernel.fn,
+            tuple(materialize(arg) for arg in args),
+            static_shapes=self.settings.static_shapes,
+            index_dtype=self.settings.index_dtype,
+            dot_precision=self.settings.dot_precision,
+        )
+        self.traced = traced
+        self.name: str = traced.name
+        self.args: tuple[object, ...] = tuple(describe(arg) for arg in args)
+        stages = Stages(self.name, self.settings)
+        stages.show("trace", traced.module)
+        stages.run(config_free_passes(), traced.module)
+        self.tile_module: ModuleOp = traced.module
+        """The config-free module; not to be changed."""
+        self._config: Config | None = None
+        self._structures: dict[Hashable, Structure] = {}
+        self._lowered: dict[Config, Lowered] = {}
+        self._runs: dict[tuple[Config, Mode], Run] = {}
+        self._printed: set[Config] = set()
+
+    @cached_property
+    def config_spec(self) -> ConfigSpec:
+        """The search space of this specialization."""
+        return ConfigSpec(self.tile_module, getattr(self.traced, "tunables", None))
+
+    @cached_property
+    def _keys(self) -> StructureKeys:
+        return StructureKeys(self.tile_module)
+
+    @cached_property
+    def device(self) -> torch.device:
+        """Where the arguments are: that of the first tensor, else of a device argument, else the default one."""
+        return _first_device(self.args) or torch.get_default_device()
+
+    # Configs ---------------------------------------------------------------------------------------------------
+
+    def set_config(self, config: ConfigLike) -> None:
+        """The config that calls use from now on. Raises `InvalidConfig`."""
+        self._config = self.config_spec.normalize(Config.from_dict(config))
+        self.kernel.forget_runs()
+
+    def autotune(self, args: Sequence[object], force: bool = True, **options: object) -> Config:
+        """Search the best config, set it and return it; without `force`, a single given config is taken as it is."""
+        if not force and (given := self._given_config()) is not None:
+            self.set_config(given)
+            return given
+        raise exc.AutotuneError(
+            f"{self.name}: the autotuner is not part of this build; give a config: kernel(config=...) or set_config"
+        )
+
+    def _given_config(self) -> Config | None:
+        """The config that was set, or the kernel's only one."""
+        if self._config is not None:
+            return self._config
+        return self.kernel.configs[0] if len(self.kernel.configs) == 1 else None
+
+    def _chosen_config(self, config: ConfigLike | None) -> ConfigLike:
+        """`config`, or what stands for None when code is asked for."""
+        if config is None:
+            config = self._given_config()
+        if config is None and self.settings.autotune_effort == "none":
+            config = self.config_spec.default_config()
+        if config is None:
+            raise RuntimeError(
+                f"{self.name}: no config provided; pass one, decorate with config=..., or ask for "
+                "config_spec.default_config()"
+            )
+        return config
+
+    # Compilation -----------------------------------------------------------------------------------------------
+
+    def lower(self, config: ConfigLike) -> Lowered:
+        """The kernel for a config: from the cache, from one of equal structure, or by the passes.
+
+        Raises `InvalidConfig`.
+        """
+        given = config if isinstance(config, Config) else Config.from_dict(config)
+        if (known := self._lowered.get(given)) is not None:
+            return known
+        full = self.config_spec.normalize(given)
+        key = self._keys.key(full)
+        structure = self._structures.get(key)
+        if structure is None:
+            structure = self._structures[key] = self._lower(full)
+        lowered = self._lowered[given] = Lowered.of(structure, full, self._keys.sizes(full))
+        return lowered
+
+    def _lower(self, full: Config) -> Structure:
+        module = self.tile_module.clone()
+        stages = Stages(self.name, self.settings)
+        stages.run(scheduled_passes(full, module), module, start=self.tile_module)
+        structure = Structure.of(module, emit, tuple(self._keys.sizes(full)))
+        stages.save("source.py", lambda: emit(module))
+        return structure
+
+    def scheduled_module(self, config: ConfigLike, after: str | None = None) -> ModuleOp:
+        """A copy of the module after the schedule passes of `config`, or after the pass named `after`.
+
+        Raises ValueError if no such pass runs.
+        """
+        full = self.lower(config).config
+        module = self.tile_module.clone()
+        passes = scheduled_passes(full, module)
+        names = [pass_.name for pass_ in passes]
+        stop = names.index(CONVERSION) if after is None else names.index(after) + 1 if after in names else -1
+        if stop < 0:
+            raise ValueError(f"no pass {after!r} runs; the passes are {', '.join(names)}")
+        Stages(self.name, Settings(print_ir=(), dump_dir=None)).run(passes[:stop], module, start=self.tile_module)
+        return module
+
+    def to_triton_code(self, config: ConfigLike | None = None, *, emit_repro_caller: bool = False) -> str:
+        """The emitted module; with `emit_repro_caller`, a script that also recreates the arguments and runs it.
+
+        Without `config`: the one that was set, the kernel's only one, or the default at effort none; else a
+        RuntimeError.
+        """
+        source = self.lower(self._chosen_config(config)).source
+        return call_script(source, self.name, self.args) if emit_repro_caller else source
+
+    to_code = to_triton_code
+
+    def compile_config(self, config: ConfigLike | None = None) -> Callable[..., Any]:
+        """What runs the kernel under a config; takes the kernel's positional arguments."""
+        lowered = self.lower(self._chosen_config(config))
+        self._show_code(lowered)
+        mode = mode_for(self.device.type)
+        if mode == "triton":
+            return self._run(lowered, mode)
+
+        def run(*args: object) -> Any:
+            return self._run(lowered, mode_for(self.device.type))(*args)
+
+        self._run(lowered, mode)
+        return run
+
+    def _run(self, lowered: Lowered, mode: Mode) -> Run:
+        key = (lowered.config, mode)
+        if (run := self._runs.get(key)) is None:
+            run = self._runs[key] = _taking_positions(self._make_run(lowered, mode), self.kernel.keyword_only)
+        return run
+
+    def _make_run(self, lowered: Lowered, mode: Mode) -> Run:
+        if mode == "tl":
+            return interpret_tl(lowered.module())
+        if mode == "tile":
+            return interpret_tile(self.scheduled_module(lowered.config), self._keys.sizes(lowered.config))
+        return run_emitted(lowered.source, self.name)
+
+    def _show_code(self, lowered: Lowered) -> None:
+        """`print_output_code` and `print_repro`, once per config."""
+        if lowered.config in self._printed:
+            return
+        self._printed.add(lowered.config)
+        if self.settings.print_output_code:
+            print(lowered.source, file=sys.stderr)
+        if self.settings.print_repro:
+            print(call_script(lowered.source, self.name, self.args), file=sys.stderr)
+
+    # Calls -----------------------------------------------------------------------------------------------------
+
+    def __call__(self, *args: object, **kwargs: object) -> Any:
+        """Run on arguments of this specialization."""
+        return self.run()(*self.kernel.normalize_args(*args, **kwargs))
+
+    def run(self) -> Run:
+        """What calls do now: under the given config, else under the default one, which is said once."""
+        config = self._given_config()
+        if config is None:
+            config = self.config_spec.default_config()
+            if self.settings.autotune_effort != "none":
+                self.kernel.say_untuned(self.device)
+        return self.compile_config(config)
+
+
+def _taking_positions(run: Run, keyword_only: tuple[str, ...]) -> Run:
+    """`run` with its keyword-only parameters given by position, last."""
+    if not keyword_only:
+        return run
+    count = len(keyword_only)
+    return lambda *args: run(*args[:-count], **dict(zip(keyword_only, args[-count:], strict=True)))
+
+
+def _first_device(values: Sequence[object]) -> torch.device | None:
+    """The device of the first tensor; a `torch.device` counts only where there is no tensor."""
+    named: torch.device | None = None
+    pending = list(values)
+    while pending:
+        value = pending.pop(0)
+        if isinstance(value, TensorSpec):
+            return value.device
+        if isinstance(value, torch.device):
+            named = named or value
+        elif isinstance(value, Mapping):
+            pending[:0] = list(value.values())
+        elif isinstance(value, list | tuple):
+            pending[:0] = list(value)
+    return named

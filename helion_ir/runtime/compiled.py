@@ -1,0 +1,104 @@
+"""`compile` and `CompiledKernel`: a kernel under one config, open at every level."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Sequence
+from typing import Any
+
+from ..backends import aot
+from ..config import Config
+from ..pipeline import pipeline_string, scheduled_passes
+from .bound import BoundKernel, ConfigLike
+from .execute import Run
+from .kernels import Kernel
+from .stages import ir_text
+
+
+class CompiledKernel:
+    """A kernel under one config; callable like the kernel.
+
+    Its texts and binaries are those of the arguments it was compiled for, else of its first call. A call with
+    arguments of another specialization compiles for that one, with the same config.
+    """
+
+    def __init__(self, kernel: Kernel, config: ConfigLike, args: Sequence[object] | None = None) -> None:
+        """Raises `InvalidConfig` and what binding raises; without `args` these come at the first call."""
+        self.kernel = kernel
+        self._given = config if isinstance(config, Config) else Config.from_dict(config)
+        self._bound: BoundKernel | None = None
+        self._runs: dict[Hashable, Run] = {}
+        if args is not None:
+            self._bound = kernel.bind(args)
+            self._bound.lower(self._given)
+
+    def __call__(self, *args: object, **kwargs: object) -> Any:
+        """Run on real tensors."""
+        args = self.kernel.normalize_args(*args, **kwargs)
+        key = self.kernel.specialization_key(args)
+        run = self._runs.get(key)
+        if run is None:
+            bound = self.kernel.bind(args)
+            run = bound.compile_config(self._given)
+            self._bound = self._bound or bound
+            if self.kernel.is_found_by(key):
+                self._runs[key] = run
+        return run(*args)
+
+    @property
+    def bound(self) -> BoundKernel:
+        """The specialization that this object describes; RuntimeError before there is one."""
+        if self._bound is None:
+            raise RuntimeError(
+                f"{self.kernel.fn.__name__} is not specialized yet: give compile() arguments, or call it"
+            )
+        return self._bound
+
+    @property
+    def config(self) -> Config:
+        """The config, with every key of the kernel once it is specialized."""
+        return self._given if self._bound is None else self._bound.lower(self._given).config
+
+    @property
+    def source(self) -> str:
+        """The emitted Triton module."""
+        return self.bound.lower(self._given).source
+
+    @property
+    def pipeline(self) -> str:
+        """What `helion-opt -p` replays on `ir("tile")`, giving `source` with `-t triton`."""
+        return pipeline_string(scheduled_passes(self.config, self.bound.tile_module))
+
+    def ir(self, stage: str = "tile") -> str:
+        """The IR as text with locations: `"tile"` (config-free), `"scheduled"` (the config applied), `"tl"` (what is
+        printed), or what the pass of that name left. Raises ValueError for a name that is none of these."""
+        bound = self.bound
+        if stage == "tile":
+            return ir_text(bound.tile_module)
+        if stage == "tl":
+            return ir_text(bound.lower(self._given).module())
+        return ir_text(bound.scheduled_module(self._given, None if stage == "scheduled" else stage))
+
+    def binary(self, target: str = "sm_90") -> Any:
+        """Triton's compiled kernel for a target (`sm_80`, `sm_90`, `sm_100`, `gfx942`, `gfx950`), which need not be
+        here; its `.asm` holds every stage."""
+        return self._compile_for(target).binary
+
+    def resources(self, target: str = "sm_90") -> Any:
+        """`shared_bytes`, `registers`, `spills` of the kernel on a target."""
+        return self._compile_for(target).resources
+
+    def _compile_for(self, target: str) -> Any:
+        return aot.compile_for(self.bound.lower(self._given).module(), target)
+
+
+def compile(kernel: Kernel, config: ConfigLike, args: Sequence[object] | None = None) -> CompiledKernel:
+    """Compile `kernel` with `config` for example arguments, or for those of its first call.
+
+    `args` are the positional arguments: real tensors, `TensorSpec`s or fake tensors; nothing need be on a GPU.
+    """
+    if not isinstance(kernel, Kernel):
+        raise TypeError(f"compile() takes a kernel, got {type(kernel).__name__}")
+    return CompiledKernel(kernel, config, args)
+
+
+__all__ = ["CompiledKernel", "compile"]

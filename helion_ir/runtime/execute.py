@@ -1,0 +1,68 @@
+"""Runs a lowered kernel: on a GPU the emitted module, elsewhere an interpreter.
+
+Where the arguments are on the CPU, `TRITON_INTERPRET=1` runs the emitted module under Triton's interpreter; otherwise
+`HELION_INTERPRET_LEVEL` says which module the reference interpreter runs: `tl` (the default) or `tile`.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from typing import Any, Literal
+
+from xdsl.dialects.builtin import ArrayAttr, DictionaryAttr, IntAttr, ModuleOp, StringAttr
+
+from ..backends.triton.load import load_source
+from ..exc import InvalidAPIUsage
+from ..interpreter import run_func, run_kernel
+from .host import host_function
+from .structure import only_func, only_kernel
+
+Run = Callable[..., Any]
+Mode = Literal["triton", "triton-interpreter", "tl", "tile"]
+
+
+def mode_for(device_type: str) -> Mode:
+    """How to run a kernel whose arguments are on a device of this type, as the environment says now."""
+    if device_type not in ("cpu", "meta"):
+        return "triton"
+    if os.environ.get("TRITON_INTERPRET", "0") == "1":
+        return "triton-interpreter"
+    level = os.environ.get("HELION_INTERPRET_LEVEL", "tl")
+    if level not in ("tl", "tile"):
+        raise InvalidAPIUsage(f"HELION_INTERPRET_LEVEL={level!r}: expected tl or tile")
+    return "tile" if level == "tile" else "tl"
+
+
+def run_emitted(source: str, name: str) -> Run:
+    """The host function of an emitted module."""
+    return getattr(load_source(source, name), name)
+
+
+def interpret_tl(module: ModuleOp) -> Run:
+    """The host function of a `tl` module, whose launches the reference interpreter runs."""
+    func = only_func(module)
+
+    def launch(args: tuple[Any, ...], constexprs: dict[str, int]) -> None:
+        run_func(module, args, constexprs)
+
+    return host_function(func.host.data, launch, args=_strings(func.arg_exprs), tables=[_values(func.constexprs)])
+
+
+def interpret_tile(module: ModuleOp, block_sizes: Mapping[str, int]) -> Run:
+    """The host function of a `tile` module, whose launches the reference interpreter runs."""
+    kernel = only_kernel(module)
+
+    def launch(args: tuple[Any, ...], symbols: dict[str, int]) -> None:
+        run_kernel(module, args, symbols, block_sizes)
+
+    return host_function(kernel.host.data, launch, args=_strings(kernel.arg_exprs), tables=[_values(kernel.symbols)])
+
+
+def _strings(values: ArrayAttr[StringAttr]) -> list[str]:
+    return [value.data for value in values]
+
+
+def _values(table: DictionaryAttr) -> dict[str, str | int]:
+    """Ints and host expressions by name."""
+    return {name: value.data for name, value in table.data.items() if isinstance(value, IntAttr | StringAttr)}

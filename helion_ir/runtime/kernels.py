@@ -1,0 +1,253 @@
+"""`Kernel`: what the decorator makes of a function; finds the specialization for a call."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import os
+import sys
+import threading
+from collections.abc import Callable, Hashable, Sequence
+from dataclasses import dataclass, field
+from types import FunctionType
+from typing import Any
+
+import torch
+
+from .. import exc
+from ..config import Config
+from ..settings import RefMode, Settings
+from .bound import BoundKernel, ConfigLike
+from .decorators import check_decorators
+from .execute import Run
+from .keys import KeyMaker
+
+Evaluate = Callable[..., Hashable]
+_binding = threading.RLock()
+"""Tracing is for one thread at a time."""
+
+
+@dataclass
+class _Specializations:
+    """The bound kernels of one basic key; `groups` hold those that `specialize` told apart, by the values it named."""
+
+    groups: dict[tuple[str, ...], tuple[Evaluate, dict[Hashable, BoundKernel]]] = field(default_factory=dict)
+
+    def find(self, args: tuple[object, ...]) -> BoundKernel | None:
+        for evaluate, kernels in self.groups.values():
+            if (bound := kernels.get(evaluate(*args))) is not None:
+                return bound
+        return None
+
+    @property
+    def only(self) -> BoundKernel | None:
+        """The bound kernel, where the basic key says it all."""
+        return self.groups[()][1][()] if list(self.groups) == [()] else None
+
+
+class Kernel:
+    """A function with device loops, compiled per specialization of its arguments."""
+
+    def __init__(
+        self,
+        fn: Callable[..., Any],
+        *,
+        configs: Sequence[ConfigLike] = (),
+        key: Callable[..., Hashable] | None = None,
+        settings: Settings | None = None,
+    ) -> None:
+        if isinstance(fn, Kernel):
+            fn = fn.fn
+        if not isinstance(fn, FunctionType):
+            raise exc.InvalidAPIUsage(f"kernel() decorates a Python function, got {type(fn).__name__}")
+        functools.update_wrapper(self, fn)
+        self.fn = fn
+        self.settings = settings or Settings()
+        self.__signature__ = self._signature = inspect.signature(fn)
+        _check_signature(fn.__name__, self._signature)
+        self._arity = len(self._signature.parameters)
+        self._constants = _constexpr_positions(fn, self._signature)
+        self.keyword_only = tuple(p.name for p in self._signature.parameters.values() if p.kind is p.KEYWORD_ONLY)
+        self._user_key = key
+        self._said_untuned = False
+        self._configs = _as_configs(configs)
+        self.reset()
+
+    def __repr__(self) -> str:
+        return f"<helion_ir kernel {self.fn.__module__}.{self.fn.__qualname__}>"
+
+    @property
+    def configs(self) -> list[Config]:
+        """The configs that calls may use: one is used as it is, several are tuned over, none leaves all open."""
+        return self._configs
+
+    @configs.setter
+    def configs(self, configs: Sequence[ConfigLike]) -> None:
+        self._configs = _as_configs(configs)
+        self.forget_runs()
+
+    def reset(self) -> None:
+        """Forget every specialization; changed settings hold from here on."""
+        self._specializations: dict[Hashable, _Specializations] = {}
+        self._runs: dict[Hashable, Run] = {}
+        self._make_key = KeyMaker(self.settings.static_shapes)
+        self._plain_key = self._user_key is None and not self._constants and self.fn.__closure__ is None
+        self._key: Callable[[tuple[object, ...]], Hashable] = self._make_key if self._plain_key else self._whole_key
+        self._eager = self.settings.ref_mode is RefMode.EAGER
+
+    def forget_runs(self) -> None:
+        """Let the next call decide anew which config it uses."""
+        self._runs.clear()
+
+    # Keys ------------------------------------------------------------------------------------------------------
+
+    def normalize_args(self, *args: object, **kwargs: object) -> tuple[object, ...]:
+        """The arguments of a call, all positional, with defaults filled in; TypeError as for any function."""
+        if not kwargs and len(args) == self._arity:
+            return args
+        try:
+            bound = self._signature.bind(*args, **kwargs)
+        except TypeError as error:
+            raise TypeError(f"{self.fn.__name__}(): {error}") from None
+        bound.apply_defaults()
+        return tuple(bound.arguments[name] for name in self._signature.parameters)
+
+    def specialization_key(self, args: Sequence[object]) -> Hashable:
+        """What a bound kernel is found by; calls with equal keys share one, but for what `specialize` names."""
+        return self._key(self.normalize_args(*args))
+
+    def _whole_key(self, args: tuple[object, ...]) -> Hashable:
+        """The key with constexpr arguments by value, what the kernel's own closure holds, and the user's addition."""
+        of = self._make_key.of
+        constants = self._constants
+        return (
+            tuple([(type(arg), arg) if i in constants else of(arg) for i, arg in enumerate(args)]),
+            of(self.fn) if self.fn.__closure__ else None,
+            self._user_key(*args) if self._user_key is not None else None,
+        )
+
+    # Specializations -------------------------------------------------------------------------------------------
+
+    def bind(self, args: Sequence[object]) -> BoundKernel:
+        """The specialization for these arguments (tensors, fake tensors, `TensorSpec`s); the same object for an
+        equal key. An error while it is made leaves nothing behind."""
+        return self._bind(self.normalize_args(*args))
+
+    def _bind(self, args: tuple[object, ...]) -> BoundKernel:
+        key = self._key(args)
+        known = self._specializations.get(key)
+        if known is not None and (bound := known.find(args)) is not None:
+            return bound
+        with _binding:
+            known = self._specializations.get(key)
+            if known is not None and (bound := known.find(args)) is not None:
+                return bound
+            check_decorators(self.fn, kernel)
+            bound = BoundKernel(self, args)
+            named = tuple(getattr(bound.traced, "specializations", ()))
+            evaluate = _evaluator(self.fn, self._signature, named)
+            values = evaluate(*args)
+            known = self._specializations.setdefault(key, _Specializations())
+            known.groups.setdefault(named, (evaluate, {}))[1][values] = bound
+            self._runs.pop(key, None)
+        return bound
+
+    def is_found_by(self, key: Hashable) -> bool:
+        """Whether a specialization key alone finds a bound kernel: one is there, and `specialize` named nothing."""
+        known = self._specializations.get(key)
+        return known is not None and known.only is not None
+
+    # Calls -----------------------------------------------------------------------------------------------------
+
+    def __call__(self, *args: object, **kwargs: object) -> Any:
+        """Run; compiles at the first call of a specialization."""
+        if kwargs or len(args) != self._arity:
+            args = self.normalize_args(*args, **kwargs)
+        if self._eager:
+            raise exc.InvalidAPIUsage(f"{self.fn.__name__}: this build has no eager mode (ref_mode, HELION_INTERPRET)")
+        key = self._key(args)
+        run = self._runs.get(key)
+        if run is None:
+            run = self._first_run(key, args)
+        return run(*args)
+
+    def _first_run(self, key: Hashable, args: tuple[object, ...]) -> Run:
+        run = self._bind(args).run()
+        if self.is_found_by(key):
+            self._runs[key] = run
+        return run
+
+    def autotune(self, args: Sequence[object], force: bool = True, **options: object) -> Config:
+        """Search the best config for these arguments."""
+        return self.bind(args).autotune(args, force=force, **options)
+
+    def to_triton_code(self, args: Sequence[object], config: ConfigLike | None = None) -> str:
+        """The emitted module for these arguments."""
+        return self.bind(args).to_triton_code(config)
+
+    def say_untuned(self, device: torch.device) -> None:
+        """Say, once, that the default config runs; raises where the environment forbids tuning on a GPU."""
+        if device.type != "cpu" and os.environ.get("HELION_DISALLOW_AUTOTUNING", "0") == "1":
+            raise exc.AutotuningDisallowedInEnvironment(f"{self.fn.__name__} has no config, and may not be tuned")
+        if self._said_untuned:
+            return
+        self._said_untuned = True
+        why = "no GPU" if device.type == "cpu" else "this build has no autotuner"
+        print(f"helion_ir: {self.fn.__name__}: {why}: does not tune: runs the default config", file=sys.stderr)
+
+
+def kernel(
+    fn: Callable[..., Any] | None = None,
+    *,
+    config: ConfigLike | None = None,
+    configs: Sequence[ConfigLike] | None = None,
+    key: Callable[..., Hashable] | None = None,
+    **settings: object,
+) -> Any:
+    """Make a `Kernel` of a function, with or without parentheses.
+
+    `config`: run with this one. `configs`: tune over these. `key(*args)`: an addition to the specialization key.
+    `settings`: see `Settings`; TypeError for an unknown name.
+    """
+    if config is not None and configs is not None:
+        raise exc.InvalidAPIUsage("give config or configs, not both")
+    given = [config] if config is not None else list(configs or ())
+
+    def decorate(function: Callable[..., Any]) -> Kernel:
+        return Kernel(function, configs=given, key=key, settings=made)
+
+    made = Settings(**settings)
+    return decorate if fn is None else decorate(fn)
+
+
+def _as_configs(configs: Sequence[ConfigLike]) -> list[Config]:
+    return [config if isinstance(config, Config) else Config.from_dict(config) for config in configs]
+
+
+def _check_signature(name: str, signature: inspect.Signature) -> None:
+    for parameter in signature.parameters.values():
+        if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
+            raise exc.InvalidAPIUsage(f"{name}: a kernel takes no {parameter}; pass a tuple or a dict")
+
+
+def _constexpr_positions(fn: FunctionType, signature: inspect.Signature) -> frozenset[int]:
+    """The arguments annotated as `constexpr`: keyed by value."""
+    return frozenset(i for i, p in enumerate(signature.parameters.values()) if _is_constexpr(p.annotation, fn))
+
+
+def _is_constexpr(annotation: object, fn: FunctionType) -> bool:
+    if isinstance(annotation, str):
+        return annotation.split("[")[0].split(".")[-1].strip() == "constexpr"
+    return getattr(annotation, "__name__", None) == "constexpr"
+
+
+def _evaluator(fn: FunctionType, signature: inspect.Signature, expressions: tuple[str, ...]) -> Evaluate:
+    """A function of the arguments that gives the values of host expressions."""
+    if not expressions:
+        return lambda *args: ()
+    parameters = ", ".join(signature.parameters)
+    values = "".join(f"({expression}), " for expression in expressions)
+    return eval(f"lambda {parameters}: ({values})", dict(fn.__globals__))
+
+
+__all__ = ["Kernel", "kernel"]

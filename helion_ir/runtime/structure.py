@@ -1,0 +1,174 @@
+"""What of a config changes the lowered module, and what is only a value that its launch passes.
+
+Most configs of a search differ from one before in warps, stages, or in block sizes that leave every mask and shape
+as it was. The lowered module is then the same but for constexpr values and launch options, so it is lowered and
+printed once for all of them, with placeholders for those values.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import cast
+
+from xdsl.dialects.builtin import DictionaryAttr, IntAttr, ModuleOp
+from xdsl.ir import Attribute, SSAValue
+
+from ..config import Config
+from ..dialects.tile import KernelOp, TileType
+from ..dialects.tl import FuncOp
+from ..passes.analysis.bounds import tile_exact
+from ..passes.analysis.op_mix import free_blocks
+from ..passes.fragments import is_power_of_two
+
+LAUNCH_KEYS = ("num_warps", "num_stages", "maxnreg")
+"""Config keys that are options of the launch alone."""
+
+_LANES = 32
+"""No shape rule of Triton tells sizes from here on apart (the largest minimum of a dot's K, for 8-bit operands)."""
+
+_PLACEHOLDER = 7_310_000_000_000
+"""Integers from here on stand for values to fill in; no kernel holds one."""
+
+
+def only_kernel(module: ModuleOp) -> KernelOp:
+    """The one `tile.kernel` of a module."""
+    return next(op for op in module.body.block.ops if isinstance(op, KernelOp))
+
+
+def only_func(module: ModuleOp) -> FuncOp:
+    """The one `tl.func` of a module."""
+    return next(op for op in module.body.block.ops if isinstance(op, FuncOp))
+
+
+class StructureKeys:
+    """The structure keys of one kernel's normalized configs: configs of equal key lower to equal modules."""
+
+    def __init__(self, module: ModuleOp) -> None:
+        kernel = only_kernel(module)
+        self._symbols = [symbol for symbol, _ in free_blocks(kernel)]
+        self._fixed = kernel.block_size_values
+        self._tiles = list(_tiles_of_blocks(kernel))
+
+    def sizes(self, config: Mapping[str, object]) -> dict[str, int]:
+        """Block symbol → size, for the symbols that the config chooses."""
+        return dict(zip(self._symbols, cast("Sequence[int]", config.get("block_sizes", ())), strict=False))
+
+    def key(self, config: Config) -> Hashable:
+        """Every key but those of the launch; of a block size only what masks and shapes depend on."""
+        chosen = self.sizes(config)
+        sizes = {**self._fixed, **chosen}
+        rest = {key: value for key, value in config.items() if key not in (*LAUNCH_KEYS, "block_sizes")}
+        return (
+            Config.from_dict(rest),
+            config.get("maxnreg") is None,
+            tuple([(min(size, _LANES), is_power_of_two(size)) for size in chosen.values()]),
+            tuple([tile_exact(tile, sizes) for tile in self._tiles]),
+            tuple(chosen.values()) if _has_descriptors(config) else None,
+        )
+
+
+def _tiles_of_blocks(kernel: KernelOp) -> list[SSAValue]:
+    """Every tile value of a kernel."""
+    values: list[SSAValue] = []
+    for op in kernel.walk():
+        values.extend(op.results)
+        values.extend(arg for region in op.regions for block in region.blocks for arg in block.args)
+    return [value for value in values if isinstance(value.type, TileType)]
+
+
+def _has_descriptors(config: Mapping[str, object]) -> bool:
+    """Whether an access may be honoured or not depending on its block's exact size."""
+    lists = (cast("Sequence[object]", config.get(key, ())) for key in ("indexing", "atomic_indexing"))
+    return any(value != "pointer" for values in lists for value in values)
+
+
+@dataclass(frozen=True)
+class Template:
+    """The printed module with a placeholder for each int among constexpr values and launch options."""
+
+    text: str
+    constexprs: dict[str, str]
+    options: dict[str, str]
+
+    @classmethod
+    def of(cls, module: ModuleOp, emit: Callable[[ModuleOp], str]) -> Template:
+        """Print `module` with placeholders; the module is left as it was."""
+        func = only_func(module)
+        saved = func.constexprs, func.options
+        number = iter(range(_PLACEHOLDER, _PLACEHOLDER + 1000))
+        try:
+            func.constexprs, constexprs = _with_placeholders(func.constexprs, number)
+            func.options, options = _with_placeholders(func.options, number)
+            text = emit(module)
+        finally:
+            func.constexprs, func.options = saved
+        return cls(text, constexprs, options)
+
+    def fill(self, constexprs: DictionaryAttr, options: DictionaryAttr) -> str:
+        """The source for these values."""
+        text = self.text
+        for places, values in ((self.constexprs, constexprs), (self.options, options)):
+            for name, place in places.items():
+                value = values.data[name]
+                assert isinstance(value, IntAttr)
+                text = text.replace(place, str(value.data))
+        return text
+
+
+def _with_placeholders(values: DictionaryAttr, number: Iterator[int]) -> tuple[DictionaryAttr, dict[str, str]]:
+    replaced: dict[str, Attribute] = {}
+    places: dict[str, str] = {}
+    for name, value in values.data.items():
+        replaced[name] = IntAttr(next(number)) if isinstance(value, IntAttr) else value
+        if isinstance(value, IntAttr):
+            places[name] = str(cast("IntAttr", replaced[name]).data)
+    return DictionaryAttr(replaced), places
+
+
+@dataclass(frozen=True)
+class Structure:
+    """What configs of one structure key share."""
+
+    module: ModuleOp
+    template: Template
+    block_params: dict[str, str]
+    """Block symbols that a config chooses, and the constexpr parameter that holds each."""
+
+    @classmethod
+    def of(cls, module: ModuleOp, emit: Callable[[ModuleOp], str], symbols: Sequence[str]) -> Structure:
+        """The structure of a lowered module; `symbols` are the block symbols that a config chooses."""
+        params = {symbol: f"_BLOCK_SIZE_{symbol.removeprefix('b')}" for symbol in symbols}
+        present = only_func(module).constexprs.data
+        return cls(module, Template.of(module, emit), {s: p for s, p in params.items() if p in present})
+
+
+@dataclass(frozen=True)
+class Lowered:
+    """One config's kernel: a structure, and the values of its constexpr parameters and launch options."""
+
+    config: Config
+    structure: Structure
+    constexprs: DictionaryAttr
+    options: DictionaryAttr
+
+    @classmethod
+    def of(cls, structure: Structure, config: Config, sizes: Mapping[str, int]) -> Lowered:
+        """A config that shares `structure`; `sizes` are the block sizes it chooses."""
+        constexprs = dict(only_func(structure.module).constexprs.data)
+        for symbol, param in structure.block_params.items():
+            constexprs[param] = IntAttr(sizes[symbol])
+        options = {key: IntAttr(cast("int", config[key])) for key in LAUNCH_KEYS if config.get(key) is not None}
+        return cls(config, structure, DictionaryAttr(constexprs), DictionaryAttr(options))
+
+    @property
+    def source(self) -> str:
+        """The Triton module."""
+        return self.structure.template.fill(self.constexprs, self.options)
+
+    def module(self) -> ModuleOp:
+        """The `tl` module of this config (a copy)."""
+        module = self.structure.module.clone()
+        func = only_func(module)
+        func.constexprs, func.options = self.constexprs, self.options
+        return module
