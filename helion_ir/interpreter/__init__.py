@@ -4,5 +4,6 @@ It is the oracle of every level: lanes that the IR leaves unspecified hold poiso
 """
 
 from .run_tile import run_kernel
+from .run_tl import run_func
 
-__all__ = ["run_kernel"]
+__all__ = ["run_func", "run_kernel"]

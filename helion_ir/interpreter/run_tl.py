@@ -1,0 +1,136 @@
+"""Run a `tl` kernel on torch CPU tensors, over its launch grid."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping, Sequence
+from types import SimpleNamespace
+from typing import Any
+
+import torch
+from torch import Tensor
+from xdsl.dialects.builtin import IntAttr, ModuleOp, StringAttr
+from xdsl.ir import Attribute
+from xdsl.utils.exceptions import InterpretationError
+
+from helion_ir.dialects import tl
+
+from .control import ControlFunctions
+from .elementwise import ElementwiseFunctions
+from .memory import flat_view
+from .run_tile import Argument
+from .state import DTYPES, LocatingInterpreter, State, dtype_of, signless
+from .tl_functions import Pointer, ProgramFunctions, TlValueFunctions, is_unsigned
+from .values import ValueFunctions
+
+_HOST_TRITON = SimpleNamespace(cdiv=lambda a, b: -(-a // b), next_power_of_2=lambda n: 1 << max(n - 1, 0).bit_length())
+"""What host expressions use of `triton`."""
+
+
+def run_func(
+    module: ModuleOp,
+    args: Sequence[Argument],
+    constexprs: Mapping[str, int] | None = None,
+    grid: tuple[int, ...] | None = None,
+    *,
+    seed: int = 0,
+    shuffle: bool = False,
+) -> None:
+    """Run all programs of the module's `tl.func`; what its pointers address is written in place.
+
+    Args:
+        module: holds exactly one `tl.func`.
+        args: for each argument, in order, a CPU tensor (pointer) or a number; arguments left out at the end (sizes)
+            are evaluated from their host expressions, which may name the arguments before them.
+        constexprs: values of constexpr parameters; the others are as the function says.
+        grid: the launch grid; evaluated from the function's `grid` region when left out.
+        seed: of the poison in lanes that a mask without `other` leaves: NaN for even seeds, garbage for odd ones.
+        shuffle: run the programs in a random order.
+
+    Raises:
+        InterpretationError: an argument does not fit; an access is out of bounds; names the op's location.
+    """
+    func = _only_func(module)
+    host = _HostNames(func, args)
+    values = tuple(
+        bind_argument(name.data, argument.type, host.argument(number))
+        for number, (name, argument) in enumerate(zip(func.arg_names, func.body.block.args, strict=True))
+    )
+    state = State(host.constexprs() | dict(constexprs or {}), seed)
+    program = ProgramFunctions(state)
+    interpreter = LocatingInterpreter(module)
+    for functions in (
+        ElementwiseFunctions(), ControlFunctions(), ValueFunctions(state), TlValueFunctions(state), program,
+    ):  # fmt: skip
+        interpreter.register_implementations(functions)
+    with torch.no_grad():
+        if grid is None:
+            grid = tuple(map(int, interpreter.run_ssacfg_region(func.grid, values, "grid")))
+        extents = (*grid, 1, 1)[:3]
+        program.grid = extents
+        programs = itertools.product(*map(range, reversed(extents)))
+        for backwards in state.shuffled(list(programs)) if shuffle else programs:
+            program.program = backwards[::-1]
+            interpreter.run_ssacfg_region(func.body, values, "tl.func")
+
+
+def _only_func(module: ModuleOp) -> tl.FuncOp:
+    functions = [op for op in module.ops if isinstance(op, tl.FuncOp)]
+    if len(functions) != 1:
+        raise InterpretationError(f"expected exactly one tl.func in the module, found {len(functions)}")
+    return functions[0]
+
+
+class _HostNames:
+    """The host's view of a launch: expressions of arguments and constexprs, evaluated over the given arguments."""
+
+    def __init__(self, func: tl.FuncOp, args: Sequence[Argument]):
+        if len(args) > len(func.arg_names):
+            raise InterpretationError(f"the kernel takes {len(func.arg_names)} arguments, got {len(args)}")
+        self.func, self.args = func, args
+        self.exprs = [expr.data for expr in func.arg_exprs]
+        self.known: dict[str, Any] = {name.data: arg for name, arg in zip(func.arg_names, args, strict=False)}
+        self.known |= dict(zip(self.exprs, args, strict=False))
+
+    def evaluate(self, expr: str) -> Any:
+        """The value of a host expression."""
+        if expr in self.known:
+            return self.known[expr]
+        names = {name: value for name, value in self.known.items() if name.isidentifier()}
+        try:
+            return eval(expr, {"torch": torch, "triton": _HOST_TRITON, **names})
+        except Exception as error:
+            raise InterpretationError(f"cannot evaluate the host expression {expr!r}, pass it: {error}") from error
+
+    def argument(self, number: int) -> Argument:
+        """The value of an argument, given or evaluated."""
+        return self.args[number] if number < len(self.args) else self.evaluate(self.exprs[number])
+
+    def constexprs(self) -> dict[str, int]:
+        """The constexprs that the function gives itself, as far as they can be evaluated."""
+        values: dict[str, int] = {}
+        for name, value in self.func.constexprs.data.items():
+            if isinstance(value, IntAttr):
+                values[name] = value.data
+            elif isinstance(value, StringAttr):
+                values[name] = int(self.evaluate(value.data))
+        return values
+
+
+def bind_argument(name: str, type_: Attribute, arg: Argument) -> Pointer | Tensor:
+    """The interpreter's value for an argument: a pointer to a tensor's memory, or a 0-d tensor.
+
+    Raises:
+        InterpretationError: kind or dtype differ from the type.
+    """
+    if isinstance(type_, tl.PtrType):
+        if not isinstance(arg, Tensor) or arg.device.type != "cpu":
+            raise InterpretationError(f"argument {name} is a pointer and needs a CPU tensor, got {arg!r}")
+        if arg.dtype != dtype_of(type_.element_type):
+            raise InterpretationError(f"argument {name} must hold {dtype_of(type_.element_type)}, got {arg.dtype}")
+        return Pointer(flat_view(signless(arg)), is_unsigned(type_.element_type))
+    if type_ not in DTYPES:
+        raise InterpretationError(f"argument {name} has type {type_}, which is neither a pointer nor a scalar")
+    if isinstance(arg, Tensor):
+        arg = arg.item()
+    return torch.tensor(arg, dtype=dtype_of(type_))
