@@ -11,7 +11,7 @@ from xdsl.dialects import scf
 from xdsl.dialects.builtin import ArrayAttr, IntAttr, ModuleOp, StringAttr
 from xdsl.ir import Block, Region, SSAValue
 from xdsl.passes import ModulePass
-from xdsl.traits import get_effects
+from xdsl.traits import get_effects, is_side_effect_free
 from xdsl.utils.exceptions import PassFailedException
 
 from ..dialects import tile, tl
@@ -59,6 +59,7 @@ class KernelConverter:
         mappings = [programs.Mapping.of(grid) for grid in grids]
         self._emit_body(grids, mappings)
         self._emit_grid(grids, mappings)
+        _erase_unused(self.func)
         names = [*(name.data for name in self.kernel.arg_names), *(_arg_name(self._host(s)) for s in self._symbol_args)]
         exprs = [*(expr.data for expr in self.kernel.arg_exprs), *(self._host(s) for s in self._symbol_args)]
         self.func.properties["arg_names"] = ArrayAttr([StringAttr(name) for name in names])
@@ -148,7 +149,8 @@ class KernelConverter:
             ids = programs.program_ids(emit, len(counts[0]))
             self._program(low, grids[0], ids)
         else:
-            self._phases(low, grids, mappings, counts, emit.op(tl.ProgramIdOp, (), 0).result)
+            (pid,) = programs.program_ids(emit, 1)
+            self._phases(low, grids, mappings, counts, pid)
         emit.effect(tl.ReturnOp())
 
     def _phases(
@@ -191,6 +193,16 @@ class KernelConverter:
                 start = emit.add(low.value(begin), start)
             bind_loop_arg(low, arg, start, low.value(end))
         lower_ops(low, grid.body.block)
+
+
+def _erase_unused(op: Operation) -> None:
+    """Drop the pure ops below `op` that nothing uses, such as the counts of a grid of one dimension."""
+    for region in op.regions:
+        for block in region.blocks:
+            for inner in reversed(block.ops):
+                _erase_unused(inner)
+                if inner.results and not any(r.first_use for r in inner.results) and is_side_effect_free(inner):
+                    block.erase_op(inner)
 
 
 def _sum(emit: Emitter, values: Sequence[SSAValue]) -> SSAValue:

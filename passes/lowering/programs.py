@@ -97,12 +97,14 @@ def _grouped(emit: Emitter, size: int, pid: SSAValue, rows: SSAValue, columns: S
 
 def program_ids(emit: Emitter, count: int) -> list[SSAValue]:
     """`tl.program_id` of `count` launch dimensions, the last dimension of the loop nest first (axis 0)."""
-    return [emit.op(tl.ProgramIdOp, (), axis).result for axis in reversed(range(count))]
+    with emit.named("pid"):
+        return [emit.op(tl.ProgramIdOp, (), axis).result for axis in reversed(range(count))]
 
 
 def persistent_range(emit: Emitter, mapping: Mapping, every: SSAValue) -> tuple[SSAValue, SSAValue, SSAValue]:
     """Begin, end and step of a persistent program's walk over `every` flat program numbers."""
-    pid = emit.cast_int(emit.op(tl.ProgramIdOp, (), 0).result, every.type)
+    (program,) = program_ids(emit, 1)
+    pid = emit.cast_int(program, every.type)
     programs = emit.cast_int(emit.op(tl.NumProgramsOp, (), 0).result, every.type)
     if mapping.pid_type == "persistent_interleaved":
         return pid, every, programs
