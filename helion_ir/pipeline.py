@@ -39,6 +39,9 @@ CONFIG_FREE: tuple[PassFactory, ...] = (
 
 SCHEDULED: tuple[PassFactory, ...] = (
     lazy(".passes.assign_block_sizes", "AssignBlockSizesPass"),
+    lazy(".passes.drop_unit_dims", "DropUnitDimsPass"),
+    lazy(".passes.map_program_ids", "MapProgramIdsPass"),
+    lazy(".passes.resolve_padding", "ResolvePaddingPass"),
     lazy(".passes.set_launch_options", "SetLaunchOptionsPass"),
 )
 """Per config, on a clone of the config-free module."""
@@ -250,6 +253,11 @@ class ConfigSpec:
         if name not in known:
             raise AttributeError(name)
         return self.keys.get(name, KeySpace(known[name], (), ""))
+
+    @property
+    def allowed_pid_types(self) -> tuple[Value, ...]:
+        """The program mappings that this kernel can have."""
+        return tuple(value for fragment in self.keys.get("pid_type", ()) for value in fragment.candidates())
 
     @cached_property
     def _default(self) -> Config:

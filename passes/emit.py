@@ -1,0 +1,160 @@
+"""Small constructors that insert before an op, take over its location, and skip what does nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+from xdsl.dialects import arith
+from xdsl.dialects.builtin import AnyFloat, FloatAttr, IntegerAttr, IntegerType, f32
+from xdsl.ir import Attribute, Operation, SSAValue
+from xdsl.rewriter import InsertPoint, Rewriter
+
+from ..dialects.dims import Dim, dims_of, element_of, with_element
+from ..dialects.tile import (
+    AccessBase,
+    BroadcastOp,
+    ExpandDimsOp,
+    ReduceOp,
+    ReshapeOp,
+    SplatOp,
+    SymbolOp,
+    WholeOp,
+    access_dims,
+    loaded_element,
+    tensor_type,
+)
+
+OpT = TypeVar("OpT", bound=Operation)
+
+
+@dataclass
+class Emitter:
+    """Inserts ops before (or after) `anchor`, with its location."""
+
+    anchor: Operation
+    after: bool = False
+
+    def op(self, op: OpT, hint: SSAValue | None = None) -> OpT:
+        """Insert one op; its single result takes the name of `hint`."""
+        op.location = self.anchor.location
+        if hint is not None and len(op.results) == 1:
+            op.results[0].name_hint = hint.name_hint
+        point = InsertPoint.after(self.anchor) if self.after else InsertPoint.before(self.anchor)
+        Rewriter.insert_op(op, point)
+        if self.after:
+            self.anchor = op
+        return op
+
+    def constant(self, value: float, type_: Attribute) -> SSAValue:
+        """A scalar constant of an integer or float type."""
+        if isinstance(type_, IntegerType):
+            return self.op(arith.ConstantOp(IntegerAttr(int(value), type_))).result
+        assert isinstance(type_, AnyFloat)
+        return self.op(arith.ConstantOp(FloatAttr(float(value), type_))).result
+
+    def dim(self, dim: Dim, type_: IntegerType) -> SSAValue:
+        """The run-time value of a dim."""
+        return self.constant(dim, type_) if isinstance(dim, int) else self.op(SymbolOp(dim, type_)).result
+
+    def splat(self, value: SSAValue, dims: Sequence[Dim]) -> SSAValue:
+        """A scalar in every lane of `dims`."""
+        return self.op(SplatOp(value, dims), value).result if dims else value
+
+    def full(self, value: float, type_: Attribute) -> SSAValue:
+        """A constant in every lane of a value of type `type_`."""
+        return self.splat(self.constant(value, element_of(type_)), dims_of(type_))
+
+    def expand(self, value: SSAValue, axis: int) -> SSAValue:
+        """A new axis of dim 1."""
+        return self.op(ExpandDimsOp(value, axis), value).result
+
+    def broadcast(self, value: SSAValue, dims: Sequence[Dim]) -> SSAValue:
+        """Repeat along axes of dim 1."""
+        if dims_of(value) == tuple(dims):
+            return value
+        return self.op(BroadcastOp(value, dims), value).result if dims_of(value) else self.splat(value, dims)
+
+    def reshape(self, value: SSAValue, dims: Sequence[Dim]) -> SSAValue:
+        """Other dims of equally many lanes; a scalar out of one lane is a reduction, a scalar into one a splat."""
+        if dims_of(value) == tuple(dims):
+            return value
+        if not dims_of(value):
+            return self.splat(value, dims)
+        owner = value.owner
+        if isinstance(owner, ExpandDimsOp) and dims_of(owner.input) == tuple(dims):
+            return owner.input
+        if dims:
+            return self.op(ReshapeOp(value, dims), value).result
+        if dims_of(value) != (1,):
+            value = self.op(ReshapeOp(value, (1,)), value).result
+        return self.op(ReduceOp("max", value, 0, self.op(WholeOp(1)).result), value).result
+
+    def cast(self, value: SSAValue, element: Attribute) -> SSAValue:
+        """`value` as another float, or another signed integer, element type."""
+        source = element_of(value)
+        if source == element:
+            return value
+        type_ = with_element(value.type, element)
+        if isinstance(element, IntegerType):
+            assert isinstance(source, IntegerType)
+            widen = element.width.data > source.width.data
+            return self.op((arith.ExtSIOp if widen else arith.TruncIOp)(value, type_), value).results[0]  # pyright: ignore[reportArgumentType]
+        assert isinstance(element, AnyFloat)
+        assert isinstance(source, AnyFloat)
+        if element.bitwidth == source.bitwidth:  # bf16 and f16 meet in f32
+            return self.cast(self.cast(value, f32), element)
+        widen = element.bitwidth > source.bitwidth
+        return self.op((arith.ExtFOp if widen else arith.TruncFOp)(value, type_), value).results[0]  # pyright: ignore[reportArgumentType]
+
+
+def operand_groups(op: Operation) -> dict[str, list[SSAValue]]:
+    """The operands of an access by the names of its definition; each a list, however many they are."""
+    assert isinstance(op, AccessBase)
+    groups: dict[str, list[SSAValue]] = {}
+    for name, _ in op.get_irdl_definition().operands:
+        value = getattr(op, name)
+        groups[name] = [] if value is None else [value] if isinstance(value, SSAValue) else list(value)
+    return groups
+
+
+def rebuild_access(
+    op: AccessBase,
+    *,
+    indices: Sequence[SSAValue],
+    tiles: Sequence[SSAValue],
+    mask: SSAValue | None,
+    values: dict[str, SSAValue] | None = None,
+) -> AccessBase:
+    """The same access with other indices, and other values for the operands named in `values`; not inserted.
+
+    Attributes (the site) and properties stay; the result, if any, has the dims that the new indices select.
+    """
+    groups = operand_groups(op)
+    groups.update(indices=list(indices), tiles=list(tiles), mask=[] if mask is None else [mask])
+    groups.update({name: [value] for name, value in (values or {}).items()})
+    result = tensor_type(loaded_element(op.ref_type), *access_dims(indices))
+    properties = {name: value for name, value in op.properties.items() if name != "operandSegmentSizes"}
+    optional_result = [definition for _, definition in op.get_irdl_definition().results]
+    types: list[Attribute | Sequence[Attribute]] = []
+    if op.results:
+        types = [result]
+    elif optional_result:
+        types = [[]]
+    new = type(op).build(
+        operands=list(groups.values()), result_types=types, properties=properties, attributes=dict(op.attributes)
+    )
+    new.location = op.location
+    for result, old in zip(new.results, op.results, strict=True):
+        result.name_hint = old.name_hint
+    return new
+
+
+def replace(op: Operation, values: Sequence[SSAValue]) -> None:
+    """Replace an op by values that stand for its results."""
+    for result, value in zip(op.results, values, strict=True):
+        if value.name_hint is None:
+            value.name_hint = result.name_hint
+        result.replace_all_uses_with(value)
+    Rewriter.erase_op(op)

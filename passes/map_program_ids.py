@@ -1,0 +1,106 @@
+"""map-program-ids: how the iterations of a grid become programs of the launch."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import ClassVar
+
+from xdsl.context import Context
+from xdsl.dialects.builtin import IntAttr, ModuleOp, StringAttr
+from xdsl.ir import Block
+from xdsl.utils.exceptions import PassFailedException
+
+from ..dialects.tile import GridOp, KernelOp
+from .analysis.bounds import bound_dim
+from .fragments import EnumFragment, Fragment, PowerOfTwoFragment
+from .schedule import Fragments, Key, SchedulePass, kernels
+
+PERSISTENT = ("persistent_blocked", "persistent_interleaved")
+PID_TYPES = ("flat", "xyz", *PERSISTENT)
+MAX_GROUP = 64
+MAX_MULTIPLIER = 128
+
+
+@dataclass(frozen=True)
+class MapProgramIdsPass(SchedulePass):
+    """Record the program mapping on each `tile.grid`: `pid_type`, `l2_grouping`, `num_sm_multiplier`.
+
+    - `flat`: one program a tile, numbered in row-major order; `xyz`: up to three launch axes.
+    - persistent: as many programs as the device runs at once (`num_sm_multiplier` an SM), each walking over many
+      tiles, a block of consecutive ones (`persistent_blocked`) or every n-th (`persistent_interleaved`).
+    - `l2_grouping = g`: programs walk down `g` tiles of the first axis before the next of the second.
+
+    Grid number i of those with two or more dimensions has `l2_groupings[i]`.
+    """
+
+    name = "map-program-ids"
+    keys: ClassVar = (Key("pid_type", scalar=True), Key("l2_groupings"), Key("num_sm_multiplier", scalar=True))
+
+    pid_type: str = "flat"
+    l2_groupings: tuple[int, ...] = ()
+    num_sm_multiplier: int = 1
+
+    @classmethod
+    def search_space(cls, module: ModuleOp) -> Fragments:
+        grids = [grid for kernel in kernels(module) for grid in top_grids(kernel)]
+        if not grids:
+            return {}
+        space: dict[str, list[Fragment]] = {
+            "pid_type": [_pid_types(grids)],
+            "num_sm_multiplier": [PowerOfTwoFragment(1, 8, 1, max_size=MAX_MULTIPLIER)],
+        }
+        if groups := [
+            PowerOfTwoFragment(1, MAX_GROUP, 1, max_size=MAX_GROUP) for grid in grids if len(grid.begins) > 1
+        ]:
+            space["l2_groupings"] = list(groups)
+        return space
+
+    @classmethod
+    def check(cls, module: ModuleOp, config: Mapping[str, object]) -> str | None:
+        pid_type, multiplier = config.get("pid_type", "flat"), config.get("num_sm_multiplier", 1)
+        if multiplier != 1 and pid_type not in PERSISTENT:
+            return (
+                f"num_sm_multiplier={multiplier!r} needs a persistent grid, but pid_type={pid_type!r}; "
+                f"legal: num_sm_multiplier=1, or pid_type one of {', '.join(PERSISTENT)}"
+            )
+        return None
+
+    @classmethod
+    def repair(cls, module: ModuleOp, config: dict[str, object]) -> dict[str, object]:
+        return {**config, "num_sm_multiplier": 1} if cls.check(module, config) else config
+
+    def apply(self, ctx: Context, op: ModuleOp) -> None:
+        if self.pid_type not in PID_TYPES:
+            raise PassFailedException(
+                f"{self.name}: unknown pid_type {self.pid_type!r}, expected {', '.join(PID_TYPES)}"
+            )
+        groups = iter(self.l2_groupings)
+        for grid in (grid for kernel in kernels(op) for grid in top_grids(kernel)):
+            rank = len(grid.begins)
+            if self.pid_type == "xyz" and rank > 3:
+                raise PassFailedException(f"{self.name}: xyz takes up to 3 dimensions, this grid has {rank}")
+            grid.attributes["pid_type"] = StringAttr(self.pid_type)
+            grid.attributes["l2_grouping"] = IntAttr(next(groups, 1) if rank > 1 else 1)
+            grid.attributes["num_sm_multiplier"] = IntAttr(self.num_sm_multiplier)
+
+
+def top_grids(kernel: KernelOp) -> Iterator[GridOp]:
+    """The grids of a kernel, in order."""
+    return (op for op in kernel.body.block.ops if isinstance(op, GridOp))
+
+
+def _pid_types(grids: list[GridOp]) -> EnumFragment:
+    """Extents that only the device knows leave the persistent types; xyz is for one grid of 2 or 3 dimensions."""
+    if not all(_known_on_host(grid) for grid in grids):
+        return EnumFragment(PERSISTENT)
+    ranks = [len(grid.begins) for grid in grids]
+    if len(grids) == 1 and ranks[0] <= 3:
+        several = ranks[0] > 1
+        return EnumFragment(PID_TYPES if several else ("flat", *PERSISTENT), also_legal=() if several else ("xyz",))
+    return EnumFragment(("flat", *PERSISTENT))
+
+
+def _known_on_host(grid: GridOp) -> bool:
+    """Whether the host can compute the bounds: constants, sizes, and the kernel's scalar arguments."""
+    return all(bound_dim(b) is not None or isinstance(b.owner, Block) for b in (*grid.begins, *grid.ends))
