@@ -39,6 +39,7 @@ CONFIG_FREE: tuple[PassFactory, ...] = (
 
 SCHEDULED: tuple[PassFactory, ...] = (
     lazy(".passes.assign_block_sizes", "AssignBlockSizesPass"),
+    lazy(".passes.roll_reductions", "RollReductionsPass"),
     lazy(".passes.drop_unit_dims", "DropUnitDimsPass"),
     lazy(".passes.map_program_ids", "MapProgramIdsPass"),
     lazy(".passes.resolve_padding", "ResolvePaddingPass"),

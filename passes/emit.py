@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TypeVar
 
 from xdsl.dialects import arith
-from xdsl.dialects.builtin import AnyFloat, FloatAttr, IntegerAttr, IntegerType, f32
-from xdsl.ir import Attribute, Operation, SSAValue
+from xdsl.dialects.builtin import AnyFloat, FloatAttr, IntegerAttr, IntegerType, LocationAttr, f32
+from xdsl.ir import Attribute, Block, Operation, SSAValue
 from xdsl.rewriter import InsertPoint, Rewriter
 
 from ..dialects.dims import Dim, dims_of, element_of, with_element
@@ -29,22 +28,27 @@ from ..dialects.tile import (
 OpT = TypeVar("OpT", bound=Operation)
 
 
-@dataclass
 class Emitter:
     """Inserts ops before (or after) `anchor`, with its location."""
 
-    anchor: Operation
-    after: bool = False
+    def __init__(self, anchor: Operation, *, after: bool = False, location: LocationAttr | None = None):
+        self.anchor = anchor
+        self.after = after
+        self.location = anchor.location if location is None else location
 
-    def op(self, op: OpT, hint: SSAValue | None = None) -> OpT:
-        """Insert one op; its single result takes the name of `hint`."""
-        op.location = self.anchor.location
-        if hint is not None and len(op.results) == 1:
-            op.results[0].name_hint = hint.name_hint
+    def insert(self, op: Operation) -> None:
+        """Put an op where the next one goes."""
         point = InsertPoint.after(self.anchor) if self.after else InsertPoint.before(self.anchor)
         Rewriter.insert_op(op, point)
         if self.after:
             self.anchor = op
+
+    def op(self, op: OpT, hint: SSAValue | None = None) -> OpT:
+        """Insert one op; its single result takes the name of `hint`."""
+        op.location = self.location
+        if hint is not None and len(op.results) == 1:
+            op.results[0].name_hint = hint.name_hint
+        self.insert(op)
         return op
 
     def constant(self, value: float, type_: Attribute) -> SSAValue:
@@ -107,6 +111,17 @@ class Emitter:
             return self.cast(self.cast(value, f32), element)
         widen = element.bitwidth > source.bitwidth
         return self.op((arith.ExtFOp if widen else arith.TruncFOp)(value, type_), value).results[0]  # pyright: ignore[reportArgumentType]
+
+
+class Appender(Emitter):
+    """Appends to a block."""
+
+    def __init__(self, block: Block, location: LocationAttr):
+        self.block = block
+        self.location = location
+
+    def insert(self, op: Operation) -> None:
+        self.block.add_op(op)
 
 
 def operand_groups(op: Operation) -> dict[str, list[SSAValue]]:

@@ -13,7 +13,7 @@ from xdsl.passes import ModulePass
 from ..dialects.dims import dims_of, element_of
 from ..dialects.tile import ArgReduceOp, DotOp, KernelOp, LoadOp, PadOp, ReduceOp, ScanOp
 from .analysis.neutral import neutral_element
-from .analysis.padding import Padding, loads_behind
+from .analysis.padding import Padding, constant_number, loads_behind
 from .emit import Emitter, rebuild_access, replace
 from .schedule import kernels
 
@@ -73,9 +73,21 @@ class _Resolver:
 
     def run(self) -> None:
         for op in list(self.kernel.walk()):
+            if isinstance(op, PadOp):
+                self._drop_pad(op)
             for need in needs(op):
                 if self.padding.exists(need.tile) and not self.met(need, self.padding) and not self._set_other(need):
                     self._pad(need)
+
+    def _drop_pad(self, op: PadOp) -> None:
+        """A pad that an earlier pass put in is not needed where its input holds the fill, or can be made to."""
+        fill = constant_number(op.fill)
+        if not self.padding.exists(op.tile):
+            replace(op, [op.input])
+        elif fill is not None:
+            need = Need(op, list(op.operands).index(op.input), op.axis.data, op.tile, fill)
+            if self.met(need, self.padding) or self._set_other(need):
+                replace(op, [op.input])
 
     @staticmethod
     def met(need: Need, padding: Padding) -> bool:

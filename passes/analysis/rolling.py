@@ -1,0 +1,180 @@
+"""Which reductions can become loops over chunks of their axis, and in how many passes over it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+
+from xdsl.ir import Block, Operation, SSAValue
+from xdsl.traits import IsTerminator, MemoryEffectKind, get_effects
+
+from ...dialects.dims import Dim
+from ...dialects.tile import AccessBase, ArgReduceOp, KernelOp, LoadOp, ReduceOp, WholeOp
+from .axes import AxisClass, AxisClasses
+from .bounds import tile_dim
+
+
+@dataclass
+class Roll:
+    """A class of axes that can be rolled, in `block`.
+
+    `level[op]` is how many reductions over the axis lie on the way to an op (for each op of the block): those of
+    level k are computed before the loop of part k, or in it if they have the axis. `parts[k]` holds the roots of
+    part k, in program order: reductions over the axis, and stores of values that have it.
+    """
+
+    axis_class: AxisClass
+    block: Block
+    level: dict[Operation, int] = field(default_factory=dict)
+    parts: dict[int, list[Operation]] = field(default_factory=dict)
+
+    @property
+    def members(self) -> dict[SSAValue, int]:
+        return self.axis_class.members
+
+    def has_axis(self, op: Operation) -> bool:
+        """Whether an op computes or consumes values with the axis, and so goes into the loops."""
+        return any(value in self.members for value in (*op.operands, *op.results))
+
+    def slice_of(self, roots: Iterable[Operation]) -> set[Operation]:
+        """The roots and every op with the axis that they depend on: what one loop computes."""
+        found: set[Operation] = set()
+        stack = list(roots)
+        while stack:
+            op = stack.pop()
+            if op not in found:
+                found.add(op)
+                owners = (v.owner for v in op.operands if v in self.members)
+                stack.extend(owner for owner in owners if isinstance(owner, Operation))
+        return found
+
+
+def reduces(op: Operation, members: dict[SSAValue, int]) -> bool:
+    """Whether `op` reduces the axis of a class away."""
+    return isinstance(op, ReduceOp | ArgReduceOp) and members.get(op.input) == op.axis.data
+
+
+def reduction_dims(kernel: KernelOp) -> list[Dim]:
+    """The full-slice dims with a reduction that can be rolled, in the order of their first reduction."""
+    return list(dict.fromkeys(roll.axis_class.dim for roll in rolls(kernel)))
+
+
+def rolls(kernel: KernelOp) -> Iterator[Roll]:
+    """Every class of axes that can be rolled, in program order."""
+    classes = AxisClasses(kernel)
+    seen: set[tuple[SSAValue, int]] = set()
+    for op in kernel.walk():
+        if not isinstance(op, ReduceOp | ArgReduceOp) or not isinstance(op.tile.owner, WholeOp):
+            continue
+        if (op.input, op.axis.data) in seen or tile_dim(op.tile) == 1:
+            continue
+        found = classes.of((op.input, op.axis.data))
+        seen.update(found.members.items())
+        if (roll := _roll(found, op, kernel)) is not None:
+            yield roll
+
+
+def _roll(found: AxisClass, first: Operation, kernel: KernelOp) -> Roll | None:
+    block = first.parent
+    if found.blocked or block is None or any(not isinstance(tile.owner, WholeOp) for tile in found.tiles):
+        return None
+    roll = Roll(found, block)
+    users = {use.operation for value in found.members for use in value.uses}
+    makers = {value.owner for value in found.members}
+    enclosing = set(_enclosing_blocks(block))
+    for op in users | makers:
+        if not isinstance(op, Operation) or op.parent not in enclosing:
+            return None
+        if _is_root(op, found) and op.parent is not block:
+            return None
+        if isinstance(op, AccessBase) and not isinstance(op, LoadOp) and any(r.first_use for r in op.results):
+            return None
+    _find_levels(roll)
+    return roll if _memory_allows(roll, kernel) else None
+
+
+def _enclosing_blocks(block: Block | None) -> Iterator[Block]:
+    while block is not None:
+        yield block
+        parent = block.parent_op()
+        block = parent.parent if parent is not None else None
+
+
+def _is_root(op: Operation, found: AxisClass) -> bool:
+    return reduces(op, found.members) or (isinstance(op, AccessBase) and not isinstance(op, LoadOp))
+
+
+def captured(op: Operation) -> Iterator[SSAValue]:
+    """The operands of an op and of everything nested in it."""
+    for nested in op.walk():
+        yield from nested.operands
+
+
+def _find_levels(roll: Roll) -> None:
+    """Give every op of the block its level; a write waits for the loops that touch what it writes."""
+    results: dict[SSAValue, int] = {}
+    accesses: list[tuple[Operation, dict[SSAValue | None, bool]]] = []
+    for op in roll.block.ops:
+        level = max((results.get(value, 0) for value in captured(op)), default=0)
+        touched = _touched(op)
+        for earlier, refs in accesses:
+            if touched and _conflict(touched, refs):
+                later = roll.has_axis(earlier) and not isinstance(earlier, LoadOp)
+                level = max(level, roll.level[earlier] + later)
+        if touched:
+            accesses.append((op, touched))
+        roll.level[op] = level
+        for result in op.results:
+            results[result] = level + reduces(op, roll.members)
+        if _is_root(op, roll.axis_class) and roll.has_axis(op):
+            roll.parts.setdefault(level, []).append(op)
+
+
+def _touched(op: Operation) -> dict[SSAValue | None, bool]:
+    """Ref → whether it is written; the key None stands for any ref."""
+    effects = get_effects(op)
+    if effects is None:
+        return {None: True}
+    touched: dict[SSAValue | None, bool] = {}
+    for effect in effects:
+        ref = effect.value if isinstance(effect.value, SSAValue) else None
+        touched[ref] = touched.get(ref, False) or effect.kind is not MemoryEffectKind.READ
+    return touched
+
+
+def _conflict(one: dict[SSAValue | None, bool], other: dict[SSAValue | None, bool]) -> bool:
+    for ref, writes in one.items():
+        for ref2, writes2 in other.items():
+            if (ref is ref2 or ref is None or ref2 is None) and (writes or writes2):
+                return True
+    return False
+
+
+def _memory_allows(roll: Roll, kernel: KernelOp) -> bool:
+    """Whether loading the axis again in later parts still finds what the program's one load found.
+
+    A write to the same ref must come after the last part that loads; in that part itself only if it writes the
+    very lanes that were loaded, chunk by chunk (`x[t, :] = softmax(x[t, :])`). Loads of an enclosing block may be
+    repeated only if nothing writes their ref.
+    """
+    last: dict[Operation, int] = {}
+    for part, roots in roll.parts.items():
+        for op in roll.slice_of(roots):
+            if isinstance(op, LoadOp):
+                last[op] = max(part, last.get(op, 0))
+    order = {op: i for i, op in enumerate(roll.block.ops)}
+    for load, part in last.items():
+        reads = _touched(load)
+        if load.parent is not roll.block:
+            if any(not op.regions and op is not load and _conflict(reads, _touched(op)) for op in kernel.walk()):
+                return False
+            continue
+        for op in roll.block.ops:
+            if op.has_trait(IsTerminator) or op is load or not _conflict(reads, _touched(op)):
+                continue
+            if order[op] < order[load]:
+                continue
+            in_place = isinstance(op, AccessBase) and list(op.indices) == list(load.indices) and roll.has_axis(op)
+            if roll.level[op] < part or (roll.level[op] == part and not in_place):
+                return False
+    return True
