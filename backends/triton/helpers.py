@@ -1,0 +1,53 @@
+"""Jit functions that an emitted module defines for itself where it needs them."""
+
+from __future__ import annotations
+
+_PROPAGATE = "propagate_nan=tl.PropagateNan.ALL"
+
+
+def _arg_combine(better: str) -> str:
+    return f"""(value, index, other, other_index):
+    nan = value != value
+    other_nan = other != other
+    wins = (value {better} other) | (nan & (other == other))
+    tie = (value == other) | (nan & other_nan)
+    wins = wins | (tie & (index < other_index))
+    return tl.where(wins, value, other), tl.where(wins, index, other_index)"""
+
+
+_SOURCES = {
+    "_max": f"(a, b):\n    return tl.maximum(a, b, {_PROPAGATE})",
+    "_min": f"(a, b):\n    return tl.minimum(a, b, {_PROPAGATE})",
+    "_fmax": "(a, b):\n    return tl.maximum(a, b)",
+    "_fmin": "(a, b):\n    return tl.minimum(a, b)",
+    "_prod": "(a, b):\n    return a * b",
+    "_sum": "(a, b):\n    return a + b",
+    "_and": "(a, b):\n    return a & b",
+    "_or": "(a, b):\n    return a | b",
+    "_xor": "(a, b):\n    return a ^ b",
+    "_argmax": _arg_combine(">"),
+    "_argmin": _arg_combine("<"),
+    "_floordiv": """(a, b):
+    quotient = a // b
+    return tl.where((a % b != 0) & ((a < 0) != (b < 0)), quotient - 1, quotient)""",
+    "_ceildiv": """(a, b):
+    quotient = a // b
+    return tl.where((a % b != 0) & ((a < 0) == (b < 0)), quotient + 1, quotient)""",
+    "_ceildiv_unsigned": """(a, b):
+    quotient = a // b
+    return tl.where(a % b != 0, quotient + 1, quotient)""",
+    "_trailing_zeros": """(a):
+    return libdevice.popc((a & -a) - 1)""",
+}
+
+HELPERS = {name: f"@triton.jit\ndef {name}{rest}\n" for name, rest in _SOURCES.items()}
+"""Source of each helper by name, in the order in which a module defines them.
+
+`_argmax` and `_argmin` combine (value, index) pairs as torch does: a NaN wins, and of equals the lowest index.
+`_floordiv` and `_ceildiv` correct the quotient, which Triton truncates toward zero.
+"""
+
+ALLOCATOR = """def _alloc(size: int, alignment: int, stream: int | None) -> torch.Tensor:
+    return torch.empty(size, dtype=torch.int8, device="cuda")
+"""
+"""Scratch memory for tensor descriptors that a kernel makes on the device."""

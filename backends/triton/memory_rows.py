@@ -1,0 +1,122 @@
+"""Rows of the printer's table for loads, stores, atomics and descriptors."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from xdsl.dialects.builtin import StringAttr, i32
+from xdsl.ir import Operation, SSAValue
+
+from ...dialects import tl
+from ...dialects.dims import element_of
+from .expressions import (
+    Context,
+    Expr,
+    Precedence,
+    Row,
+    as_unsigned,
+    binary,
+    call,
+    cast,
+    constant_of,
+    dtype,
+    is_scalar,
+    is_unsigned_ptr,
+    shape,
+)
+
+
+def _address(context: Context, ptr: SSAValue, offset: SSAValue) -> Expr:
+    if constant_of(offset) == 0:
+        return context.expr(ptr)
+    return binary("+", Precedence.ADD, context.expr(ptr), context.expr(offset))
+
+
+def _keywords(**attributes: StringAttr | None) -> list[str]:
+    return [f'{name}="{value.data}"' for name, value in attributes.items() if value is not None]
+
+
+def _signed(ptr: SSAValue, loaded: Expr, value: SSAValue) -> Expr:
+    """What was behind a pointer, as the signless value of the IR."""
+    return cast(loaded, dtype(element_of(value)), bitcast=True) if is_unsigned_ptr(ptr.type) else loaded
+
+
+def _stored(context: Context, ptr: SSAValue, value: SSAValue) -> Expr:
+    """A value of the IR, as what is behind the pointer."""
+    return as_unsigned(context, value) if is_unsigned_ptr(ptr.type) else context.expr(value)
+
+
+def _load(context: Context, op: tl.LoadOp) -> Expr:
+    args: list[Expr | str] = [_address(context, op.ptr, op.offset)]
+    if op.mask is not None:
+        args.append(context.expr(op.mask))
+        if op.other is not None:
+            args.append(f"other={_stored(context, op.ptr, op.other).text}")
+    args += _keywords(eviction_policy=op.eviction_policy, cache_modifier=op.cache_modifier)
+    return _signed(op.ptr, call("tl.load", *args), op.result)
+
+
+def _store(context: Context, op: tl.StoreOp) -> Expr:
+    args: list[Expr | str] = [_address(context, op.ptr, op.offset), _stored(context, op.ptr, op.value)]
+    if op.mask is not None:
+        args.append(context.expr(op.mask))
+    return call("tl.store", *args, *_keywords(cache_modifier=op.cache_modifier))
+
+
+def _atomic_rmw(context: Context, op: tl.AtomicRMWOp) -> Expr:
+    args: list[Expr | str] = [_address(context, op.ptr, op.offset), _stored(context, op.ptr, op.value)]
+    if op.mask is not None:
+        args.append(f"mask={context.expr(op.mask).text}")
+    return _signed(op.ptr, call(f"tl.atomic_{op.kind.data}", *args, *_keywords(sem=op.sem)), op.result)
+
+
+def _atomic_cas(context: Context, op: tl.AtomicCASOp) -> Expr:
+    values = (_stored(context, op.ptr, value) for value in (op.expected, op.value))
+    address = _address(context, op.ptr, op.offset)
+    return _signed(op.ptr, call("tl.atomic_cas", address, *values, *_keywords(sem=op.sem)), op.result)
+
+
+def _addptr(context: Context, op: tl.AddPtrOp) -> Expr:
+    return _address(context, op.ptr, op.offset)
+
+
+def _texts(context: Context, values: Sequence[SSAValue], *, narrow: bool = False) -> str:
+    """Operands as a list; `narrow`: as int32, the type of coordinates and extents in a descriptor."""
+    items = []
+    for value in values:
+        wide = narrow and value.type != i32 and constant_of(value) is None
+        text = context.expr(value)
+        items.append(cast(text, "tl.int32", scalar=is_scalar(value)) if wide else text)
+    return f"[{', '.join(item.text for item in items)}]"
+
+
+def _make_descriptor(context: Context, op: tl.MakeTensorDescriptorOp) -> Expr:
+    """A descriptor of unsigned elements describes them as the signless values of the IR."""
+    assert isinstance(op.result.type, tl.TensorDescType)
+    ptr = context.expr(op.ptr)
+    if is_unsigned_ptr(op.ptr.type):
+        ptr = cast(ptr, f"tl.pointer_type({dtype(op.result.type.element_type)})", bitcast=True)
+    block = shape(op.result.type.block.as_tuple())
+    extents = _texts(context, op.shape, narrow=True)
+    return call("tl.make_tensor_descriptor", ptr, extents, _texts(context, op.strides), block)
+
+
+def _descriptor_load(context: Context, op: tl.DescriptorLoadOp) -> Expr:
+    return Expr(f"{context.expr(op.desc).text}.load({_texts(context, op.offsets, narrow=True)})")
+
+
+def _descriptor_store(context: Context, op: tl.DescriptorStoreOp) -> Expr:
+    offsets = _texts(context, op.offsets, narrow=True)
+    return Expr(f"{context.expr(op.desc).text}.store({offsets}, {context.expr(op.value).text})")
+
+
+MEMORY: dict[type[Operation], Row] = {
+    tl.LoadOp: _load,
+    tl.StoreOp: _store,
+    tl.AtomicRMWOp: _atomic_rmw,
+    tl.AtomicCASOp: _atomic_cas,
+    tl.AddPtrOp: _addptr,
+    tl.MakeTensorDescriptorOp: _make_descriptor,
+    tl.DescriptorLoadOp: _descriptor_load,
+    tl.DescriptorStoreOp: _descriptor_store,
+}  # pyright: ignore[reportAssignmentType] - each row takes the op class that it stands for

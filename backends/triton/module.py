@@ -1,0 +1,78 @@
+"""The emitted module: imports, helpers, kernel, host function."""
+
+from __future__ import annotations
+
+import io
+
+from xdsl.dialects.builtin import ModuleOp, f32, i1, i32
+from xdsl.ir import Attribute
+from xdsl.utils.exceptions import DiagnosticException
+
+from ...dialects import tl
+from ...dialects.tl import PtrType
+from .expressions import dtype
+from .helpers import ALLOCATOR, HELPERS
+from .host import WIDTH, host_function
+from .printer import KernelPrinter
+
+IMPORTS = "import torch\nimport triton\nimport triton.language as tl\n"
+LIBDEVICE = "from triton.language.extra import libdevice\n"
+
+
+def parameter(name: str, type_: Attribute) -> str:
+    """A kernel parameter; scalars whose type Triton would guess wrong from a Python number are annotated."""
+    if isinstance(type_, PtrType) or type_ in (i1, i32, f32) or not hasattr(type_, "bitwidth"):
+        return name
+    return f"{name}: {dtype(type_)}"
+
+
+def print_kernel(func: tl.FuncOp, printer: KernelPrinter) -> None:
+    """The jit function of a kernel; constexpr parameters come last."""
+    block = func.body.block
+    names = [name.data for name in func.arg_names]
+    printer.names.update(zip(block.args, names, strict=True))
+    params = [parameter(name, arg.type) for name, arg in zip(names, block.args, strict=True)]
+    params += [f"{name}: tl.constexpr" for name in func.constexprs.data]
+    printer.print_string("@triton.jit")
+    header = f"def _{func.sym_name.data}({', '.join(params)}):"
+    if len(header) > WIDTH:
+        header = f"def _{func.sym_name.data}(\n    " + ",\n    ".join(params) + ",\n):"
+    printer.line(header)
+    printer.block(block)
+
+
+def emit(module: ModuleOp, *, comments: bool = True) -> str:
+    """The Triton source of a module: every `tl.func` as a kernel with its host function.
+
+    Args:
+        module: what `prepare-for-print` left.
+        comments: whether to say, before each statement, which line of the user's source it comes from.
+
+    Raises:
+        DiagnosticException: an op has no Triton spelling, or the module is not prepared.
+    """
+    funcs = []
+    for op in module.body.block.ops:
+        if not isinstance(op, tl.FuncOp):
+            raise DiagnosticException(f"only tl.func can be printed as Triton, got {op.name}: lower the module first")
+        funcs.append(op)
+    body = io.StringIO()
+    printer = KernelPrinter(body, comments=comments)
+    for func in funcs:
+        allocates = any(isinstance(op, tl.MakeTensorDescriptorOp) for op in func.body.block.walk())
+        print_kernel(func, printer)
+        printer.print_string("\n\n\n")
+        if func.host.data:
+            if allocates:
+                printer.helpers.add("_alloc")
+            body.write(host_function(func, allocates=allocates) + "\n\n\n")
+    return _header(printer) + body.getvalue().rstrip("\n") + "\n"
+
+
+def _header(printer: KernelPrinter) -> str:
+    imports = IMPORTS + (LIBDEVICE if printer.uses_libdevice else "")
+    parts = [imports, *(text for name, text in HELPERS.items() if name in printer.helpers)]
+    parts += [text.strip("\n") + "\n" for text in printer.sources.values()]
+    if "_alloc" in printer.helpers:
+        parts.append(ALLOCATOR)
+    return "\n\n".join(parts) + "\n\n"

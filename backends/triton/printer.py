@@ -1,0 +1,194 @@
+"""Prints the body of a prepared `tl.func` as Python statements."""
+
+from __future__ import annotations
+
+import linecache
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from os.path import basename
+
+from xdsl.dialects import scf
+from xdsl.dialects.builtin import ArrayAttr, FileLineColLoc, IntAttr, IntegerAttr, StringAttr
+from xdsl.ir import Attribute, Block, Operation, SSAValue
+from xdsl.utils.base_printer import BasePrinter
+from xdsl.utils.exceptions import DiagnosticException
+
+from ...dialects import inline_triton, tl
+from .expressions import Expr, constant_of
+from .helpers import HELPERS
+from .opaque_rows import filled
+from .tables import ROWS
+
+RANGE_OPTIONS: dict[str, tuple[str, Callable[[int], str]]] = {
+    "num_stages": ("num_stages", str),
+    "unroll_factor": ("loop_unroll_factor", str),
+    "multi_buffer": ("disallow_acc_multi_buffer", lambda value: str(not value)),
+    "flatten": ("flatten", lambda value: str(bool(value))),
+    "warp_specialize": ("warp_specialize", lambda value: str(bool(value))),
+}
+"""Attributes of a loop, and what they are called in `tl.range`."""
+
+
+@dataclass(eq=False, repr=False)
+class KernelPrinter(BasePrinter):
+    """Prints statements, and remembers what the module around them must contain."""
+
+    indent_num_spaces: int = field(default=4, kw_only=True)
+    comments: bool = field(default=True, kw_only=True)
+    helpers: set[str] = field(default_factory=set[str])
+    sources: dict[str, str] = field(default_factory=dict[str, str])
+    uses_libdevice: bool = False
+    names: dict[SSAValue, str] = field(default_factory=dict[SSAValue, str])
+    _last_comment: str = ""
+
+    # --- what rows ask for ----------------------------------------------------------------------------------------
+
+    def expr(self, value: SSAValue) -> Expr:
+        """The name of a value, or the expression of the op that is inlined here."""
+        if (name := self.names.get(value)) is not None:
+            return Expr(name)
+        if not isinstance(value.owner, Operation) or "inline" not in value.owner.attributes:
+            raise DiagnosticException(
+                "a value has no name: the module must go through prepare-for-print before it is printed as Triton"
+            )
+        return self.row(value.owner)
+
+    def row(self, op: Operation) -> Expr:
+        """The expression that the table gives for `op`."""
+        row = ROWS.get(type(op))
+        if row is None:
+            raise DiagnosticException(f"{op.name} has no Triton spelling")
+        try:
+            return row(self, op)
+        except NotImplementedError as error:
+            raise DiagnosticException(str(error)) from None
+
+    def helper(self, name: str) -> str:
+        assert name in HELPERS
+        self.helpers.add(name)
+        return name
+
+    def libdevice(self, name: str) -> str:
+        self.uses_libdevice = True
+        return f"libdevice.{name}"
+
+    def source(self, name: str, text: str) -> None:
+        if self.sources.setdefault(name, text) != text:
+            raise DiagnosticException(f"two different functions are named {name!r}")
+
+    # --- statements -----------------------------------------------------------------------------------------------
+
+    def line(self, text: str) -> None:
+        """One line of code."""
+        self.print_string("\n" + text)
+
+    def block(self, block: Block) -> None:
+        """The statements of a block, or `pass`."""
+        with self.indented():
+            empty = True
+            for op in block.ops:
+                if _is_printed(op):
+                    self.statement(op)
+                    empty = False
+            if empty:
+                self.line("pass")
+
+    def statement(self, op: Operation) -> None:
+        """One op that is not inlined."""
+        if self.comments and not isinstance(op, tl.CopyOp):
+            self._comment(op.location)
+        if (method := _STATEMENTS.get(type(op))) is not None:
+            method(self, op)
+            return
+        text = self.row(op).text
+        self.line(f"{', '.join(self.assign(op))} = {text}" if op.results else text)
+
+    def assign(self, op: Operation) -> list[str]:
+        """Bind the results of an op to the names that prepare-for-print gave them."""
+        names = _names(op, "names")
+        self.names.update(zip(op.results, names, strict=True))
+        return names
+
+    def _comment(self, location: Attribute) -> None:
+        if not isinstance(location, FileLineColLoc):
+            return
+        file, line = location.filename.data, location.line.data
+        text = linecache.getline(file, line).strip()
+        comment = f"# src[{basename(file)}:{line}]: {text}".rstrip(" :")
+        if comment != self._last_comment:
+            self._last_comment = comment
+            self.line(comment)
+
+    def _for(self, op: scf.ForOp) -> None:
+        names = _names(op, "arg_names")
+        bounds = [self.expr(value).text for value in (op.lb, op.ub)]
+        if constant_of(op.step) != 1:
+            bounds.append(self.expr(op.step).text)
+        options = [
+            f"{keyword}={spell(_int(op.attributes[name]))}"
+            for name, (keyword, spell) in RANGE_OPTIONS.items()
+            if name in op.attributes
+        ]
+        self.names.update(zip(op.body.block.args, names, strict=True))
+        self.line(f"for {names[0]} in {'tl.range' if options else 'range'}({', '.join((*bounds, *options))}):")
+        self.block(op.body.block)
+        self.names.update(zip(op.results, names[1:], strict=True))
+
+    def _if(self, op: scf.IfOp) -> None:
+        self.line(f"if {self.expr(op.cond).text}:")
+        self.block(op.true_region.block)
+        if op.false_region.blocks and any(_is_printed(other) for other in op.false_region.block.ops):
+            self.line("else:")
+            self.block(op.false_region.block)
+        if op.results:
+            self.assign(op)
+
+    def _while(self, op: scf.WhileOp) -> None:
+        names = _names(op, "arg_names")
+        for values in (op.before_region.block.args, op.after_region.block.args, op.results):
+            self.names.update(zip(values, names, strict=True))
+        condition = op.before_region.block.last_op
+        assert isinstance(condition, scf.ConditionOp)
+        self.line(f"while {self.expr(condition.condition).text}:")
+        self.block(op.after_region.block)
+
+    def _snippet(self, op: inline_triton.SnippetOp) -> None:
+        lines = filled(self, op.text.data, op).strip("\n").split("\n")
+        if op.results:
+            targets = ", ".join(self.assign(op))
+            lines[-1] = f"{targets} = {lines[-1].strip()}"
+        for line in lines:
+            self.line(line)
+
+
+_SILENT = (scf.YieldOp, scf.ConditionOp, tl.ReturnOp)
+"""Terminators: what they pass on already has its name."""
+
+_STATEMENTS: dict[type[Operation], Callable[[KernelPrinter, Operation], None]] = {
+    scf.ForOp: KernelPrinter._for,
+    scf.IfOp: KernelPrinter._if,
+    scf.WhileOp: KernelPrinter._while,
+    inline_triton.SnippetOp: KernelPrinter._snippet,
+}  # pyright: ignore[reportAssignmentType] - each method takes the op class that it stands for
+
+
+def _is_printed(op: Operation) -> bool:
+    return "inline" not in op.attributes and not isinstance(op, _SILENT)
+
+
+def _names(op: Operation, attribute: str) -> list[str]:
+    names = op.attributes.get(attribute)
+    if not isinstance(names, ArrayAttr):
+        raise DiagnosticException(
+            f"{op.name} has no attribute {attribute!r}: the module must go through prepare-for-print before it is "
+            "printed as Triton"
+        )
+    return [name.data for name in names if isinstance(name, StringAttr)]
+
+
+def _int(attribute: Attribute) -> int:
+    """The value of an option, in any of the attributes that spell integers and booleans."""
+    if isinstance(attribute, IntegerAttr):
+        return attribute.value.data
+    assert isinstance(attribute, IntAttr)
+    return attribute.data

@@ -1,0 +1,401 @@
+"""The printer's table: one row per op, and no decisions that the op does not make.
+
+What `tl` says by one op and Triton by several expressions (a NaN-propagating reduction, an unsigned division) is
+spelled here; anything that needs the ops around it was settled by `prepare-for-print`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+
+from xdsl.dialects import arith, math
+from xdsl.dialects.builtin import Float32Type, IntegerType, f32, i1
+from xdsl.ir import Operation, SSAValue
+
+from ...dialects import tl
+from ...dialects.dims import dims_of, element_of
+from .expressions import (
+    Context,
+    Expr,
+    Precedence,
+    Row,
+    as_unsigned,
+    binary,
+    bits,
+    call,
+    cast,
+    constant_of,
+    dtype,
+    function,
+    helper,
+    infix,
+    is_scalar,
+    libdevice,
+    literal,
+    narrow,
+    shape,
+    typed,
+    unsigned,
+)
+from .memory_rows import MEMORY
+from .opaque_rows import OPAQUE
+
+P = Precedence
+
+# --- constants ---------------------------------------------------------------------------------------------------
+
+
+def _constant(context: Context, op: arith.ConstantOp) -> Expr:
+    text = literal(op.value)
+    return typed(text.text, op.result.type) if "typed" in op.attributes else text
+
+
+def _constexpr(context: Context, op: tl.ConstexprOp) -> Expr:
+    name = op.param.data
+    return typed(name, op.result.type) if "typed" in op.attributes else Expr(name)
+
+
+def _full(context: Context, op: tl.FullOp) -> Expr:
+    value = context.expr(op.input)
+    if "implicit" in op.attributes:
+        return value
+    return call("tl.full", shape(dims_of(op.result)), value, dtype(element_of(op.result)))
+
+
+def _broadcast(context: Context, op: tl.BroadcastOp) -> Expr:
+    value = context.expr(op.input)
+    return value if op.implicit is not None else call("tl.broadcast_to", value, shape(dims_of(op.result)))
+
+
+def _arange(context: Context, op: tl.ArangeOp) -> Expr:
+    return call("tl.arange", "0", str(dims_of(op.result)[0]))
+
+
+# --- arithmetic --------------------------------------------------------------------------------------------------
+
+
+def _negf(context: Context, op: arith.NegfOp) -> Expr:
+    return _negated(context.expr(op.operand))
+
+
+def _negated(value: Expr) -> Expr:
+    return Expr(f"-{value.at(P.UNARY)}", P.UNARY)
+
+
+def _xor(context: Context, op: arith.XOrIOp) -> Expr:
+    """A logical or bitwise not where the right operand is all ones."""
+    rhs = op.rhs.owner.input if isinstance(op.rhs.owner, tl.FullOp) else op.rhs
+    ones = (-1, 1) if element_of(op.result) == i1 else (-1,)
+    if constant_of(rhs) not in ones:
+        return infix("^", P.XOR)(context, op)
+    value = context.expr(op.lhs)
+    if is_scalar(op.result) and op.result.type == i1:
+        return Expr(f"not {value.at(P.COMPARE)}", P.NOT)
+    return Expr(f"~{value.at(P.UNARY)}", P.UNARY)
+
+
+COMPARISONS = {"eq": "==", "ne": "!=", "lt": "<", "le": "<=", "gt": ">", "ge": ">="}
+CMPI = ("eq", "ne", "lt", "le", "gt", "ge", "ult", "ule", "ugt", "uge")
+CMPF = {1: "eq", 2: "gt", 3: "ge", 4: "lt", 5: "le", 13: "ne"}
+"""The predicates of `arith.cmpf` that are Python comparisons."""
+
+
+def _comparison(context: Context, predicate: str, lhs: SSAValue, rhs: SSAValue) -> Expr:
+    """i1 orders false below true, which Triton's signed comparison of it would not."""
+    if predicate in ("eq", "ne"):
+        left, right = context.expr(lhs), context.expr(rhs)
+    elif element_of(lhs) == i1:
+        left, right = (cast(context.expr(v), "tl.int8", scalar=is_scalar(v)) for v in (lhs, rhs))
+    elif predicate.startswith("u"):
+        left, right = as_unsigned(context, lhs), as_unsigned(context, rhs)
+    else:
+        left, right = context.expr(lhs), context.expr(rhs)
+    operator = COMPARISONS[predicate.removeprefix("u")]
+    return Expr(f"{left.at(P.OR)} {operator} {right.at(P.OR)}", P.COMPARE)
+
+
+def _compare(context: Context, op: tl.CompareOp) -> Expr:
+    return _comparison(context, op.predicate.data, op.lhs, op.rhs)
+
+
+def _cmpi(context: Context, op: arith.CmpiOp) -> Expr:
+    return _comparison(context, CMPI[op.predicate.value.data], op.lhs, op.rhs)
+
+
+def _cmpf(context: Context, op: arith.CmpfOp) -> Expr:
+    number = op.predicate.value.data
+    if number not in CMPF:
+        raise NotImplementedError(f"arith.cmpf with predicate {number} has no Triton spelling")
+    return _comparison(context, CMPF[number], op.lhs, op.rhs)
+
+
+def _sqrt(context: Context, op: math.SqrtOp) -> Expr:
+    """Correctly rounded as in torch; `tl.sqrt` of float32 is approximate, that of float64 is not."""
+    precise = isinstance(element_of(op.result), Float32Type)
+    return call("tl.sqrt_rn" if precise else "tl.sqrt", context.expr(op.operand))
+
+
+# --- casts -------------------------------------------------------------------------------------------------------
+
+
+def _to(context: Context, op: Operation) -> Expr:
+    value = op.operands[0]
+    return cast(context.expr(value), dtype(element_of(op.results[0])), scalar=is_scalar(value))
+
+
+def _to_signed(context: Context, op: Operation) -> Expr:
+    """From a signed integer; the one bit of i1 is its sign."""
+    result = _to(context, op)
+    return _negated(result) if element_of(op.operands[0]) == i1 else result
+
+
+def _from_unsigned(context: Context, op: Operation) -> Expr:
+    value = as_unsigned(context, op.operands[0])
+    result = dtype(element_of(op.results[0]))
+    return cast(value, result, scalar=constant_of(op.operands[0]) is not None or element_of(op.operands[0]) == i1)
+
+
+def _fptoui(context: Context, op: Operation) -> Expr:
+    element = element_of(op.results[0])
+    assert isinstance(element, IntegerType)
+    value = cast(context.expr(op.operands[0]), f"tl.uint{element.width.data}", scalar=is_scalar(op.operands[0]))
+    return cast(value, dtype(element), bitcast=True)
+
+
+def _trunci(context: Context, op: Operation) -> Expr:
+    if element_of(op.results[0]) != i1:
+        return _to(context, op)
+    low_bit = binary("&", P.AND, context.expr(op.operands[0]), Expr("1"))
+    return Expr(f"{low_bit.at(P.OR)} != 0", P.COMPARE)
+
+
+def _bitcast(context: Context, op: Operation) -> Expr:
+    value = op.operands[0]
+    return cast(context.expr(value), dtype(element_of(op.results[0])), scalar=is_scalar(value), bitcast=True)
+
+
+CASTS: dict[str, Row] = {
+    "sitofp": _to_signed,
+    "extsi": _to_signed,
+    "uitofp": _from_unsigned,
+    "extui": _from_unsigned,
+    "fptosi": _to,
+    "fptoui": _fptoui,
+    "trunci": _trunci,
+}
+
+
+def _cast(context: Context, op: tl.CastOp) -> Expr:
+    return CASTS[op.kind.data](context, op)
+
+
+# --- shapes ------------------------------------------------------------------------------------------------------
+
+
+def _expand_dims(context: Context, op: tl.ExpandDimsOp) -> Expr:
+    index = [":"] * len(dims_of(op.input))
+    index.insert(op.axis.data, "None")
+    return Expr(f"{context.expr(op.input).at(P.ATOM)}[{', '.join(index)}]")
+
+
+def _trans(context: Context, op: tl.TransOp) -> Expr:
+    return call("tl.permute", context.expr(op.input), shape(op.permutation))
+
+
+def _reshape(context: Context, op: tl.ReshapeOp) -> Expr:
+    return call("tl.reshape", context.expr(op.input), shape(dims_of(op.result)))
+
+
+# --- reductions --------------------------------------------------------------------------------------------------
+
+
+def _wide(context: Context, value: SSAValue) -> Expr:
+    """A float operand in at least 32 bits, in which Triton's minimum and maximum compute."""
+    element = element_of(value)
+    small = bits(element) < 32 and not isinstance(element, IntegerType)
+    return cast(context.expr(value), "tl.float32") if small else context.expr(value)
+
+
+def _combining(kind: str) -> Callable[[Context, SSAValue], Expr]:
+    return _wide if kind in ("max", "min") else lambda context, value: context.expr(value)
+
+
+def _reduce(context: Context, op: tl.ReduceOp) -> Expr:
+    kind, axis = op.kind.data, str(op.axis.data)
+    plain = isinstance(element_of(op.input), IntegerType) or op.ignore_nan is not None
+    if kind == "sum" or (kind in ("max", "min") and plain):
+        return call(f"tl.{kind}", context.expr(op.input), axis)
+    return call("tl.reduce", _combining(kind)(context, op.input), axis, context.helper(f"_{kind}"))
+
+
+def _scan(context: Context, op: tl.ScanOp) -> Expr:
+    kind, axis = op.kind.data, str(op.axis.data)
+    reverse = ("reverse=True",) if op.reverse is not None else ()
+    if kind in ("sum", "prod"):
+        return call(f"tl.cum{kind}", context.expr(op.input), axis, *reverse)
+    scanned = _combining(kind)(context, op.input)
+    return call("tl.associative_scan", scanned, axis, context.helper(f"_{kind}"), *reverse)
+
+
+def _arg_reduce(context: Context, op: tl.ArgReduceOp) -> Expr:
+    """Pairs of value and lane number are reduced together."""
+    axis, dims = op.axis.data, dims_of(op.input)
+    lanes = call("tl.arange", "0", str(dims[axis]))
+    if len(dims) > 1:
+        index = ", ".join(":" if i == axis else "None" for i in range(len(dims)))
+        lanes = call("tl.broadcast_to", f"{lanes.text}[{index}]", shape(dims))
+    if dtype(element_of(op.index)) != "tl.int32":
+        lanes = cast(lanes, dtype(element_of(op.index)))
+    pair = f"({context.expr(op.input).text}, {lanes.text})"
+    return call("tl.reduce", pair, str(axis), context.helper(f"_arg{op.kind.data}"))
+
+
+def _gather(context: Context, op: tl.GatherOp) -> Expr:
+    return call("tl.gather", context.expr(op.input), context.expr(op.index), str(op.axis.data))
+
+
+def _dot(context: Context, op: tl.DotOp) -> Expr:
+    extra = []
+    if element_of(op.lhs) == f32:
+        extra.append(f'input_precision="{op.precision.data}"')
+    if (out := dtype(element_of(op.result))) != "tl.float32":
+        extra.append(f"out_dtype={out}")
+    return call("tl.dot", context.expr(op.lhs), context.expr(op.rhs), f"acc={context.expr(op.acc).text}", *extra)
+
+
+# --- the rest ----------------------------------------------------------------------------------------------------
+
+
+def _libdevice(context: Context, op: tl.LibdeviceOp) -> Expr:
+    return call(context.libdevice(op.function.data), *map(context.expr, op.args))
+
+
+def _program(name: str) -> Row:
+    def row(context: Context, op: Operation) -> Expr:
+        assert isinstance(op, tl.ProgramIdOp | tl.NumProgramsOp)
+        return call(name, str(op.axis.data))
+
+    return row
+
+
+def _trailing_zeros(context: Context, op: math.CountTrailingZerosOp) -> Expr:
+    context.libdevice("popc")
+    return call(context.helper("_trailing_zeros"), context.expr(op.operand))
+
+
+def _copy(context: Context, op: tl.CopyOp) -> Expr:
+    return Expr(", ".join(context.expr(value).text for value in op.inputs), P.TERNARY)
+
+
+NAN = "propagate_nan=tl.PropagateNan.ALL"
+
+ROWS: dict[type[Operation], Row] = {
+    arith.ConstantOp: _constant,
+    arith.AddiOp: infix("+", P.ADD),
+    arith.SubiOp: infix("-", P.ADD),
+    arith.MuliOp: infix("*", P.MUL),
+    arith.DivSIOp: infix("//", P.MUL),
+    arith.RemSIOp: infix("%", P.MUL),
+    arith.FloorDivSIOp: helper("_floordiv"),
+    arith.CeilDivSIOp: helper("_ceildiv"),
+    arith.DivUIOp: unsigned(partial(binary, "//", P.MUL)),
+    arith.RemUIOp: unsigned(partial(binary, "%", P.MUL)),
+    arith.MinSIOp: narrow(function("tl.minimum")),
+    arith.MaxSIOp: narrow(function("tl.maximum")),
+    arith.MinUIOp: unsigned(partial(call, "tl.minimum")),
+    arith.MaxUIOp: unsigned(partial(call, "tl.maximum")),
+    arith.AndIOp: infix("&", P.AND),
+    arith.OrIOp: infix("|", P.OR),
+    arith.XOrIOp: _xor,
+    arith.ShLIOp: infix("<<", P.SHIFT),
+    arith.ShRSIOp: infix(">>", P.SHIFT),
+    arith.ShRUIOp: unsigned(partial(binary, ">>", P.SHIFT)),
+    arith.CmpiOp: _cmpi,
+    arith.CmpfOp: _cmpf,
+    arith.SelectOp: function("tl.where"),
+    arith.AddfOp: infix("+", P.ADD),
+    arith.SubfOp: infix("-", P.ADD),
+    arith.MulfOp: infix("*", P.MUL),
+    arith.DivfOp: narrow(infix("/", P.MUL)),
+    arith.NegfOp: _negf,
+    arith.MaximumfOp: narrow(function("tl.maximum", NAN)),
+    arith.MinimumfOp: narrow(function("tl.minimum", NAN)),
+    arith.MaxnumfOp: narrow(function("tl.maximum")),
+    arith.MinnumfOp: narrow(function("tl.minimum")),
+    arith.BitcastOp: _bitcast,
+    arith.FPToSIOp: _to,
+    arith.FPToUIOp: _fptoui,
+    arith.SIToFPOp: _to_signed,
+    arith.UIToFPOp: _from_unsigned,
+    arith.ExtFOp: _to,
+    arith.TruncFOp: _to,
+    arith.TruncIOp: _trunci,
+    arith.ExtSIOp: _to_signed,
+    arith.ExtUIOp: _from_unsigned,
+    math.AbsFOp: function("tl.abs"),
+    math.AbsIOp: function("tl.abs"),
+    math.AcosOp: libdevice("acos"),
+    math.AcoshOp: libdevice("acosh"),
+    math.AsinOp: libdevice("asin"),
+    math.AsinhOp: libdevice("asinh"),
+    math.Atan2Op: libdevice("atan2"),
+    math.AtanOp: libdevice("atan"),
+    math.AtanhOp: libdevice("atanh"),
+    math.CbrtOp: libdevice("cbrt"),
+    math.CeilOp: function("tl.ceil"),
+    math.CopySignOp: libdevice("copysign"),
+    math.CosOp: function("tl.cos"),
+    math.CoshOp: libdevice("cosh"),
+    math.CtPopOp: libdevice("popc"),
+    math.CountLeadingZerosOp: libdevice("clz"),
+    math.CountTrailingZerosOp: _trailing_zeros,
+    math.ErfOp: function("tl.erf"),
+    math.Exp2Op: function("tl.exp2"),
+    math.ExpM1Op: libdevice("expm1"),
+    math.ExpOp: function("tl.exp"),
+    math.FPowIOp: libdevice("pow"),
+    math.FloorOp: function("tl.floor"),
+    math.FmaOp: function("tl.fma"),
+    math.Log10Op: libdevice("log10"),
+    math.Log1pOp: libdevice("log1p"),
+    math.Log2Op: function("tl.log2"),
+    math.LogOp: function("tl.log"),
+    math.PowFOp: libdevice("pow"),
+    math.RoundEvenOp: libdevice("rint"),
+    math.RoundOp: libdevice("round"),
+    math.RsqrtOp: function("tl.rsqrt"),
+    math.SinOp: function("tl.sin"),
+    math.SinhOp: libdevice("sinh"),
+    math.SqrtOp: _sqrt,
+    math.TanOp: libdevice("tan"),
+    math.TanhOp: libdevice("tanh"),
+    math.TruncOp: libdevice("trunc"),
+    tl.ConstexprOp: _constexpr,
+    tl.ProgramIdOp: _program("tl.program_id"),
+    tl.NumProgramsOp: _program("tl.num_programs"),
+    tl.CdivOp: function("tl.cdiv"),
+    tl.CopyOp: _copy,
+    tl.DebugBarrierOp: function("tl.debug_barrier"),
+    tl.ArangeOp: _arange,
+    tl.FullOp: _full,
+    tl.BroadcastOp: _broadcast,
+    tl.ExpandDimsOp: _expand_dims,
+    tl.TransOp: _trans,
+    tl.ReshapeOp: _reshape,
+    tl.JoinOp: function("tl.join"),
+    tl.SplitOp: function("tl.split"),
+    tl.CompareOp: _compare,
+    tl.WhereOp: function("tl.where"),
+    tl.BitcastOp: _bitcast,
+    tl.CastOp: _cast,
+    tl.LibdeviceOp: _libdevice,
+    tl.ReduceOp: narrow(_reduce),
+    tl.ArgReduceOp: _arg_reduce,
+    tl.ScanOp: narrow(_scan),
+    tl.GatherOp: _gather,
+    tl.DotOp: _dot,
+    **MEMORY,
+    **OPAQUE,
+}  # pyright: ignore[reportAssignmentType] - each row takes the op class that it stands for
+"""How each op without regions prints: an expression, which is a statement of its own where it has no result."""

@@ -1,0 +1,93 @@
+"""Python identifiers for the variables of a kernel: the user's names where there are any, else the field's."""
+
+from __future__ import annotations
+
+import keyword
+import re
+from collections.abc import Iterable
+
+from xdsl.dialects import arith, math, scf
+from xdsl.dialects.builtin import ArrayAttr, StringAttr
+from xdsl.ir import Operation, SSAValue
+
+from ...dialects import tl
+from ...dialects.inline_triton import SnippetOp
+from .coalescing import Variables, is_inline
+
+RESERVED = frozenset(keyword.kwlist) | {"tl", "triton", "torch", "libdevice", "range", "float", "print"}
+"""Names that mean something else in an emitted module."""
+
+STANDARD: dict[type[Operation], str] = {
+    tl.ProgramIdOp: "pid", tl.NumProgramsOp: "num_programs", tl.ArangeOp: "lanes", tl.CompareOp: "mask",
+    tl.LoadOp: "loaded", tl.DescriptorLoadOp: "loaded", tl.MakeTensorDescriptorOp: "desc", tl.DotOp: "dot",
+    tl.AtomicRMWOp: "previous", tl.AtomicCASOp: "previous", tl.CdivOp: "count",
+    arith.CmpiOp: "condition", arith.CmpfOp: "condition", arith.MuliOp: "offset", arith.AddiOp: "offset",
+    math.ExpOp: "exp", math.Exp2Op: "exp", math.RsqrtOp: "rsqrt",
+}  # fmt: skip
+"""Names for values that nobody named, by the op that makes them."""
+
+
+class Names:
+    """Hands out identifiers that are unique in a function."""
+
+    def __init__(self, taken: Iterable[str]):
+        self._taken = {*RESERVED, *taken}
+        self._next: dict[str, int] = {}
+
+    def fresh(self, base: str, *, numbered: bool = False) -> str:
+        """`base`, or `base_1`, `base_2` …; always with a number if `numbered`."""
+        name = f"{base}_0" if numbered else base
+        count = self._next.get(base, 0)
+        while name in self._taken:
+            count += 1
+            name = f"{base}_{count}"
+        self._next[base] = count
+        self._taken.add(name)
+        return name
+
+
+def _identifier(hint: str) -> str:
+    """`hint` as an identifier; those with a leading underscore belong to the emitted module."""
+    name = "".join(c if c.isalnum() or c == "_" else "_" for c in hint)
+    return f"v{name}" if name.startswith("_") else name if name.isidentifier() else f"v_{name}"
+
+
+class Namer:
+    """Gives each variable its name when it is first met."""
+
+    def __init__(self, names: Names, variables: Variables):
+        self.names = names
+        self.variables = variables
+        self._known: dict[int, str] = {}
+
+    def of(self, value: SSAValue) -> str:
+        members = self.variables.members(value)
+        name = self._known.get(id(members))
+        if name is None:
+            hint = next((member.name_hint for member in members if member.name_hint), None)
+            if hint is not None:
+                name = self.names.fresh(_identifier(hint))
+            else:
+                owners = (m.owner for m in members if isinstance(m.owner, Operation))
+                standard = next((STANDARD[type(op)] for op in owners if type(op) in STANDARD), "v")
+                name = self.names.fresh(standard, numbered=standard == "v")
+            self._known[id(members)] = name
+        return name
+
+    def attribute(self, values: Iterable[SSAValue]) -> ArrayAttr[StringAttr]:
+        return ArrayAttr([StringAttr(self.of(value)) for value in values])
+
+
+def assign_names(func: tl.FuncOp, variables: Variables) -> None:
+    """Set `names` on every statement with results and `arg_names` on every loop."""
+    parameters = (*(name.data for name in func.arg_names), *func.constexprs.data, func.sym_name.data)
+    snippets = (op.text.data for op in func.body.block.walk() if isinstance(op, SnippetOp))
+    opaque = (word for text in snippets for word in re.findall(r"[A-Za-z_]\w*", text))
+    namer = Namer(Names((*parameters, *opaque, f"_{func.sym_name.data}")), variables)
+    for op in func.body.block.walk():
+        if op.results and not is_inline(op):
+            op.attributes["names"] = namer.attribute(op.results)
+        if isinstance(op, scf.ForOp):
+            op.attributes["arg_names"] = namer.attribute(op.body.block.args)
+        elif isinstance(op, scf.WhileOp):
+            op.attributes["arg_names"] = namer.attribute(op.before_region.block.args)
