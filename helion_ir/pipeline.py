@@ -41,7 +41,11 @@ SCHEDULED: tuple[PassFactory, ...] = (
     lazy(".passes.assign_block_sizes", "AssignBlockSizesPass"),
     lazy(".passes.roll_reductions", "RollReductionsPass"),
     lazy(".passes.drop_unit_dims", "DropUnitDimsPass"),
+    lazy(".passes.reorder_loops", "ReorderLoopsPass"),
+    lazy(".passes.annotate_ranges", "AnnotateRangesPass"),
     lazy(".passes.map_program_ids", "MapProgramIdsPass"),
+    lazy(".passes.assign_indexing", "AssignIndexingPass"),
+    lazy(".passes.assign_cache_policy", "AssignCachePolicyPass"),
     lazy(".passes.resolve_padding", "ResolvePaddingPass"),
     lazy(".passes.set_launch_options", "SetLaunchOptionsPass"),
 )

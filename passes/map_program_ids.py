@@ -35,7 +35,7 @@ class MapProgramIdsPass(SchedulePass):
     """
 
     name = "map-program-ids"
-    keys: ClassVar = (Key("pid_type", scalar=True), Key("l2_groupings"), Key("num_sm_multiplier", scalar=True))
+    keys: ClassVar = (Key("pid_type", scalar=True), Key("l2_groupings", idle=1), Key("num_sm_multiplier", scalar=True))
 
     pid_type: str = "flat"
     l2_groupings: tuple[int, ...] = ()

@@ -74,7 +74,7 @@ class RollReductionsPass(SchedulePass):
     """
 
     name = "roll-reductions"
-    keys: ClassVar = (Key("reduction_loops"),)
+    keys: ClassVar = (Key("reduction_loops", idle="none"),)
 
     reduction_loops: tuple[int | str, ...] = ()
 

@@ -34,12 +34,14 @@ class Key:
     """A config key and how its spelling becomes one value a site.
 
     `length` says what a list of the wrong length means: `exact` is an error; `fill` fills a short one with
-    defaults and rejects a long one; `resize` pads and cuts (preferences per access).
+    defaults and rejects a long one; `resize` pads and cuts (preferences per access). Where all entries are
+    `idle`, the entry that changes nothing, the pass's option is left empty.
     """
 
     name: str
     scalar: bool = False
     length: Literal["exact", "fill", "resize"] = "fill"
+    idle: Option | None = None
 
 
 def encode_option(value: Value) -> Option:
@@ -86,7 +88,8 @@ class SchedulePass(ModulePass):
             if key.scalar:
                 options[key.name] = encode_option(cast("Value", value))
             else:
-                options[key.name] = tuple(encode_option(item) for item in cast("Sequence[Value]", value))
+                entries = tuple(encode_option(item) for item in cast("Sequence[Value]", value))
+                options[key.name] = () if all(entry == key.idle for entry in entries) else entries
         return cls(**options)
 
     @classmethod

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import operator
 from collections.abc import Callable, Mapping
 from typing import NamedTuple, TypeAlias
@@ -135,6 +136,38 @@ def tile_exact(tile: SSAValue, block_sizes: Mapping[str, int]) -> bool:
     if size == 1:
         return True
     bounds = tile_bounds(tile)
-    begin, end = bound_dim(bounds.begin), bound_dim(bounds.end)
-    known = isinstance(begin, int) and isinstance(end, int) and isinstance(size, int)
-    return known and (end - begin) % size == 0
+    divisor = math.gcd(known_divisor(bounds.begin, block_sizes), known_divisor(bounds.end, block_sizes))
+    return isinstance(size, int) and divisor % size == 0
+
+
+def known_divisor(bound: Bound, block_sizes: Mapping[str, int]) -> int:
+    """The largest number known to divide a bound; 0 for the bound 0, which everything divides."""
+    if not isinstance(bound, SSAValue):
+        size = substitute(bound, block_sizes)
+        return abs(size) if isinstance(size, int) else 1
+    if (constant := constant_value(bound)) is not None:
+        return abs(constant)
+    owner = bound.owner
+    if isinstance(owner, SymbolOp):
+        return known_divisor(owner.value, block_sizes)
+    if isinstance(owner, BeginOp | EndOp):
+        return _edge_divisor(owner, block_sizes)
+    if isinstance(owner, _CASTS):
+        return known_divisor(owner.operands[0], block_sizes)
+    if isinstance(owner, Operation) and type(owner) in _FOLDS:
+        lhs, rhs = (known_divisor(operand, block_sizes) for operand in owner.operands)
+        return lhs * rhs if isinstance(owner, arith.MuliOp) else math.gcd(lhs, rhs)
+    return 1
+
+
+def _edge_divisor(op: BeginOp | EndOp, block_sizes: Mapping[str, int]) -> int:
+    """What divides an edge of a tile: a loop's tiles begin at multiples of the block, and end there if exact."""
+    bounds = tile_bounds(op.tile)
+    if bounds.shifted:
+        return 1
+    if bounds.loop is None:
+        return known_divisor(bounds.begin if isinstance(op, BeginOp) else bounds.end, block_sizes)
+    if isinstance(op, EndOp) and not tile_exact(op.tile, block_sizes):
+        return 1
+    size = substitute(tile_dim(op.tile), block_sizes)
+    return math.gcd(known_divisor(bounds.begin, block_sizes), size) if isinstance(size, int) else 1

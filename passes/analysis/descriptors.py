@@ -1,0 +1,108 @@
+"""Whether an access can go through a tensor descriptor (TMA on NVIDIA), as an analysis."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator
+
+from xdsl.dialects.builtin import FixedBitwidthType, IntegerType, i64
+from xdsl.ir import SSAValue
+from xdsl.traits import MemoryEffectKind, get_effects
+
+from ...dialects.dims import dims_of, substitute
+from ...dialects.tile import AccessBase, KernelOp, LoadOp, RefType, TileType
+from .bounds import bound_dim, tile_bounds, tile_dim, tile_exact, tile_step
+from .padding import constant_number
+from .physical import PhysicalDims
+
+ALIGNMENT = 16
+"""Bytes: of the base address, of every stride but the last, and the least extent of a block's last dim."""
+MAX_RANK = 5
+
+
+class Descriptors:
+    """Answers for one kernel, config-free (`assigned=False`: what no config could make legal) or scheduled."""
+
+    def __init__(self, kernel: KernelOp, *, assigned: bool):
+        self.kernel = kernel
+        self.assigned = assigned
+        self._sizes = kernel.block_size_values
+        self._physical = PhysicalDims(kernel)
+        self._effects: defaultdict[SSAValue | None, set[MemoryEffectKind]] = defaultdict(set)
+        for op in kernel.walk():
+            if op.regions:
+                continue
+            for effect in get_effects(op) or ():
+                self._effects[effect.value if isinstance(effect.value, SSAValue) else None].add(effect.kind)
+
+    def refusal(self, op: AccessBase) -> str | None:
+        """Why the access must use pointers; None if a descriptor does the same."""
+        return next(self._refusals(op), None)
+
+    def _refusals(self, op: AccessBase) -> Iterator[str]:
+        yield from _ref_refusals(op.ref_type)
+        if self.kernel.index_type == i64:
+            yield "descriptors take 32-bit positions"
+        if op.mask is not None:
+            yield "it has a mask"
+        if any(dims_of(index) for index in op.indices):
+            yield "an index is a tensor"
+        if not isinstance(op.indices[-1].type, TileType):
+            yield "the last index is no tile"
+        if len(self._effects[op.ref]) > 1 or self._effects[None]:
+            yield "the ref is both read and written"
+        for index, size in zip(op.indices, op.ref_type.size_dims, strict=True):
+            if isinstance(index.type, TileType):
+                yield from self._tile_refusals(op, index, size)
+        if self.assigned:
+            yield from self._block_refusals(op)
+
+    def _tile_refusals(self, op: AccessBase, tile: SSAValue, size: object) -> Iterator[str]:
+        """What a descriptor does not touch is what is outside the ref; that must be what the tile says."""
+        if tile_step(tile) != 1:
+            yield "a slice has a step"
+        bounds = tile_bounds(tile)
+        ends_alike = bound_dim(bounds.end) == size and not bounds.shifted
+        exact = self.assigned and tile_exact(tile, self._sizes) and not self._physical.is_padded(tile_dim(tile))
+        may_be_exact = not self.assigned and isinstance(bound_dim(bounds.end), int)
+        if ends_alike or exact or may_be_exact:
+            return
+        if not isinstance(op, LoadOp):
+            yield "a tile ends before the ref does"
+        elif op.other is not None:
+            yield "lanes before the ref's end must hold a given value"
+
+    def _block_refusals(self, op: AccessBase) -> Iterator[str]:
+        tiles = [index for index in op.indices if isinstance(index.type, TileType)]
+        lanes = [substitute(self._physical.of(tile_dim(tile)), self._sizes) for tile in tiles]
+        known = [count for count in lanes if isinstance(count, int)]
+        if len(known) < len(lanes):
+            yield "a block's extent is known at run time only"
+        elif known[-1] * _bytes(op.ref_type) < ALIGNMENT:
+            yield f"the last dim of the block has less than {ALIGNMENT} bytes"
+        elif isinstance(op, LoadOp) and op.other is not None and constant_number(op.other) != 0:
+            padded = (self._physical.is_padded(tile_dim(t)) or not tile_exact(t, self._sizes) for t in tiles)
+            if any(padded):
+                yield "lanes that are not read must hold something else than zero"
+
+
+def _bytes(ref: RefType) -> int:
+    return ref.element_type.size if isinstance(ref.element_type, FixedBitwidthType) else 1
+
+
+def _ref_refusals(ref: RefType) -> Iterator[str]:
+    if not 1 <= ref.rank <= MAX_RANK:
+        yield f"the ref has rank {ref.rank}"
+        return
+    element = ref.element_type
+    if isinstance(element, IntegerType) and element.width.data == 1:
+        yield "booleans have no descriptor"
+    if ref.align.data % ALIGNMENT:
+        yield f"the base is aligned to {ref.align.data} bytes only"
+    *outer, last = ref.stride_dims
+    if last != 1:
+        yield "the last stride is not 1"
+    if any(not isinstance(stride, int) or stride <= 0 or stride * _bytes(ref) % ALIGNMENT for stride in outer):
+        yield f"a stride is not a known multiple of {ALIGNMENT} bytes"
+    if any(isinstance(size, int) and size == 0 for size in ref.size_dims):
+        yield "the ref is empty"
