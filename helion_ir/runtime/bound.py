@@ -134,9 +134,15 @@ class BoundKernel:
         module = self.tile_module.clone()
         stages = Stages(self.name, self.settings)
         stages.run(scheduled_passes(full, module), module, start=self.tile_module)
-        structure = Structure.of(module, emit, tuple(self._keys.sizes(full)))
+        structure = Structure.of(module, tuple(self._keys.sizes(full)))
         stages.save("source.py", lambda: emit(module))
         return structure
+
+    def forget_lowered(self) -> None:
+        """Drop what configs were lowered to; the trace stays."""
+        self._structures.clear()
+        self._lowered.clear()
+        self._runs.clear()
 
     def scheduled_module(self, config: ConfigLike, after: str | None = None) -> ModuleOp:
         """A copy of the module after the schedule passes of `config`, or after the pass named `after`.

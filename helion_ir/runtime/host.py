@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import copy
 import linecache
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -19,14 +20,15 @@ Launch = Callable[..., None]
 class _FillLaunch(ast.NodeTransformer):
     """`__launch__()` becomes `__launch__((arg, …), {name: expression, …}, …)`, evaluated where it stands."""
 
-    def __init__(self, arguments: Sequence[ast.expr]) -> None:
+    def __init__(self, arguments: list[ast.expr]) -> None:
         self._arguments = arguments
-        self.found = 0
 
     def visit_Call(self, node: ast.Call) -> ast.AST:
         if isinstance(node.func, ast.Name) and node.func.id == MARKER:
-            self.found += 1
-            return ast.copy_location(ast.Call(node.func, list(self._arguments), []), node)
+            filled = ast.Call(node.func, copy.deepcopy(self._arguments), [])
+            for part in ast.walk(filled):
+                ast.copy_location(part, node)
+            return filled
         return self.generic_visit(node)
 
 

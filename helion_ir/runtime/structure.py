@@ -2,18 +2,19 @@
 
 Most configs of a search differ from one before in warps, stages, or in block sizes that leave every mask and shape
 as it was. The lowered module is then the same but for constexpr values and launch options, so it is lowered and
-printed once for all of them, with placeholders for those values.
+printed once for all of them; only the host function is printed again.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import cast
 
 from xdsl.dialects.builtin import DictionaryAttr, IntAttr, ModuleOp
-from xdsl.ir import Attribute, SSAValue
+from xdsl.ir import SSAValue
 
+from ..backends.triton.relaunch import Relaunch
 from ..config import Config
 from ..dialects.tile import KernelOp, TileType
 from ..dialects.tl import FuncOp
@@ -26,9 +27,6 @@ LAUNCH_KEYS = ("num_warps", "num_stages", "maxnreg")
 
 _LANES = 32
 """No shape rule of Triton tells sizes from here on apart (the largest minimum of a dot's K, for 8-bit operands)."""
-
-_PLACEHOLDER = 7_310_000_000_000
-"""Integers from here on stand for values to fill in; no kernel holds one."""
 
 
 def only_kernel(module: ModuleOp) -> KernelOp:
@@ -84,63 +82,20 @@ def _has_descriptors(config: Mapping[str, object]) -> bool:
 
 
 @dataclass(frozen=True)
-class Template:
-    """The printed module with a placeholder for each int among constexpr values and launch options."""
-
-    text: str
-    constexprs: dict[str, str]
-    options: dict[str, str]
-
-    @classmethod
-    def of(cls, module: ModuleOp, emit: Callable[[ModuleOp], str]) -> Template:
-        """Print `module` with placeholders; the module is left as it was."""
-        func = only_func(module)
-        saved = func.constexprs, func.options
-        number = iter(range(_PLACEHOLDER, _PLACEHOLDER + 1000))
-        try:
-            func.constexprs, constexprs = _with_placeholders(func.constexprs, number)
-            func.options, options = _with_placeholders(func.options, number)
-            text = emit(module)
-        finally:
-            func.constexprs, func.options = saved
-        return cls(text, constexprs, options)
-
-    def fill(self, constexprs: DictionaryAttr, options: DictionaryAttr) -> str:
-        """The source for these values."""
-        text = self.text
-        for places, values in ((self.constexprs, constexprs), (self.options, options)):
-            for name, place in places.items():
-                value = values.data[name]
-                assert isinstance(value, IntAttr)
-                text = text.replace(place, str(value.data))
-        return text
-
-
-def _with_placeholders(values: DictionaryAttr, number: Iterator[int]) -> tuple[DictionaryAttr, dict[str, str]]:
-    replaced: dict[str, Attribute] = {}
-    places: dict[str, str] = {}
-    for name, value in values.data.items():
-        replaced[name] = IntAttr(next(number)) if isinstance(value, IntAttr) else value
-        if isinstance(value, IntAttr):
-            places[name] = str(cast("IntAttr", replaced[name]).data)
-    return DictionaryAttr(replaced), places
-
-
-@dataclass(frozen=True)
 class Structure:
     """What configs of one structure key share."""
 
     module: ModuleOp
-    template: Template
+    text: Relaunch
     block_params: dict[str, str]
     """Block symbols that a config chooses, and the constexpr parameter that holds each."""
 
     @classmethod
-    def of(cls, module: ModuleOp, emit: Callable[[ModuleOp], str], symbols: Sequence[str]) -> Structure:
+    def of(cls, module: ModuleOp, symbols: Sequence[str]) -> Structure:
         """The structure of a lowered module; `symbols` are the block symbols that a config chooses."""
         params = {symbol: f"_BLOCK_SIZE_{symbol.removeprefix('b')}" for symbol in symbols}
         present = only_func(module).constexprs.data
-        return cls(module, Template.of(module, emit), {s: p for s, p in params.items() if p in present})
+        return cls(module, Relaunch.of(module), {s: p for s, p in params.items() if p in present})
 
 
 @dataclass(frozen=True)
@@ -164,7 +119,7 @@ class Lowered:
     @property
     def source(self) -> str:
         """The Triton module."""
-        return self.structure.template.fill(self.constexprs, self.options)
+        return self.structure.text.source(self.constexprs, self.options)
 
     def module(self) -> ModuleOp:
         """The `tl` module of this config (a copy)."""

@@ -1,0 +1,120 @@
+"""How long compiling takes, against the targets: import, bind, a new config, a config of equal structure.
+
+Run: python benchmarks/compile_time.py   (any machine; exits 1 if a target is missed)
+"""
+
+from __future__ import annotations
+
+import gc
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import torch
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "examples"))
+
+import attention as attention_example
+import matmul as matmul_example
+
+import helion_ir
+
+IMPORT = "import time, torch, triton; t = time.perf_counter(); import helion_ir; {use}; print(time.perf_counter() - t)"
+DECORATE = "helion_ir.kernel(lambda x: x)"
+"""Importing is lazy; what a first kernel needs at once counts, too."""
+
+
+def milliseconds(run: Callable[[], object]) -> float:
+    """The time of one call, without the garbage collector's."""
+    gc.collect()
+    gc.disable()
+    try:
+        start = time.perf_counter()
+        run()
+        return (time.perf_counter() - start) * 1e3
+    finally:
+        gc.enable()
+
+
+def import_time(use: str, repeats: int = 3) -> float:
+    """Milliseconds that importing helion_ir adds, where torch and triton are loaded; the best of fresh processes."""
+    command = [sys.executable, "-c", IMPORT.format(use=use)]
+    runs = [subprocess.run(command, capture_output=True, text=True, check=True).stdout for _ in range(repeats)]
+    return min(float(run) for run in runs) * 1e3
+
+
+def bind_time(kernel: helion_ir.Kernel, args: tuple[Any, ...], repeats: int = 7) -> float:
+    """Median time of a bind in a warm process: tracing and the config-free passes."""
+    kernel.bind(args)
+    times = []
+    for _ in range(repeats):
+        kernel.reset()
+        times.append(milliseconds(lambda: kernel.bind(args)))
+    return statistics.median(times)
+
+
+def new_configs(kernel: helion_ir.Kernel, args: tuple[Any, ...], repeats: int = 15) -> Iterator[float]:
+    """Times to print the code of random configs, each of a structure of its own."""
+    bound, rng = kernel.bind(args), Random(0)
+    configs = [bound.config_spec.random(rng) for _ in range(repeats)]
+    bound.to_triton_code(bound.config_spec.default_config())
+    for config in configs:
+        bound.forget_lowered()
+        yield milliseconds(lambda config=config: bound.to_triton_code(config))
+
+
+def shared_configs(kernel: helion_ir.Kernel, args: tuple[Any, ...]) -> Iterator[float]:
+    """Times to print the code of configs that share the default one's structure."""
+    bound = kernel.bind(args)
+    base = bound.config_spec.default_config()
+    bound.to_triton_code(base)
+    for warps in (1, 2, 4, 8, 16):
+        for stages in (2, 3, 4, 5):
+            config = helion_ir.Config.from_dict({**base, "num_warps": warps, "num_stages": stages})
+            if config != base:
+                yield milliseconds(lambda config=config: bound.to_triton_code(config))
+
+
+def attention_args() -> tuple[Any, ...]:
+    """A head dimension of 128 in bfloat16, as on a GPU."""
+    q, k, v = (torch.empty(2, 4, 256, 128, dtype=torch.bfloat16) for _ in range(3))
+    return q, k, v
+
+
+def matmul_args() -> tuple[Any, ...]:
+    """bfloat16, 1024 cubed."""
+    return torch.empty(1024, 1024, dtype=torch.bfloat16), torch.empty(1024, 1024, dtype=torch.bfloat16)
+
+
+def measurements() -> Iterator[tuple[str, float, float]]:
+    """What is measured, its milliseconds, and the target."""
+    yield "import helion_ir", import_time("pass"), 500
+    yield "import and decorate a kernel", import_time(DECORATE), 500
+    kernels = {
+        "attention": (attention_example.attention, attention_args(), 150),
+        "matmul": (matmul_example.matmul, matmul_args(), 80),
+    }
+    for name, (kernel, args, limit) in kernels.items():
+        yield f"bind {name}", bind_time(kernel, args), limit
+        yield f"new config, {name} (median)", statistics.median(new_configs(kernel, args)), 10
+        yield f"config of equal structure, {name} (median)", statistics.median(shared_configs(kernel, args)), 1
+
+
+def main() -> int:
+    """Print the table; 1 if a target is missed."""
+    missed = 0
+    print(f"{'':<48}{'ms':>9}{'target':>9}")
+    for title, measured, target in measurements():
+        verdict = "" if measured <= target else "  missed"
+        missed += bool(verdict)
+        print(f"{title:<48}{measured:9.2f}{target:9.0f}{verdict}")
+    return int(missed > 0)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

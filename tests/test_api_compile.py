@@ -1,0 +1,147 @@
+"""`compile` and `CompiledKernel`: sources, IR at every stage, replays, what compilation prints and saves."""
+
+from __future__ import annotations
+
+import os
+import runpy
+from pathlib import Path
+
+import pytest
+import torch
+from helion_ir.backends.triton import emit
+from xdsl.parser import Parser
+from xdsl.passes import PassPipeline
+from xdsl.utils.parse_pipeline import parse_pipeline
+
+import helion_ir
+import helion_ir.language as hl
+from helion_ir import Config, TensorSpec, exc
+from helion_ir.pipeline import pass_table
+from helion_ir.runtime.stages import context, ir_text
+
+CONFIG = Config(block_sizes=[16, 32], num_warps=2)
+
+
+@helion_ir.kernel()
+def matmul(x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+    m, k = x.size()
+    _, n = y.size()
+    out = torch.empty([m, n], dtype=x.dtype, device=x.device)
+    for tile_m, tile_n in hl.tile([m, n]):
+        acc = hl.zeros([tile_m, tile_n], dtype=torch.float32)
+        for tile_k in hl.tile(k):
+            acc = torch.addmm(acc, x[tile_m, tile_k], y[tile_k, tile_n])
+        out[tile_m, tile_n] = acc
+    return out
+
+
+MATMUL = Config(block_sizes=[16, 32, 16], num_warps=2, l2_groupings=[2])
+
+
+def operands() -> tuple[torch.Tensor, torch.Tensor]:
+    return torch.randn(37, 20), torch.randn(20, 45)
+
+
+def expected(x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+    return (x.double() @ y.double()).to(x.dtype)
+
+
+@pytest.mark.parametrize("level", ["tl", "tile", "triton"])
+def test_every_execution_on_the_cpu_agrees(level: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    if level == "triton":
+        monkeypatch.setenv("TRITON_INTERPRET", "1")
+    else:
+        monkeypatch.setenv("HELION_INTERPRET_LEVEL", level)
+    x, y = operands()
+    compiled = helion_ir.compile(matmul, MATMUL, (x, y))
+    torch.testing.assert_close(compiled(x, y), expected(x, y))
+    torch.testing.assert_close(compiled(x, y=y), expected(x, y))
+
+
+def test_an_unknown_interpreter_level_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HELION_INTERPRET_LEVEL", "ptx")
+    with pytest.raises(exc.InvalidAPIUsage, match="HELION_INTERPRET_LEVEL"):
+        helion_ir.compile(matmul, MATMUL, operands())(*operands())
+
+
+def test_the_pipeline_replays_to_the_same_source() -> None:
+    compiled = helion_ir.compile(matmul, MATMUL, operands())
+    module = Parser(context(), compiled.ir("tile")).parse_module()
+    passes = [pass_table()[spec.name]().from_pass_spec(spec) for spec in parse_pipeline(compiled.pipeline)]
+    PassPipeline(tuple(passes)).apply(context(), module)
+    assert emit(module) == compiled.source
+    assert ir_text(module) == compiled.ir("tl")
+
+
+def test_ir_at_every_stage() -> None:
+    compiled = helion_ir.compile(matmul, MATMUL, operands())
+    assert "tile.kernel @matmul" in compiled.ir()
+    assert compiled.ir() == compiled.ir("tile")
+    assert "block_sizes = {" not in compiled.ir("tile")
+    assert "block_sizes = {b0 = #builtin.int<16>" in compiled.ir("scheduled")
+    assert "block_sizes = {b0 = #builtin.int<16>" in compiled.ir("assign-block-sizes")
+    assert "tl.func @" in compiled.ir("convert-tile-to-tl")
+    assert compiled.ir("prepare-for-print") == compiled.ir("tl")
+    with pytest.raises(ValueError, match="assign-block-sizes"):
+        compiled.ir("no-such-pass")
+
+
+def test_without_arguments_the_first_call_specializes() -> None:
+    compiled = helion_ir.compile(matmul, MATMUL)
+    assert compiled.config == MATMUL
+    with pytest.raises(RuntimeError, match="not specialized"):
+        _ = compiled.source
+    x, y = operands()
+    torch.testing.assert_close(compiled(x, y), expected(x, y))
+    assert "@triton.jit" in compiled.source
+    assert compiled.config["num_stages"] is not None
+    wider = torch.randn(20, 70)
+    torch.testing.assert_close(compiled(x, wider), expected(x, wider))
+
+
+def test_specs_compile_for_a_gpu_that_is_not_here() -> None:
+    specs = (TensorSpec((256, 128), torch.bfloat16), TensorSpec((128, 512), torch.bfloat16))
+    compiled = helion_ir.compile(matmul, Config(block_sizes=[64, 128, 64], num_warps=4, num_stages=3), specs)
+    assert "ptx" in compiled.binary("sm_90").asm
+    resources = compiled.resources("sm_90")
+    assert resources.shared_bytes > 0
+    assert resources.registers > 0
+    assert resources.spills == 0
+
+
+def test_the_emitted_module_runs_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    x, y = operands()
+    bound = matmul.bind((x, y))
+    script = tmp_path / "repro.py"
+    script.write_text(bound.to_triton_code(MATMUL, emit_repro_caller=True))
+    assert "helion_ir" not in script.read_text().replace("helion_ir/", "")
+    module = runpy.run_path(str(script))
+    assert callable(module["matmul"])
+    assert callable(module["main"])
+
+
+def test_what_a_compilation_shows(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    monkeypatch.setenv("HELION_PRINT_OUTPUT_CODE", "1")
+    monkeypatch.setenv("HELION_PRINT_IR", "assign-block-sizes")
+    monkeypatch.setenv("HELION_DUMP_DIR", str(tmp_path))
+    monkeypatch.setenv("HELION_VERIFY_EACH", "1")
+    kernel = helion_ir.kernel(matmul.fn, config=MATMUL)
+    x, y = operands()
+    kernel(x, y)
+    kernel(x, y)
+    shown = capfd.readouterr()
+    assert shown.out == ""
+    assert shown.err.count("@triton.jit") == 1
+    assert shown.err.count("after assign-block-sizes") == 1
+    assert "after convert-tile-to-tl" not in shown.err
+    names = sorted(os.listdir(tmp_path / "matmul"))
+    assert names[0] == "00-trace.mlir"
+    assert any(name.endswith("-source.py") for name in names)
+    assert any("prepare-for-print" in name for name in names)
+
+
+def test_only_kernels_compile() -> None:
+    with pytest.raises(TypeError, match="function"):
+        helion_ir.compile(matmul.fn, MATMUL)  # type: ignore[arg-type]
