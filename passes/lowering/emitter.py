@@ -205,10 +205,8 @@ class Emitter:
             return value
         assert isinstance(source, IntegerType)
         assert isinstance(element, IntegerType)
-        if source == i1:
-            kind = "extui"
-        else:
-            kind = "extsi" if element.width.data > source.width.data else "trunci"
+        widens = "extui" if source == i1 else "extsi"
+        kind = widens if element.width.data > source.width.data else "trunci"
         if dims_of(value):
             return self.pure((tl.CastOp, kind, element), (value,), lambda: tl.CastOp(kind, value, element)).result
         return self.op(_SCALAR_CASTS[kind], (value,), element).results[0]
