@@ -146,6 +146,25 @@ def test_a_tile_past_the_ref_reads_other_and_stores_nothing(seed: int):
     assert out.tolist() == [-1, -1, -1, 3, 4, 5, 6, 7, 8, 9]
 
 
+@BOTH
+def test_a_masked_tile_past_the_ref_reads_other_and_stores_nothing(seed: int):
+    mask = "tensor<?xi1, #tile.dims<b0>>"
+    module = over_rows(
+        {"x": ref("f32", 10), "out": ref("f32", 10)}, 10,
+        f"""%three = arith.constant 3 : i32
+        %next = tile.shift %t, %three : {T}, i32
+        %i = tile.index %next : {T} -> {INDEX}
+        %bound = arith.constant 5 : i32
+        %bounds = tile.splat %bound : i32 -> {INDEX}
+        %keep = tile.compare "ne", %i, %bounds : {INDEX} -> {mask}
+        %v = tile.load %x[%next] mask %keep : {mask} other %zero : f32 : {ref("f32", 10)}[{T}] -> {ROW}
+        tile.store %v, %out[%next] mask %keep : {mask} : {ROW}, {ref("f32", 10)}[{T}]""",
+    )  # fmt: skip
+    x, out = torch.arange(10.0), torch.full((10,), -1.0)
+    run_kernel(module, [x, out], block_sizes={"b0": 4}, seed=seed)
+    assert out.tolist() == [-1, -1, -1, 3, 4, -1, 6, 7, 8, 9]
+
+
 # --- bounds -------------------------------------------------------------------------------------------------------
 
 GATHER = f"""{load("i", 20, "i32")}
@@ -388,12 +407,17 @@ def test_reductions(kind: str, function: object, seed: int):
 
 @BOTH
 def test_scan_reads_and_writes_valid_lanes_from_either_end(seed: int):
-    x = torch.randn(11, 7)
+    x, weights = torch.randn(11, 7), torch.arange(7.0)
     for options, expected in [("", x[:, :5].cumsum(1)), (", reverse", x[:, :5].flip(1).cumsum(1).flip(1))]:
         axis = "{axis = #builtin.int<1>"
         op = f"""%s = tile.scan "sum" %xv over %five {axis}{options}}} : {MATRIX}, !tile.tile<7>  -> {MATRIX}
-        %r = tile.reduce "max" %s over %five {axis}}} : {MATRIX}, !tile.tile<7> -> {ROW}"""
-        torch.testing.assert_close(along_rows(op, x, seed), expected.amax(1))
+        %p = tile.index %all : !tile.tile<7> -> tensor<7xi32>
+        %f = tile.cast "sitofp" %p : tensor<7xi32> to tensor<7xf32>
+        %k = tile.expand_dims %f {{axis = #builtin.int<0>}} : tensor<7xf32> -> tensor<1x7xf32>
+        %b = tile.broadcast %k : tensor<1x7xf32> -> {MATRIX}
+        %w = arith.mulf %s, %b : {MATRIX}
+        %r = tile.reduce "sum" %w over %five {axis}}} : {MATRIX}, !tile.tile<7> -> {ROW}"""
+        torch.testing.assert_close(along_rows(op, x, seed), (expected * weights[:5]).sum(1))
 
 
 @BOTH
