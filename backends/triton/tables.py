@@ -256,8 +256,9 @@ def _gather(context: Context, op: tl.GatherOp) -> Expr:
 
 
 def _dot(context: Context, op: tl.DotOp) -> Expr:
+    """Triton's default precision is tf32 where the GPU has it and ieee elsewhere, where naming tf32 is an error."""
     extra = []
-    if element_of(op.lhs) == f32:
+    if element_of(op.lhs) == f32 and op.precision.data != "tf32":
         extra.append(f'input_precision="{op.precision.data}"')
     if (out := dtype(element_of(op.result))) != "tl.float32":
         extra.append(f"out_dtype={out}")

@@ -1,0 +1,225 @@
+"""Compile emitted Triton source for GPUs that this machine does not have, and say what the binary takes.
+
+Triton is imported when something is compiled, not before.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import subprocess
+import tempfile
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field
+from importlib import import_module
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from xdsl.dialects.builtin import IntAttr, IntegerType, ModuleOp, Signedness, StringAttr, TupleType
+from xdsl.ir import Attribute
+
+from ..dialects import tl
+from .triton.expressions import DTYPES
+from .triton.load import load_source
+
+
+@dataclass(frozen=True)
+class GPU:
+    """What the compiler and the checks must know of a device.
+
+    `shared_bytes` is the most a program may use; `registers` the most of a thread; `multiprocessors` what the
+    common model has (A100, H100, B200, MI300X, MI355X). Sources: CUDA C++ Programming Guide, table "Technical
+    Specifications per Compute Capability"; AMD CDNA3 and CDNA4 ISA guides.
+    """
+
+    backend: str
+    arch: int | str
+    warp_size: int
+    shared_bytes: int
+    registers: int
+    multiprocessors: int
+    max_threads: int = 1024
+
+
+TARGETS = {
+    "sm_80": GPU("cuda", 80, 32, 163 * 1024, 255, 108),
+    "sm_90": GPU("cuda", 90, 32, 227 * 1024, 255, 132),
+    "sm_100": GPU("cuda", 100, 32, 227 * 1024, 255, 148),
+    "gfx942": GPU("hip", "gfx942", 64, 64 * 1024, 512, 304),
+    "gfx950": GPU("hip", "gfx950", 64, 160 * 1024, 512, 256),
+}
+"""The targets that need no GPU to compile for."""
+
+
+@dataclass(frozen=True)
+class CompiledBinary:
+    """What Triton made of a kernel for one target.
+
+    - `asm`: text or bytes by kind: `ttir`, `ttgir`, `ptx` and `cubin`, or `amdgcn` and `hsaco`.
+    - `shared_bytes` of a program; `registers` of a thread; `spills`: bytes (NVIDIA) or registers (AMD) of a thread.
+    """
+
+    target: str
+    num_warps: int
+    shared_bytes: int
+    registers: int
+    spills: int
+    asm: Mapping[str, Any] = field(repr=False)
+
+    def fits(self) -> bool:
+        """Whether a device of this target can launch the kernel: its shared memory and threads suffice."""
+        gpu = TARGETS[self.target]
+        return self.shared_bytes <= gpu.shared_bytes and self.num_warps * gpu.warp_size <= gpu.max_threads
+
+
+def triton_type(type_: Attribute) -> str | tuple[str, ...]:
+    """The type of a parameter in Triton's signatures: `*bf16`, `i32`, `fp64`."""
+    if isinstance(type_, tl.PtrType):
+        return f"*{triton_type(type_.element_type)}"
+    if isinstance(type_, TupleType):
+        return tuple(str(triton_type(item)) for item in type_.types)
+    if isinstance(type_, IntegerType):
+        width = type_.width.data
+        return f"{'u' if type_.signedness.data is Signedness.UNSIGNED or width == 1 else 'i'}{width}"
+    return DTYPES[type(type_)].replace("bfloat", "bf").replace("float", "fp")
+
+
+def kernel_of(func: tl.FuncOp | ModuleOp) -> tl.FuncOp:
+    """The kernel of a module that has one."""
+    if isinstance(func, tl.FuncOp):
+        return func
+    kernels = [op for op in func.body.block.ops if isinstance(op, tl.FuncOp)]
+    if len(kernels) != 1:
+        raise ValueError(f"expected a module with one tl.func, got {len(kernels)}")
+    return kernels[0]
+
+
+_compiled: dict[tuple[object, ...], CompiledBinary] = {}
+
+
+def compile_for(
+    source: str,
+    func: tl.FuncOp | ModuleOp,
+    target: str,
+    *,
+    constexprs: Mapping[str, int] | None = None,
+    divisible: Collection[str] = (),
+) -> CompiledBinary:
+    """Compile a kernel for a target.
+
+    Args:
+        source: the emitted module.
+        func: the `tl.func` that it was printed from, or a module with one: gives parameter types and options.
+        target: a key of `TARGETS`.
+        constexprs: values of the constexpr parameters that the host computes at each call. The number of
+            multiprocessors is known per target.
+        divisible: the integer parameters that are multiples of 16, as Triton assumes from the values of a call.
+            Pointers always are.
+
+    Raises:
+        KeyError: an unknown target, or a constexpr without a value.
+    """
+    func = kernel_of(func)
+    values = {name: _constexpr(name, value, target, constexprs or {}) for name, value in func.constexprs.data.items()}
+    options = {name: value.data for name, value in func.options.data.items() if isinstance(value, IntAttr)}
+    types = {name.data: triton_type(arg.type) for name, arg in zip(func.arg_names, func.body.block.args, strict=True)}
+    key = (
+        hashlib.sha256(source.encode()).digest(), func.sym_name.data, target,
+        *sorted(values.items()), *sorted(options.items()), *types.items(), *sorted(divisible),
+    )  # fmt: skip
+    if key not in _compiled:
+        _compiled[key] = _compile(
+            source, func.sym_name.data, TARGETS[target], target, types, values, options, divisible
+        )
+    return _compiled[key]
+
+
+class _Host:
+    """Stands for whatever a host expression mentions, on a machine that has the target's GPU."""
+
+    def __init__(self, multiprocessors: int):
+        self.multi_processor_count = multiprocessors
+
+    def __getattr__(self, name: str) -> _Host:
+        return self
+
+    def __call__(self, *args: object) -> _Host:
+        return self
+
+
+def _constexpr(name: str, value: Attribute, target: str, given: Mapping[str, int]) -> int:
+    """The value of a constexpr parameter; a host expression may depend on nothing but the device."""
+    if name in given:
+        return given[name]
+    if isinstance(value, IntAttr):
+        return value.data
+    assert isinstance(value, StringAttr)
+    code = compile(value.data, name, "eval")
+    host = _Host(TARGETS[target].multiprocessors)
+    try:
+        result = eval(code, dict.fromkeys(code.co_names, host))  # noqa: S307 - an expression of our own host code
+    except TypeError:
+        result = None
+    if not isinstance(result, int):
+        raise KeyError(f"constexpr {name} = {value.data} depends on the arguments of a call: pass its value")
+    return result
+
+
+def _compile(
+    source: str,
+    name: str,
+    gpu: GPU,
+    target: str,
+    types: Mapping[str, str | tuple[str, ...]],
+    constexprs: Mapping[str, int],
+    options: Mapping[str, int],
+    divisible: Collection[str],
+) -> CompiledBinary:
+    triton, compiler = import_module("triton"), import_module("triton.compiler")
+    kernel = getattr(load_source(source, name), f"_{name}")
+    if not isinstance(kernel, triton.JITFunction):
+        raise RuntimeError("TRITON_INTERPRET is set: Triton cannot compile in this process")
+    pointers = {n for n, type_ in types.items() if isinstance(type_, str) and type_.startswith("*")}
+    signature = {**types, **dict.fromkeys(constexprs, "constexpr")}
+    aligned = {
+        (i,): [["tt.divisibility", 16]] for i, parameter in enumerate(types) if parameter in pointers.union(divisible)
+    }
+    ast_source = compiler.ASTSource(fn=kernel, signature=signature, constexprs=dict(constexprs), attrs=aligned)
+    gpu_target = import_module("triton.backends.compiler").GPUTarget(gpu.backend, gpu.arch, gpu.warp_size)
+    known = {n: v for n, v in options.items() if n != "maxnreg" or gpu.backend == "cuda"}
+    binary = triton.compile(ast_source, target=gpu_target, options=known)
+    registers, spills = _RESOURCES[gpu.backend](triton, binary.asm, gpu, options.get("maxnreg"))
+    return CompiledBinary(
+        target, binary.metadata.num_warps, binary.metadata.shared, registers, spills, dict(binary.asm.items())
+    )
+
+
+def _ptxas_resources(triton: ModuleType, asm: Mapping[str, Any], gpu: GPU, maxnreg: int | None) -> tuple[int, int]:
+    """Registers and spilled bytes as the ptxas that Triton ships reports them: its metadata has them on a GPU only."""
+    tools = triton.knobs.nvidia
+    ptxas = tools.ptxas_blackwell if gpu.arch == 100 and hasattr(tools, "ptxas_blackwell") else tools.ptxas
+    arch = re.search(r"^\.target\s+(\w+)", asm["ptx"], re.MULTILINE)
+    assert arch is not None
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "kernel.ptx"
+        path.write_text(asm["ptx"])
+        limit = [f"--maxrregcount={maxnreg}"] if maxnreg else []
+        command = [ptxas.path, "-v", *limit, f"--gpu-name={arch[1]}", str(path), "-o", f"{folder}/kernel.cubin"]
+        log = subprocess.run(command, check=True, capture_output=True, text=True).stderr
+    registers = re.search(r"Used (\d+) registers", log)
+    spills = re.search(r"(\d+) bytes spill stores", log)
+    return int(registers[1]) if registers else 0, int(spills[1]) if spills else 0
+
+
+def _amdgcn_resources(triton: ModuleType, asm: Mapping[str, Any], gpu: GPU, maxnreg: int | None) -> tuple[int, int]:
+    """Vector registers and spilled ones, from the kernel's metadata in the assembly."""
+
+    def count(name: str) -> int:
+        found = re.search(rf"^\s*\.{name}:\s*(\d+)", asm["amdgcn"], re.MULTILINE)
+        return int(found[1]) if found else 0
+
+    return count("vgpr_count"), count("vgpr_spill_count")
+
+
+_RESOURCES: dict[str, Callable[..., tuple[int, int]]] = {"cuda": _ptxas_resources, "hip": _amdgcn_resources}
