@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
-from xdsl.dialects.builtin import IntAttr, ModuleOp
+from xdsl.dialects.builtin import IntAttr, ModuleOp, TupleType
 from xdsl.ir import Attribute
 from xdsl.utils.exceptions import InterpretationError
 
@@ -19,7 +20,7 @@ from .state import DTYPES, LocatingInterpreter, State, dtype_of, signless
 from .tile_functions import TileLoopFunctions, TileValueFunctions
 from .values import ValueFunctions
 
-Argument = Tensor | int | float | bool
+Argument = Tensor | int | float | bool | Sequence[Tensor]
 
 DEFAULT_BLOCKS = (16, 32)
 """Block sizes for symbols without one, in turn: large enough to be quick, different, and partial at odd sizes."""
@@ -107,12 +108,28 @@ def _bind_all(dims: Iterable[Dim], values: Iterable[int], symbols: dict[str, int
             symbols.setdefault(dim, value)
 
 
-def bind_argument(name: str, type_: Attribute, arg: Argument, symbols: Mapping[str, int]) -> Tensor:
-    """The interpreter's value for an argument: a signless view of a tensor, or a 0-d tensor.
+def bind_tuple(bind: Callable[..., Any], name: str, type_: TupleType, arg: Argument, *context: Any) -> tuple[Any, ...]:
+    """The values of a tuple argument, each bound by itself.
+
+    Raises:
+        InterpretationError: it is no sequence, or of another length.
+    """
+    types = type_.types.data
+    if not isinstance(arg, Sequence) or len(arg) != len(types):
+        raise InterpretationError(f"argument {name} must be a sequence of {len(types)} values")
+    return tuple(
+        bind(f"{name}[{i}]", member, value, *context) for i, (member, value) in enumerate(zip(types, arg, strict=True))
+    )
+
+
+def bind_argument(name: str, type_: Attribute, arg: Argument, symbols: Mapping[str, int]) -> Any:
+    """The interpreter's value for an argument: a signless view of a tensor, a 0-d tensor, or a tuple of those.
 
     Raises:
         InterpretationError: kind, dtype, rank or sizes differ from the type.
     """
+    if isinstance(type_, TupleType):
+        return bind_tuple(bind_argument, name, type_, arg, symbols)
     if not isinstance(type_, RefType):
         if isinstance(arg, Tensor) and arg.ndim:
             raise InterpretationError(f"argument {name} is a scalar {type_}, got a tensor of shape {list(arg.shape)}")

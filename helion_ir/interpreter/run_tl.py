@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from xdsl.dialects.builtin import IntAttr, ModuleOp, StringAttr
+from xdsl.dialects.builtin import IntAttr, ModuleOp, StringAttr, TupleType
 from xdsl.ir import Attribute
 from xdsl.utils.exceptions import InterpretationError
 
@@ -18,7 +18,7 @@ from helion_ir.dialects import tl
 from .control import ControlFunctions
 from .elementwise import ElementwiseFunctions
 from .memory import flat_view
-from .run_tile import Argument
+from .run_tile import Argument, bind_tuple
 from .state import DTYPES, LocatingInterpreter, State, dtype_of, signless
 from .tl_functions import Pointer, ProgramFunctions, TlValueFunctions, is_unsigned
 from .values import ValueFunctions
@@ -117,12 +117,14 @@ class _HostNames:
         return values
 
 
-def bind_argument(name: str, type_: Attribute, arg: Argument) -> Pointer | Tensor:
-    """The interpreter's value for an argument: a pointer to a tensor's memory, or a 0-d tensor.
+def bind_argument(name: str, type_: Attribute, arg: Argument) -> Any:
+    """The interpreter's value for an argument: a pointer to a tensor's memory, a 0-d tensor, or a tuple of those.
 
     Raises:
         InterpretationError: kind or dtype differ from the type.
     """
+    if isinstance(type_, TupleType):
+        return bind_tuple(bind_argument, name, type_, arg)
     if isinstance(type_, tl.PtrType):
         if not isinstance(arg, Tensor) or arg.device.type != "cpu":
             raise InterpretationError(f"argument {name} is a pointer and needs a CPU tensor, got {arg!r}")

@@ -10,7 +10,7 @@ import torch
 from xdsl.interpreter import Interpreter, InterpreterFunctions, PythonValues, impl, register_impls
 from xdsl.ir import Operation
 
-from helion_ir.dialects import tile, tl
+from helion_ir.dialects import inline_triton, tile, tl
 
 from .elementwise import CAST, COMPARE, in_float32, libdevice
 from .state import State
@@ -79,6 +79,8 @@ ROWS: dict[type[Operation], Evaluate] = {
     tile.LibdeviceOp: _libdevice, tl.LibdeviceOp: _libdevice,
     tile.GatherOp: _gather, tl.GatherOp: _gather,
     tl.CopyOp: _copy,
+    inline_triton.MakeTupleOp: lambda state, op, args: (args,),
+    inline_triton.ElementOp: lambda state, op, args: (args[0][op.number.value.data],),
 }  # fmt: skip
 
 
