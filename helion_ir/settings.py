@@ -14,6 +14,7 @@ from typing import Any
 
 import torch
 
+from . import exc
 from .exc import InvalidAPIUsage
 
 
@@ -45,6 +46,16 @@ def _parse_dtype(text: str) -> torch.dtype:
 
 def _parse_names(text: str) -> tuple[str, ...]:
     return tuple(name.strip() for name in text.split(",") if name.strip() and name.strip() != "0")
+
+
+def _parse_warnings(text: str) -> tuple[type[exc.BaseWarning], ...]:
+    """Classes of `helion_ir.exc` by name; `1` means all."""
+    if text.strip() == "1":
+        return (exc.BaseWarning,)
+    classes = [getattr(exc, name, None) for name in _parse_names(text)]
+    if not all(isinstance(each, type) and issubclass(each, exc.BaseWarning) for each in classes):
+        raise ValueError("expected names of warnings of helion_ir.exc")
+    return tuple(classes)  # pyright: ignore[reportReturnType]
 
 
 def _read(parse: Callable[[str], object], variable: str | None = None) -> dict[str, Any]:
@@ -89,7 +100,7 @@ class Settings:
     ref_mode: RefMode = field(default=RefMode.OFF, metadata=_read(_parse_ref_mode, "HELION_INTERPRET"))
     allow_warp_specialize: bool = field(default=True, metadata=_read(_parse_bool))
     debug_dtype_asserts: bool = field(default=False, metadata=_read(_parse_bool))
-    ignore_warnings: Sequence[type] | tuple[str, ...] = field(default=(), metadata=_read(_parse_names))
+    ignore_warnings: Sequence[type[exc.BaseWarning]] = field(default=(), metadata=_read(_parse_warnings))
     auto_barrier: bool = field(default=True, metadata=_read(_parse_bool))
     persistent_reserved_sms: int = field(default=0, metadata=_read(int))
     autotune_effort: str = field(default="full", metadata=_read(str))

@@ -37,11 +37,8 @@ class CompiledKernel:
         key = self.kernel.specialization_key(args)
         run = self._runs.get(key)
         if run is None:
-            bound = self.kernel.bind(args)
-            run = bound.compile_config(self._given)
-            self._bound = self._bound or bound
-            if self.kernel.is_found_by(key):
-                self._runs[key] = run
+            run = self._runs[key] = self.kernel.dispatch(args, lambda bound: bound.compile_config(self._given))
+            self._bound = self._bound or self.kernel.bind(args)
         return run(*args)
 
     @property

@@ -144,18 +144,32 @@ class Kernel:
                 return bound
             check_decorators(self.fn, kernel)
             bound = BoundKernel(self, args)
-            named = tuple(getattr(bound.traced, "specializations", ()))
+            named = (*bound.traced.specializations, *bound.traced.guards)
             evaluate = _evaluator(self.fn, self._signature, named)
             values = evaluate(*args)
             known = self._specializations.setdefault(key, _Specializations())
             known.groups.setdefault(named, (evaluate, {}))[1][values] = bound
-            self._runs.pop(key, None)
         return bound
 
-    def is_found_by(self, key: Hashable) -> bool:
-        """Whether a specialization key alone finds a bound kernel: one is there, and `specialize` named nothing."""
-        known = self._specializations.get(key)
-        return known is not None and known.only is not None
+    def dispatch(self, args: tuple[object, ...], run_of: Callable[[BoundKernel], Run]) -> Run:
+        """What runs every call of the key of `args`; `run_of` makes it for one specialization.
+
+        Where `specialize` or a guard of the trace tells calls of the key apart, it looks at the arguments again.
+        """
+        first = self._bind(args)
+        known = self._specializations[self._key(args)]
+        if known.only is not None:
+            return run_of(first)
+        runs: dict[int, Run] = {}
+
+        def run(*args: object) -> Any:
+            bound = known.find(args) or self._bind(args)
+            chosen = runs.get(id(bound))
+            if chosen is None:
+                chosen = runs[id(bound)] = run_of(bound)
+            return chosen(*args)
+
+        return run
 
     # Calls -----------------------------------------------------------------------------------------------------
 
@@ -168,14 +182,8 @@ class Kernel:
         key = self._key(args)
         run = self._runs.get(key)
         if run is None:
-            run = self._first_run(key, args)
+            run = self._runs[key] = self.dispatch(args, BoundKernel.run)
         return run(*args)
-
-    def _first_run(self, key: Hashable, args: tuple[object, ...]) -> Run:
-        run = self._bind(args).run()
-        if self.is_found_by(key):
-            self._runs[key] = run
-        return run
 
     def autotune(self, args: Sequence[object], force: bool = True, **options: object) -> Config:
         """Search the best config for these arguments."""
@@ -242,12 +250,14 @@ def _is_constexpr(annotation: object, fn: FunctionType) -> bool:
 
 
 def _evaluator(fn: FunctionType, signature: inspect.Signature, expressions: tuple[str, ...]) -> Evaluate:
-    """A function of the arguments that gives the values of host expressions."""
+    """A function of the arguments that gives the values of host expressions of the parameters."""
     if not expressions:
         return lambda *args: ()
     parameters = ", ".join(signature.parameters)
     values = "".join(f"({expression}), " for expression in expressions)
-    return eval(f"lambda {parameters}: ({values})", dict(fn.__globals__))
+    cells = dict(zip(fn.__code__.co_freevars, fn.__closure__ or (), strict=True))
+    names = {name: cell.cell_contents for name, cell in cells.items()}
+    return eval(f"lambda {parameters}: ({values})", {"torch": torch, **fn.__globals__, **names})
 
 
 __all__ = ["Kernel", "kernel"]

@@ -18,6 +18,7 @@ import torch
 from torch._subclasses.fake_tensor import FakeTensor
 
 from ..exc import UnsupportedPythonType
+from ..language.compile_time import constexpr
 from .specs import TensorSpec
 
 ALIGNMENT = 16
@@ -80,6 +81,7 @@ class KeyMaker:
             BuiltinFunctionType: _of_value,
             BuiltinMethodType: _of_value,
             CellType: self._cell,
+            constexpr: lambda constant: (constexpr, type(constant.value), constant.value),
         }
 
     def __call__(self, args: tuple[object, ...]) -> Hashable:
@@ -110,8 +112,6 @@ class KeyMaker:
             return self._graph_module
         if issubclass(kind, torch.nn.Module):
             return self._module
-        if kind.__name__ == "constexpr":
-            return lambda constant: (kind, constant.value)
         if dataclasses.is_dataclass(kind):
             return self._fields
         try:
