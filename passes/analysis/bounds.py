@@ -136,6 +136,9 @@ def tile_exact(tile: SSAValue, block_sizes: Mapping[str, int]) -> bool:
     if size == 1:
         return True
     bounds = tile_bounds(tile)
+    begin, end = bound_dim(bounds.begin), bound_dim(bounds.end)
+    if isinstance(begin, int) and isinstance(end, int) and isinstance(size, int):
+        return (end - begin) % size == 0
     divisor = math.gcd(known_divisor(bounds.begin, block_sizes), known_divisor(bounds.end, block_sizes))
     return isinstance(size, int) and divisor % size == 0
 
