@@ -16,7 +16,8 @@ from helion_ir.dialects.tile import BlockAttr, KernelOp, RefType
 
 from .control import ControlFunctions
 from .elementwise import ElementwiseFunctions
-from .state import DTYPES, LocatingInterpreter, State, dtype_of, signless
+from .engine import BlockInterpreter
+from .state import DTYPES, State, dtype_of, signless
 from .tile_functions import TileLoopFunctions, TileValueFunctions
 from .values import ValueFunctions
 
@@ -58,7 +59,7 @@ def run_kernel(
         for name, type_, arg in zip(kernel.arg_names, types, args, strict=True)
     )
     state = State(sizes, seed)
-    interpreter = LocatingInterpreter(module)
+    interpreter = BlockInterpreter(module)
     for functions in (
         ElementwiseFunctions(), ControlFunctions(), ValueFunctions(state), TileValueFunctions(state),
         TileLoopFunctions(state, shuffle),

@@ -17,9 +17,10 @@ from helion_ir.dialects import tl
 
 from .control import ControlFunctions
 from .elementwise import ElementwiseFunctions
+from .engine import BlockInterpreter
 from .memory import flat_view
 from .run_tile import Argument, bind_tuple
-from .state import DTYPES, LocatingInterpreter, State, dtype_of, signless
+from .state import DTYPES, State, dtype_of, signless
 from .tl_functions import Pointer, ProgramFunctions, TlValueFunctions, is_unsigned
 from .values import ValueFunctions
 
@@ -58,7 +59,7 @@ def run_func(
     )
     state = State(host.constexprs() | dict(constexprs or {}), seed)
     program = ProgramFunctions(state)
-    interpreter = LocatingInterpreter(module)
+    interpreter = BlockInterpreter(module)
     for functions in (
         ElementwiseFunctions(), ControlFunctions(), ValueFunctions(state), TlValueFunctions(state), program,
     ):  # fmt: skip

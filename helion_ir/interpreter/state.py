@@ -1,4 +1,4 @@
-"""What every part of the interpreter shares: element types, shapes of types, poison, errors with locations."""
+"""What every part of the interpreter shares: element types, shapes of types, poison."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from typing import Any
 
 import torch
 from xdsl.dialects.builtin import (
-    FileLineColLoc,
     Float8E4M3FNType,
     Float8E4M3FNUZType,
     Float8E5M2FNUZType,
@@ -26,7 +25,6 @@ from xdsl.dialects.builtin import (
     i32,
     i64,
 )
-from xdsl.interpreter import Interpreter, OpImplResult, PythonValues
 from xdsl.ir import Attribute, Operation
 from xdsl.utils.exceptions import InterpretationError
 
@@ -121,37 +119,3 @@ class State:
             return torch.full(shape, float("nan"), dtype=dtype)
         scale = min(torch.finfo(dtype).max, 60000.0)
         return ((torch.rand(shape, generator=self._generator) - 0.5) * 2 * scale).to(dtype)
-
-
-def describe_location(op: Operation) -> str:
-    """`op.name at file:line:column`, or just the name where the location is unknown."""
-    location = op.location
-    if not isinstance(location, FileLineColLoc):
-        return op.name
-    return f"{op.name} at {location.filename.data}:{location.line.data}:{location.column.data}"
-
-
-@dataclass
-class LocatingInterpreter(Interpreter):
-    """An interpreter whose errors name the op that failed and its source location, once, and not the whole module."""
-
-    def _run_op(self, op: Operation, inputs: PythonValues) -> OpImplResult:
-        entry = self._impls._impl_dict.get(type(op))  # pyright: ignore[reportPrivateUsage]
-        if entry is None:
-            raise InterpretationError(f"{describe_location(op)}: the interpreter has no implementation of this op")
-        for listener in self.listeners:
-            listener.will_interpret_op(op, inputs)
-        functions, implementation = entry
-        try:
-            result = implementation(functions, self, op, inputs)
-        except LocatedError:
-            raise
-        except Exception as error:
-            raise LocatedError(f"{describe_location(op)}: {error}") from error
-        for listener in self.listeners:
-            listener.did_interpret_op(op, result.values)
-        return result
-
-
-class LocatedError(InterpretationError):
-    """An interpretation error whose message begins with the op and its location."""
