@@ -18,8 +18,8 @@ from ..frontend import trace
 from ..pipeline import ConfigSpec, config_free_passes, scheduled_passes
 from ..settings import Settings
 from .execute import Mode, Run, interpret_tile, interpret_tl, mode_for, run_emitted
-from .repro import call_script, describe
-from .specs import TensorSpec, materialize
+from .repro import call_script
+from .specs import TensorSpec, describe, materialize
 from .stages import Stages
 from .structure import Lowered, Structure, StructureKeys
 
@@ -48,6 +48,7 @@ class BoundKernel:
             static_shapes=self.settings.static_shapes,
             index_dtype=self.settings.index_dtype,
             dot_precision=self.settings.dot_precision,
+            ignore_warnings=tuple(self.settings.ignore_warnings),
         )
         self.traced = traced
         self.name: str = traced.name
@@ -166,9 +167,12 @@ class BoundKernel:
         RuntimeError.
         """
         source = self.lower(self._chosen_config(config)).source
-        return call_script(source, self.name, self.args) if emit_repro_caller else source
+        return self._script(source) if emit_repro_caller else source
 
     to_code = to_triton_code
+
+    def _script(self, source: str) -> str:
+        return call_script(source, self.name, self.args, self.kernel.keyword_only)
 
     def compile_config(self, config: ConfigLike | None = None) -> Callable[..., Any]:
         """What runs the kernel under a config; takes the kernel's positional arguments."""
@@ -205,7 +209,7 @@ class BoundKernel:
         if self.settings.print_output_code:
             print(lowered.source, file=sys.stderr)
         if self.settings.print_repro:
-            print(call_script(lowered.source, self.name, self.args), file=sys.stderr)
+            print(self._script(lowered.source), file=sys.stderr)
 
     # Calls -----------------------------------------------------------------------------------------------------
 

@@ -5,13 +5,19 @@ from __future__ import annotations
 from collections.abc import Hashable, Sequence
 from typing import Any
 
+from xdsl.dialects.builtin import ModuleOp, StringAttr
+
 from ..backends import aot
+from ..backends.aot import CompiledBinary
 from ..config import Config
+from ..dialects.tl import PtrType
 from ..pipeline import pipeline_string, scheduled_passes
 from .bound import BoundKernel, ConfigLike
+from .dry_run import LaunchValues, launch_values
 from .execute import Run
 from .kernels import Kernel
 from .stages import ir_text
+from .structure import only_func
 
 
 class CompiledKernel:
@@ -75,17 +81,24 @@ class CompiledKernel:
             return ir_text(bound.lower(self._given).module())
         return ir_text(bound.scheduled_module(self._given, None if stage == "scheduled" else stage))
 
-    def binary(self, target: str = "sm_90") -> Any:
+    def binary(self, target: str = "sm_90") -> CompiledBinary:
         """Triton's compiled kernel for a target (`sm_80`, `sm_90`, `sm_100`, `gfx942`, `gfx950`), which need not be
-        here; its `.asm` holds every stage."""
-        return self._compile_for(target).binary
+        here; its `.asm` holds every stage. Raises KeyError for another target."""
+        lowered = self.bound.lower(self._given)
+        module = lowered.module()
+        values = launch_values(module, self.bound.args) if _computes(module) else LaunchValues({}, ())
+        return aot.compile_for(lowered.source, module, target, constexprs=values.constexprs, divisible=values.divisible)
 
-    def resources(self, target: str = "sm_90") -> Any:
-        """`shared_bytes`, `registers`, `spills` of the kernel on a target."""
-        return self._compile_for(target).resources
+    def resources(self, target: str = "sm_90") -> CompiledBinary:
+        """What has `shared_bytes`, `registers` and `spills` of the kernel on a target: the binary itself."""
+        return self.binary(target)
 
-    def _compile_for(self, target: str) -> Any:
-        return aot.compile_for(self.bound.lower(self._given).module(), target)
+
+def _computes(module: ModuleOp) -> bool:
+    """Whether a launch passes anything but tensors and the config's own values."""
+    func = only_func(module)
+    scalars = any(not isinstance(arg.type, PtrType) for arg in func.body.block.args)
+    return scalars or any(isinstance(value, StringAttr) for value in func.constexprs.data.values())
 
 
 def compile(kernel: Kernel, config: ConfigLike, args: Sequence[object] | None = None) -> CompiledKernel:

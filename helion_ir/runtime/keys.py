@@ -123,7 +123,7 @@ class KeyMaker:
     def _sequence(self, values: tuple[object, ...] | list[object]) -> Hashable:
         return (type(values), *[self.of(value) for value in values])
 
-    def _mapping(self, values: Mapping[object, object]) -> Hashable:
+    def _mapping(self, values: Mapping[Any, object]) -> Hashable:
         return (type(values), *[(key, self.of(value)) for key, value in values.items()])
 
     def _fields(self, value: Any) -> Hashable:

@@ -11,40 +11,19 @@ import torch
 from ..exc import InvalidAPIUsage
 from .specs import TensorSpec
 
-_SPELLED = (int, float, complex, str, NoneType, torch.dtype, torch.device, TensorSpec)
+_SPELLED = (int, float, complex, str, NoneType, torch.dtype)
+"""Types whose `repr` recreates a value."""
 
 
-def describe(value: object) -> object:
-    """`value` with every tensor in it made a `TensorSpec`: what a bound kernel remembers of its arguments."""
-    if isinstance(value, torch.Tensor):
-        return TensorSpec.of(value)
-    if isinstance(value, dict):
-        return {key: describe(item) for key, item in value.items()}
-    if isinstance(value, tuple) and hasattr(value, "_fields"):
-        return tuple(describe(item) for item in value)
-    if type(value) in (list, tuple):
-        return type(value)(describe(item) for item in value)  # pyright: ignore[reportCallIssue]
-    return (
-        value
-        if isinstance(value, int | float | complex | str | None | torch.dtype | torch.device | TensorSpec)
-        else _Opaque(value)
-    )
-
-
-class _Opaque:
-    """An argument that a script cannot spell; only its description is kept."""
-
-    def __init__(self, value: object) -> None:
-        self.text = repr(value)
-
-
-def call_script(source: str, name: str, args: Sequence[object]) -> str:
+def call_script(source: str, name: str, args: Sequence[object], keyword_only: Sequence[str] = ()) -> str:
     """`source` with a main part that makes arguments (described by `describe`) and calls the host function `name`.
 
-    Raises `InvalidAPIUsage` for arguments that cannot be spelled: functions, modules, other objects.
+    The last arguments are those of the parameters `keyword_only`. Raises `InvalidAPIUsage` for arguments that cannot
+    be spelled: functions, modules, other objects.
     """
     lines = [f"    arg{number} = {_spell(arg)}\n" for number, arg in enumerate(args)]
-    call = f"    print({name}({', '.join(f'arg{number}' for number in range(len(args)))}))\n"
+    heads = [""] * (len(args) - len(keyword_only)) + [f"{keyword}=" for keyword in keyword_only]
+    call = f"    print({name}({', '.join(f'{head}arg{number}' for number, head in enumerate(heads))}))\n"
     main = ["\n\ndef main():\n    torch.manual_seed(0)\n", *lines, call, '\n\nif __name__ == "__main__":\n    main()\n']
     return source.rstrip("\n") + "\n" + "".join(main)
 
@@ -52,8 +31,6 @@ def call_script(source: str, name: str, args: Sequence[object]) -> str:
 def _spell(value: Any) -> str:
     if isinstance(value, TensorSpec):
         return _spell_tensor(value)
-    if isinstance(value, _Opaque):
-        raise InvalidAPIUsage(f"a script cannot recreate the argument {value.text}")
     if isinstance(value, torch.device):
         return f"torch.{value!r}"
     if isinstance(value, float) and value != value:
@@ -66,7 +43,9 @@ def _spell(value: Any) -> str:
         return "(" + "".join(f"{_spell(item)}, " for item in value).rstrip() + ")"
     if isinstance(value, list):
         return "[" + ", ".join(map(_spell, value)) + "]"
-    return repr(value)
+    if isinstance(value, _SPELLED):
+        return repr(value)
+    raise InvalidAPIUsage(f"a script cannot recreate the argument {value!r}")
 
 
 def _spell_tensor(spec: TensorSpec) -> str:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import dataclasses
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from types import CellType, FunctionType
+from typing import Any
 
 import torch
 from torch._subclasses.fake_tensor import FakeTensor, FakeTensorMode
@@ -58,7 +61,7 @@ class TensorSpec:
 
     def fake(self) -> FakeTensor:
         """A fake tensor of this spec; nothing is allocated."""
-        with _fakes():
+        with fakes():
             result = torch.empty_strided(self.shape, self.strides, dtype=self.dtype, device=self.device)
         assert isinstance(result, FakeTensor)
         return result
@@ -75,24 +78,61 @@ def _contiguous(size: Sequence[int]) -> tuple[int, ...]:
 _mode: list[FakeTensorMode] = []
 
 
-def _fakes() -> FakeTensorMode:
+def fakes() -> FakeTensorMode:
     """One mode for all fakes, so that they may meet in one operator."""
     if not _mode:
         _mode.append(FakeTensorMode())
     return _mode[0]
 
 
-def materialize(value: object) -> object:
-    """`value` with every `TensorSpec` in its lists, tuples and dicts made a fake tensor."""
-    if isinstance(value, TensorSpec):
-        return value.fake()
+def materialize(value: Any) -> Any:
+    """`value` with every `TensorSpec` in it made a fake tensor."""
+    return map_leaves(value, lambda leaf: leaf.fake() if isinstance(leaf, TensorSpec) else leaf)
+
+
+def describe(value: Any) -> Any:
+    """`value` with every tensor in it made a `TensorSpec`: what to remember of arguments."""
+    return map_leaves(value, lambda leaf: TensorSpec.of(leaf) if isinstance(leaf, torch.Tensor) else leaf)
+
+
+def map_leaves(value: Any, leaf: Callable[[Any], Any]) -> Any:
+    """`value` with `leaf` applied to what its containers, dataclasses and closures hold; itself if nothing changes."""
     if isinstance(value, dict):
-        return {key: materialize(item) for key, item in value.items()}
+        return _rebuilt(value, list(value.values()), leaf, lambda items: dict(zip(value, items, strict=True)))
     if isinstance(value, tuple) and hasattr(value, "_fields"):
-        return type(value)(*(materialize(item) for item in value))
+        return _rebuilt(value, value, leaf, lambda items: type(value)(*items))
     if type(value) in (list, tuple):
-        return type(value)(materialize(item) for item in value)
-    return value
+        return _rebuilt(value, value, leaf, type(value))
+    if isinstance(value, FunctionType) and value.__closure__:
+        contents = [_content(cell) for cell in value.__closure__]
+        return _rebuilt(value, contents, leaf, lambda items: _with_closure(value, items))
+    if dataclasses.is_dataclass(value) and not isinstance(value, type | TensorSpec):
+        names = [each.name for each in dataclasses.fields(value) if each.init]
+        items = [getattr(value, name) for name in names]
+        return _rebuilt(
+            value, items, leaf, lambda new: dataclasses.replace(value, **dict(zip(names, new, strict=True)))
+        )
+    return leaf(value)
 
 
-__all__ = ["TensorSpec", "materialize"]
+def _rebuilt(value: Any, items: Sequence[Any], leaf: Callable[[Any], Any], build: Callable[[list[Any]], Any]) -> Any:
+    mapped = [map_leaves(item, leaf) for item in items]
+    return build(mapped) if any(new is not old for new, old in zip(mapped, items, strict=True)) else value
+
+
+def _content(cell: CellType) -> Any:
+    try:
+        return cell.cell_contents
+    except ValueError:
+        return cell
+
+
+def _with_closure(function: FunctionType, contents: list[Any]) -> FunctionType:
+    """The function with other closure contents; a cell among them is an empty one."""
+    cells = tuple(content if isinstance(content, CellType) else CellType(content) for content in contents)
+    result = FunctionType(function.__code__, function.__globals__, function.__name__, function.__defaults__, cells)
+    result.__kwdefaults__ = function.__kwdefaults__
+    return result
+
+
+__all__ = ["TensorSpec", "describe", "fakes", "map_leaves", "materialize"]

@@ -1,0 +1,63 @@
+"""What a launch would pass, found by running the host function on fake tensors: nothing need be on a GPU."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+
+from xdsl.dialects.builtin import ModuleOp, StringAttr
+
+from .host import host_function
+from .specs import fakes, materialize
+from .structure import only_func
+
+ALIGNED = 16
+"""Triton compiles a kernel anew for integers that are multiples of this."""
+
+
+@dataclass(frozen=True)
+class LaunchValues:
+    """`constexprs` that the host computes from the arguments; the integer parameters that are `divisible` by 16."""
+
+    constexprs: dict[str, int]
+    divisible: tuple[str, ...]
+
+
+class _LaunchedError(Exception):
+    """Ends the dry run at the launch."""
+
+
+def launch_values(module: ModuleOp, args: Sequence[object]) -> LaunchValues:
+    """The values of a `tl` module's launch for arguments (`TensorSpec`s for tensors).
+
+    Constexprs that only a machine with the device can compute are left out. Raises what the host function raises.
+    """
+    func = only_func(module)
+    names = [name.data for name in func.arg_names]
+    computed = {n: f"lambda: {v.data}" for n, v in func.constexprs.data.items() if isinstance(v, StringAttr)}
+    seen: list[tuple[Sequence[Any], dict[str, Callable[[], Any]]]] = []
+
+    def launch(values: Sequence[Any], constexprs: dict[str, Callable[[], Any]]) -> None:
+        seen.append((values, constexprs))
+        raise _LaunchedError
+
+    run = host_function(func.host.data, launch, args=[expr.data for expr in func.arg_exprs], tables=[computed])
+    with fakes():
+        with suppress(_LaunchedError):
+            run(*(materialize(arg) for arg in args))
+        if not seen:
+            return LaunchValues({}, ())
+        values, constexprs = seen[0]
+        known = {name: _value(compute) for name, compute in constexprs.items()}
+    divisible = [n for n, v in zip(names, values, strict=True) if type(v) is int and v % ALIGNED == 0]
+    return LaunchValues({name: value for name, value in known.items() if value is not None}, tuple(divisible))
+
+
+def _value(compute: Callable[[], Any]) -> int | None:
+    """An int that the host computes; None where that takes the device, which may not be here."""
+    try:
+        return int(compute())
+    except (RuntimeError, AssertionError):
+        return None
