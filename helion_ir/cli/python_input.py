@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 from types import ModuleType
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Protocol, TypeGuard, runtime_checkable
 
 from xdsl.dialects.builtin import ModuleOp
 
@@ -37,6 +37,10 @@ class BindableKernel(Protocol):
     def to_triton_code(self, *args: Any, **kwargs: Any) -> str: ...
 
 
+def _is_kernel(value: object) -> TypeGuard[BindableKernel]:
+    return isinstance(value, BindableKernel) and not isinstance(value, type)
+
+
 def _load(path: Path) -> ModuleType:
     name = f"_helion_opt_{path.stem}"
     spec = importlib.util.spec_from_file_location(name, path)
@@ -53,7 +57,7 @@ def _load(path: Path) -> ModuleType:
 
 
 def _pick(module: ModuleType, path: Path, wanted: str | None) -> tuple[str, BindableKernel]:
-    kernels = {name: value for name, value in vars(module).items() if isinstance(value, BindableKernel)}
+    kernels = {name: value for name, value in vars(module).items() if _is_kernel(value)}
     names = ", ".join(kernels) or "none"
     if wanted is not None:
         if wanted not in kernels:
