@@ -6,7 +6,7 @@ xDSL's verifier, and its parser, accept a value used before its definition or ou
 from __future__ import annotations
 
 from xdsl.dialects import arith
-from xdsl.dialects.builtin import DYNAMIC_INDEX, FileLineColLoc, IntegerType, ModuleOp, Signedness, TensorType
+from xdsl.dialects.builtin import DYNAMIC_INDEX, FileLineColLoc, IntegerType, ModuleOp, TensorType
 from xdsl.ir import Attribute, Block, BlockArgument, Operation, Region, SSAValue
 from xdsl.traits import IsolatedFromAbove
 from xdsl.utils.exceptions import VerifyException
@@ -46,7 +46,9 @@ def describe_op(op: Operation) -> str:
 def describe_value(value: SSAValue) -> str:
     """A value by its name, its defining op and its type."""
     name = f"%{value.name_hint}" if value.name_hint else "a value"
-    origin = f"argument {value.index}" if isinstance(value, BlockArgument) else f"result of {value.owner.name}"
+    owner = value.owner
+    origin = f"argument {value.index}" if isinstance(value, BlockArgument) else "a result"
+    origin = f"result of {owner.name}" if isinstance(owner, Operation) else origin
     return f"{name} ({origin}, {value.type})"
 
 
@@ -103,7 +105,7 @@ class _Walk:
 def type_problem(type_: Attribute) -> str | None:
     """What is wrong with the type of a value at our levels, if anything."""
     element = element_of(type_)
-    if isinstance(element, IntegerType) and element.signedness.data is not Signedness.SIGNLESS:
+    if isinstance(element, IntegerType) and element != IntegerType(element.width.data):
         return "must have a signless element type: only refs and pointers have unsigned ones"
     if not isinstance(type_, TensorType):
         return None

@@ -67,9 +67,8 @@ def run_func(
     with torch.no_grad():
         if grid is None:
             grid = tuple(map(int, interpreter.run_ssacfg_region(func.grid, values, "grid")))
-        extents = (*grid, 1, 1)[:3]
-        program.grid = extents
-        programs = itertools.product(*map(range, reversed(extents)))
+        program.grid = (*grid, 1, 1)[:3]
+        programs = itertools.product(*map(range, reversed(program.grid)))
         for backwards in state.shuffled(list(programs)) if shuffle else programs:
             program.program = backwards[::-1]
             interpreter.run_ssacfg_region(func.body, values, "tl.func")

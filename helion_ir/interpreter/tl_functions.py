@@ -179,6 +179,11 @@ def _scan(state: State, op: tl.ScanOp, args: PythonValues) -> PythonValues:
     return (contractions.scan(op.kind.data, args[0], op.axis.data, reverse=op.reverse is not None),)
 
 
+def _dot(state: State, op: tl.DotOp, args: PythonValues) -> PythonValues:
+    lhs, rhs, acc = args
+    return (contractions.dot(lhs, rhs, acc, acc.dtype),)
+
+
 ROWS: dict[type[Operation], Evaluate] = {
     tl.LoadOp: _load, tl.StoreOp: _store, tl.AtomicRMWOp: _atomic_rmw, tl.AtomicCASOp: _atomic_cas,
     tl.AddPtrOp: _add_pointer, tl.MakeTensorDescriptorOp: _make_descriptor,
@@ -187,7 +192,7 @@ ROWS: dict[type[Operation], Evaluate] = {
     tl.CdivOp: lambda state, op, args: (integers.ceil_div(*args),),
     tl.DebugBarrierOp: lambda state, op, args: (),
     tl.ReduceOp: _reduce, tl.ArgReduceOp: _arg_reduce, tl.ScanOp: _scan,
-    tl.DotOp: lambda state, op, args: (contractions.dot(*args, args[2].dtype),),
+    tl.DotOp: _dot,
 }  # fmt: skip
 
 TlValueFunctions = table_functions("TlValueFunctions", ROWS)
@@ -199,8 +204,8 @@ TlValueFunctions = table_functions("TlValueFunctions", ROWS)
 class ProgramFunctions(StatefulFunctions):
     """What a program knows of itself; the run sets `program` and `grid`."""
 
-    program: tuple[int, int, int] = (0, 0, 0)
-    grid: tuple[int, int, int] = (1, 1, 1)
+    program: tuple[int, ...] = (0, 0, 0)
+    grid: tuple[int, ...] = (1, 1, 1)
 
     @impl(tl.ProgramIdOp)
     def run_program_id(self, interpreter: Interpreter, op: tl.ProgramIdOp, args: PythonValues) -> PythonValues:
