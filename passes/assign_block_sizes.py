@@ -10,8 +10,10 @@ from xdsl.context import Context
 from xdsl.dialects.builtin import DictionaryAttr, IntAttr, ModuleOp
 from xdsl.utils.exceptions import PassFailedException
 
+from ..dialects.dims import Dim
 from ..dialects.tile import BlockAttr, KernelOp
 from .analysis.op_mix import MAX_LANES, OpMix, free_blocks
+from .analysis.rolling import reduction_dims
 from .fragments import Fragment, PowerOfTwoFragment
 from .schedule import Fragments, Key, SchedulePass, kernels
 
@@ -41,11 +43,19 @@ class AssignBlockSizesPass(SchedulePass):
 
     @classmethod
     def check(cls, module: ModuleOp, config: Mapping[str, object]) -> str | None:
+        """No tensor may have more lanes than Triton allows; rolled reductions count with their chunk."""
         sizes = list(cast("list[int]", config.get("block_sizes", [])))
+        loops = cast("list[int | None]", config.get("reduction_loops", []))
         for kernel, chosen in _per_kernel(module, sizes):
-            lanes = OpMix.of(kernel).lanes({**kernel.block_size_values, **chosen})
+            chunks: dict[Dim, int] = {}
+            if any(loops):
+                chunks = {dim: chunk for dim, chunk in zip(reduction_dims(kernel), loops, strict=False) if chunk}
+            lanes = OpMix.of(kernel).lanes({**kernel.block_size_values, **chosen}, chunks)
             if lanes > MAX_LANES and chosen:
-                return f"block_sizes={sizes} makes a tensor of {lanes} elements, above Triton's limit of {MAX_LANES}"
+                return (
+                    f"block_sizes={sizes} with reduction_loops={loops} makes a tensor of {lanes} elements; "
+                    f"Triton's limit is {MAX_LANES}"
+                )
         return None
 
     @classmethod
@@ -53,7 +63,7 @@ class AssignBlockSizesPass(SchedulePass):
         """Halve the largest block until every tensor has few enough lanes."""
         sizes = list(cast("list[int]", config.get("block_sizes", [])))
         lows = [block.min.data for kernel in kernels(module) for _, block in free_blocks(kernel)]
-        while cls.check(module, {"block_sizes": sizes}):
+        while cls.check(module, {**config, "block_sizes": sizes}):
             able = [i for i, low in enumerate(lows) if sizes[i] // 2 >= max(low, 1)]
             if not able:
                 break

@@ -102,7 +102,7 @@ class _Resolver:
             if self.met(need, self.padding.assuming([op.result for op in loads], fill)):
                 for load in loads:
                     _with_other(load, fill)
-                self.padding = Padding(self.kernel)
+                self.padding = self.padding.assuming([], 0)  # what was known of these loads is stale
                 return True
         return False
 

@@ -30,15 +30,11 @@ from ..dialects.tile import (
     YieldOp,
 )
 from .analysis.neutral import neutral_element
-from .analysis.op_mix import MAX_LANES
+from .analysis.op_mix import DEFAULT_CHUNK, LARGEST_PERSISTENT, MAX_LANES
 from .analysis.rolling import Roll, reduces, reduction_dims, rolls
 from .emit import Appender, Emitter
 from .fragments import Fragment, OptionalBlockFragment, next_power_of_two
 from .schedule import Fragments, Key, SchedulePass, decode_option, kernels
-
-LARGEST_PERSISTENT = 16384
-"""Extents above this are rolled by default: the row would spill."""
-DEFAULT_CHUNK = 2048
 
 _FLOAT_COMBINE: dict[str, type[Operation]] = {
     "sum": arith.AddfOp, "prod": arith.MulfOp, "max": arith.MaximumfOp, "min": arith.MinimumfOp,
@@ -89,12 +85,16 @@ class RollReductionsPass(SchedulePass):
         if all(size is None for size in sizes):
             return
         for kernel in kernels(op):
-            dims = reduction_dims(kernel)
+            pending = list(rolls(kernel))
+            dims = list(dict.fromkeys(roll.axis_class.dim for roll in pending))
             if len(sizes) > len(dims):
                 raise PassFailedException(f"{self.name}: {len(sizes)} reduction_loops for {len(dims)} dims {dims}")
-            for site, (dim, size) in enumerate(zip(dims, sizes, strict=False)):
-                if isinstance(size, int) and (isinstance(dim, str) or size < dim):
-                    _roll_dim(kernel, dim, f"r{site}", size)
+            chunks = {
+                dim: (f"r{site}", size)
+                for site, (dim, size) in enumerate(zip(dims, sizes, strict=False))
+                if isinstance(size, int) and (isinstance(dim, str) or size < dim)
+            }
+            _roll_all(kernel, pending, chunks)
             sizes = sizes[len(dims) :]
 
 
@@ -108,15 +108,18 @@ def _fragment(dim: Dim) -> OptionalBlockFragment:
     )
 
 
-def _roll_dim(kernel: KernelOp, dim: Dim, symbol: str, size: int) -> None:
-    if size < 1 or size > MAX_LANES:
-        raise PassFailedException(f"roll-reductions: a chunk of {size} lanes is not possible")
-    kernel.blocks = DictionaryAttr({**kernel.blocks.data, symbol: BlockAttr(size, size)})
-    chosen = kernel.block_sizes.data if kernel.block_sizes is not None else {}
-    kernel.block_sizes = DictionaryAttr({**chosen, symbol: IntAttr(size)})
-    # rolling one class leaves the analysis of the others valid only until its ops are replaced
-    while (roll := next((r for r in rolls(kernel) if r.axis_class.dim == dim), None)) is not None:
-        _RollClass(kernel, roll, symbol).run()
+def _roll_all(kernel: KernelOp, pending: list[Roll], chunks: dict[Dim, tuple[str, int]]) -> None:
+    """Roll every class whose dim has a chunk: a symbol and a size."""
+    for symbol, size in chunks.values():
+        if not 1 <= size <= MAX_LANES:
+            raise PassFailedException(f"roll-reductions: a chunk of {size} lanes is not possible")
+        kernel.blocks = DictionaryAttr({**kernel.blocks.data, symbol: BlockAttr(size, size)})
+        chosen = kernel.block_sizes.data if kernel.block_sizes is not None else {}
+        kernel.block_sizes = DictionaryAttr({**chosen, symbol: IntAttr(size)})
+    while (roll := next((r for r in pending if r.axis_class.dim in chunks), None)) is not None:
+        _RollClass(kernel, roll, chunks[roll.axis_class.dim][0]).run()
+        # rolling replaces ops that the analysis of the other classes may name
+        pending = list(rolls(kernel)) if len(pending) > 1 else []
 
 
 class _RollClass:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal, Self, TypeAlias
 
@@ -12,9 +12,9 @@ from xdsl.dialects.builtin import FixedBitwidthType
 from xdsl.ir import Operation, SSAValue
 
 from ...dialects.dims import Dim, dims_of, element_of, substitute, symbols_of
-from ...dialects.tile import BlockAttr, DotOp, ForOp, KernelOp, LoopBase, WholeOp
+from ...dialects.tile import BlockAttr, DotOp, ForOp, KernelOp, LoopBase
 from ..fragments import next_power_of_two
-from .bounds import bound_dim, tile_dim
+from .bounds import bound_dim
 
 Role: TypeAlias = Literal["batch", "m", "n", "k"]
 
@@ -25,6 +25,10 @@ SHARED_BYTES = 64 * 1024
 """Shared memory that an untuned pipeline may take: fits every supported target with two programs a core on most."""
 WIDE_ROW = 4096
 """Lanes of a row from which a program gets 8 warps; four times that gets 16, eight times that is rolled."""
+LARGEST_PERSISTENT = 16384
+"""Extents above this are rolled by default: the row would spill."""
+DEFAULT_CHUNK = 2048
+"""The chunk of a reduction that is rolled by default."""
 MAX_LANES = 1 << 20
 """Triton's limit of the lanes of one tensor."""
 
@@ -85,15 +89,24 @@ class OpMix:
     def has_dot(self) -> bool:
         return bool(self.roles) or any(isinstance(op, DotOp) for op in self.kernel.walk())
 
+    def usual_lanes(self, dim: Dim) -> int:
+        """The lanes that a full slice takes at a time by default; 1 for dims that block sizes decide."""
+        if isinstance(dim, int):
+            return next_power_of_two(dim) if dim <= LARGEST_PERSISTENT else DEFAULT_CHUNK
+        return 1 if symbols_of(dim) & self.kernel.blocks.data.keys() else DEFAULT_CHUNK
+
     @property
     def row_lanes(self) -> int:
-        """The lanes of full slices in the largest value."""
-        widths = [math.prod(next_power_of_two(d) for d in dims if isinstance(d, int)) for dims in self.shapes]
-        return max(widths, default=1)
+        """The lanes of full slices in the largest value, by default."""
+        return max((math.prod(map(self.usual_lanes, dims)) for dims in self.shapes), default=1)
 
-    def lanes(self, sizes: dict[str, int]) -> int:
-        """The lanes of the largest value under block `sizes`; run-time extents count as one."""
-        return max((lane_count(dims, sizes) for dims in self.shapes), default=1)
+    def lanes(self, sizes: Mapping[str, int], chunks: Mapping[Dim, int] | None = None) -> int:
+        """The lanes of the largest value under block `sizes`; run-time extents count as one.
+
+        `chunks` are the dims that are rolled, with the lanes that are left of them.
+        """
+        known = chunks or {}
+        return max((lane_count((known.get(d, d) for d in dims), sizes) for dims in self.shapes), default=1)
 
     def default_blocks(self) -> dict[str, int]:
         """A size for every block symbol that is not fixed: within its limits and at most the extent's power of two."""
@@ -101,14 +114,18 @@ class OpMix:
         budget = max(POINTWISE_LANES // self.row_lanes, 1)
         for symbol, block in reversed(list(free_blocks(self.kernel))):
             limit = self.size_limit(symbol, block)
-            if self.has_dot:
-                wanted = min((DOT_BLOCKS[role] for role in self.roles.get(symbol, ())), default=1)
-            else:
-                wanted = budget
+            wanted = self._dot_block(self.roles.get(symbol, set())) if self.has_dot else budget
             sizes[symbol] = max(min(wanted, limit), next_power_of_two(block.min.data))
             if symbol not in self.reduced:
                 budget = max(budget // sizes[symbol], 1)
         return dict(reversed(sizes.items()))
+
+    @staticmethod
+    def _dot_block(roles: set[Role]) -> int:
+        """A dim that one dot makes and the next contracts (attention's keys) counts as made."""
+        if "batch" in roles or not roles:
+            return 1
+        return max(DOT_BLOCKS[role] for role in roles)
 
     def size_limit(self, symbol: str, block: BlockAttr) -> int:
         """The largest size worth trying: the maximum that the user gave, or the extent's next power of two."""
@@ -125,7 +142,9 @@ class OpMix:
         """4, and more for programs with wide rows."""
         if self.has_dot:
             return 4
-        lanes = self.lanes(self._sizes())
+        sizes = self._sizes()
+        usual = {dim: self.usual_lanes(dim) for dims in self.shapes for dim in dims if self.usual_lanes(dim) > 1}
+        lanes = self.lanes(sizes, usual)
         return 4 if lanes < WIDE_ROW else 8 if lanes < 4 * WIDE_ROW else 16
 
     @property
@@ -138,9 +157,9 @@ class OpMix:
         return max(min(3, SHARED_BYTES // max(stage, 1)), 1)
 
 
-def lane_count(dims: Iterable[Dim], sizes: dict[str, int]) -> int:
+def lane_count(dims: Iterable[Dim], sizes: Mapping[str, int]) -> int:
     """The lanes of a value in registers, as far as its dims are known."""
-    known = (substitute(dim, dict(sizes)) for dim in dims)
+    known = (substitute(dim, sizes) for dim in dims)
     return math.prod(next_power_of_two(dim) for dim in known if isinstance(dim, int))
 
 
@@ -151,11 +170,6 @@ def free_blocks(kernel: KernelOp) -> Iterable[tuple[str, BlockAttr]]:
             yield symbol, block
 
 
-def whole_dims(kernel: KernelOp) -> set[Dim]:
-    """The extents that the kernel slices in full."""
-    return {tile_dim(op.result) for op in kernel.walk() if isinstance(op, WholeOp)}
-
-
 def _loop_extent(loop: LoopBase, arg: SSAValue) -> int | None:
     index = loop.loop_args.index(arg)
     begin, end = bound_dim(loop.begins[index]), bound_dim(loop.ends[index])
@@ -164,6 +178,3 @@ def _loop_extent(loop: LoopBase, arg: SSAValue) -> int | None:
 
 def _floor_power(number: int) -> int:
     return 1 << max(number.bit_length() - 1, 0)
-
-
-__all__ = ["MAX_LANES", "WIDE_ROW", "OpMix", "free_blocks", "lane_count", "whole_dims"]
