@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from . import autotuner, exc, language, runtime
     from .config import Config
     from .pipeline import register_pass
-    from .runtime import BoundKernel, CompiledKernel, Kernel, TensorSpec, compile, kernel
+    from .runtime import BoundKernel, CompiledKernel, Kernel, TensorSpec, compile, from_cache, kernel
     from .runtime import kernel as jit
     from .settings import RefMode, Settings
 
@@ -24,6 +24,7 @@ _LAZY = {
     "Settings": "settings",
     "TensorSpec": "runtime",
     "compile": "runtime",
+    "from_cache": "runtime",
     "kernel": "runtime",
     "register_pass": "pipeline",
 }
@@ -51,5 +52,5 @@ def __dir__() -> list[str]:
 
 __all__ = [
     "BoundKernel", "CompiledKernel", "Config", "Kernel", "RefMode", "Settings", "TensorSpec", "autotuner", "cdiv",
-    "compile", "exc", "jit", "kernel", "language", "next_power_of_2", "register_pass", "runtime",
+    "compile", "exc", "from_cache", "jit", "kernel", "language", "next_power_of_2", "register_pass", "runtime",
 ]  # fmt: skip

@@ -14,6 +14,7 @@ import torch
 import helion_ir
 import helion_ir.language as hl
 from helion_ir import Config, TensorSpec, exc
+from helion_ir.runtime.best_configs import remember
 
 BLOCKS = Config(block_sizes=[16, 32])
 
@@ -293,3 +294,20 @@ def test_host_helpers() -> None:
     assert [helion_ir.next_power_of_2(n) for n in (0, 1, 2, 3, 1000)] == [1, 1, 2, 4, 1024]
     assert helion_ir.runtime.get_num_sm(torch.device("cpu")) > 0
     assert set(helion_ir.__all__) <= set(dir(helion_ir))
+
+
+def test_the_best_config_of_a_specialization_is_kept_on_disk(monkeypatch: pytest.MonkeyPatch) -> None:
+    kernel = helion_ir.kernel(scaled_sum)
+    assert helion_ir.from_cache(kernel, pair()) is None
+    remember(kernel.bind(pair()), BLOCKS)
+    assert helion_ir.from_cache(kernel, pair()) == BLOCKS
+    assert helion_ir.from_cache(helion_ir.kernel(scaled_sum), pair()) == BLOCKS
+    assert helion_ir.from_cache(kernel, pair(36)) is None
+    assert helion_ir.from_cache(helion_ir.kernel(apply), (torch.zeros(37, 53), torch.relu)) is None
+    path = remember(kernel.bind(pair()), Config(block_sizes=[8, 8]))
+    assert helion_ir.from_cache(kernel, pair()) == Config(block_sizes=[8, 8])
+    path.write_text("{")
+    assert helion_ir.from_cache(kernel, pair()) is None
+    remember(kernel.bind(pair()), BLOCKS)
+    monkeypatch.setenv("HELION_SKIP_CACHE", "1")
+    assert helion_ir.from_cache(kernel, pair()) is None

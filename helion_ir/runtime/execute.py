@@ -16,7 +16,7 @@ from ..backends.triton.load import load_source
 from ..exc import InvalidAPIUsage
 from ..interpreter import run_func, run_kernel
 from .host import host_function
-from .structure import only_func, only_kernel
+from .structure import block_param, only_func, only_kernel
 
 Run = Callable[..., Any]
 Mode = Literal["triton", "triton-interpreter", "tl", "tile"]
@@ -46,7 +46,9 @@ def interpret_tl(module: ModuleOp) -> Run:
     def launch(args: tuple[Any, ...], constexprs: dict[str, int]) -> None:
         run_func(module, args, constexprs)
 
-    return host_function(func.host.data, launch, args=_strings(func.arg_exprs), tables=[_values(func.constexprs)])
+    table = _values(func.constexprs)
+    sizes = {name: value for name, value in table.items() if isinstance(value, int)}
+    return host_function(func.host.data, launch, args=_strings(func.arg_exprs), tables=[table], names=sizes)
 
 
 def interpret_tile(module: ModuleOp, block_sizes: Mapping[str, int]) -> Run:
@@ -56,7 +58,9 @@ def interpret_tile(module: ModuleOp, block_sizes: Mapping[str, int]) -> Run:
     def launch(args: tuple[Any, ...], symbols: dict[str, int]) -> None:
         run_kernel(module, args, symbols, block_sizes)
 
-    return host_function(kernel.host.data, launch, args=_strings(kernel.arg_exprs), tables=[_values(kernel.symbols)])
+    table = _values(kernel.symbols)
+    sizes = {block_param(symbol): size for symbol, size in block_sizes.items()}
+    return host_function(kernel.host.data, launch, args=_strings(kernel.arg_exprs), tables=[table], names=sizes)
 
 
 def _strings(values: ArrayAttr[StringAttr]) -> list[str]:

@@ -39,6 +39,11 @@ def only_func(module: ModuleOp) -> FuncOp:
     return next(op for op in module.body.block.ops if isinstance(op, FuncOp))
 
 
+def block_param(symbol: str) -> str:
+    """The constexpr parameter that the conversion to `tl` makes of a block symbol; host code may name it, too."""
+    return f"_BLOCK_SIZE_{symbol.removeprefix('b')}"
+
+
 class StructureKeys:
     """The structure keys of one kernel's normalized configs: configs of equal key lower to equal modules."""
 
@@ -93,7 +98,7 @@ class Structure:
     @classmethod
     def of(cls, module: ModuleOp, symbols: Sequence[str]) -> Structure:
         """The structure of a lowered module; `symbols` are the block symbols that a config chooses."""
-        params = {symbol: f"_BLOCK_SIZE_{symbol.removeprefix('b')}" for symbol in symbols}
+        params = {symbol: block_param(symbol) for symbol in symbols}
         present = only_func(module).constexprs.data
         return cls(module, Relaunch.of(module), {s: p for s, p in params.items() if p in present})
 
