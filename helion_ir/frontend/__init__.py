@@ -1,0 +1,156 @@
+"""Python → `tile`: traces a kernel into a config-free module."""
+
+from __future__ import annotations
+
+import inspect
+import types
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from xdsl.dialects.builtin import ModuleOp
+from xdsl.utils.exceptions import VerifyException
+
+from .. import exc
+from ..dialects import tile
+from ..language.api import ACTIVE
+from . import implementations as _implementations  # noqa: F401 - registers what the language's functions do
+from .arguments import Arguments, constant_parameter
+from .device_walker import assigned_names
+from .host_text import host_text
+from .host_walker import HostWalker
+from .modes import DispatchHook, FunctionHook, hook_tensors
+from .source import error_location, function_source, node_location
+from .tracer import Options, Tracer
+
+
+@dataclass(frozen=True)
+class TracedKernel:
+    """A kernel, traced for one specialization.
+
+    `module` holds one `tile.kernel` and is verified. `guards` are host expressions over the parameters that must
+    hold for a call to use this trace (empty for most kernels; sizes and types that the key has are not among them).
+    `captures` are names of the user's module or closure (tensors) that the host text needs bound.
+    """
+
+    module: ModuleOp
+    name: str
+    output_is_none: bool
+    guards: tuple[str, ...] = ()
+    captures: tuple[str, ...] = ()
+
+
+def trace(
+    fn: Callable[..., Any],
+    args: Sequence[object],
+    *,
+    static_shapes: bool = True,
+    index_dtype: torch.dtype = torch.int32,
+    dot_precision: str = "tf32",
+    ignore_warnings: Sequence[type[exc.BaseWarning]] = (),
+) -> TracedKernel:
+    """Trace `fn` for arguments like `args`, which are positional and complete; no tensor's data is read.
+
+    Tensors may be real, fake, or anything with `shape`, `dtype`, `stride()` and `device`. Ints, floats and bools are
+    run-time values of the kernel (i64, f32 and i1 scalars) unless annotated `constexpr`. Raises `exc.Base`,
+    located in the user's file.
+    """
+    source = function_source(fn)
+    options = Options(static_shapes, index_dtype, dot_precision, tuple(ignore_warnings))
+    tracer = Tracer(source, options)
+    try:
+        return _trace(fn, args, tracer)
+    except exc.Base as error:
+        error.location = error.location or error_location(source.file, error.__traceback__)
+        if error.location is None:
+            error.location = node_location(source.tree, source.file)
+        raise
+    except Exception as error:
+        if not tracer.failed_in_device:
+            raise
+        raise _device_error(error, source.file) from error
+
+
+def _device_error(error: Exception, file: str) -> Exception:
+    """What an unexpected error of Python or PyTorch in device code means to the user."""
+    place = error_location(file, error.__traceback__)
+    text = str(error)
+    if isinstance(error, AssertionError):
+        return error if place is None else AssertionError(f"{text}\n{place.render()}")
+    if isinstance(error, NameError):
+        return exc.UndefinedVariable(text, location=place)
+    if isinstance(error, VerifyException):
+        return exc.InternalError(f"a bug of helion_ir: {text}", location=place)
+    words = ("shape", "size", "dimension", "broadcast", "expand")
+    if isinstance(error, RuntimeError | ValueError) and any(word in text.lower() for word in words):
+        return exc.ShapeMismatch(text, location=place)
+    return exc.TorchOpTracingError(f"{type(error).__name__}: {text}", location=place)
+
+
+def _trace(fn: Callable[..., Any], args: Sequence[object], tracer: Tracer) -> TracedKernel:
+    tree = tracer.source.tree
+    parameters = [a.arg for a in (*tree.args.posonlyargs, *tree.args.args)]
+    if len(args) != len(parameters) or tree.args.vararg or tree.args.kwonlyargs:
+        raise exc.InvalidAPIUsage(f"{fn.__name__} takes {len(parameters)} positional arguments, got {len(args)}")
+    keep = {name: f"_{name}_argument" for name in assigned_names(tree.body) & set(parameters)}
+    tracer.parameters = tuple(parameters)
+    names: dict[str, Any] = {**fn.__globals__, **_nonlocals(fn)}
+    module_names = dict(names)
+    wrapper = Arguments(tracer)
+    for name, value in zip(parameters, args, strict=True):
+        constant = constant_parameter(fn.__annotations__.get(name))
+        names[name] = wrapper.wrap(value, keep.get(name, name), constant=constant)
+    tracer.device = wrapper.device or torch.device("cpu")
+    captures: set[str] = set()
+    walker = HostWalker(tracer, names, set(parameters), captures)
+    tracer.find_real = walker.real_tensor
+    result = _run(walker, tracer)
+    if not walker.launches:
+        raise exc.NoDeviceLoopsInKernel(
+            f"kernel {fn.__name__!r} has no device loop", hint="write `for tile in hl.tile(size):` around device code"
+        )
+    exprs = [*tracer.arg_exprs, *tracer.used_symbols.values()]
+    used = {name: alias for name, alias in keep.items() if any(alias in e for e in (*exprs, *tracer.guards))}
+    text, missing = host_text(
+        tracer.source, module_names, walker.launches, tracer.registrations, exprs, used
+    )
+    module = _module(fn.__name__, tracer, text)
+    return TracedKernel(module, fn.__name__, result is None, tuple(tracer.guards), missing)
+
+
+def _run(walker: HostWalker, tracer: Tracer) -> Any:
+    """Walk the function under both hooks of PyTorch."""
+    dispatch = DispatchHook(tracer)
+    ACTIVE.append(tracer)
+    hook_tensors(dispatch)
+    try:
+        with torch.no_grad(), FunctionHook(tracer), dispatch:
+            return walker.run(tracer.source.tree.body)
+    finally:
+        ACTIVE.pop()
+        hook_tensors(None)
+
+
+def _nonlocals(fn: Callable[..., Any]) -> dict[str, Any]:
+    if not isinstance(fn, types.FunctionType) or not fn.__closure__:
+        return {}
+    return dict(inspect.getclosurevars(fn).nonlocals)
+
+
+def _module(name: str, tracer: Tracer, text: str) -> ModuleOp:
+    kernel = tile.KernelOp(
+        name, tracer.arg_names, tracer.arg_exprs, [], symbols=tracer.used_symbols, blocks=tracer.blocks, host=text,
+        index_type=tracer.index_type,
+    )  # fmt: skip
+    kernel.body.detach_block(kernel.body.block)
+    kernel.body.add_block(tracer.kernel_block)
+    tracer.builder.at(node_location(tracer.source.tree, tracer.source.file))
+    kernel.location = tracer.builder.location
+    module = ModuleOp([kernel])
+    module.location = kernel.location
+    module.verify()
+    return module
+
+
+__all__ = ["TracedKernel", "trace"]

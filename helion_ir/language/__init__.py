@@ -1,0 +1,27 @@
+"""`hl`: the functions of the language, usable in kernels only."""
+
+from __future__ import annotations
+
+from .compile_time import cdiv, constexpr, next_power_of_2, register_block_size, specialize
+from .loops import grid, static_range, tile
+from .memory import (
+    atomic_add,
+    atomic_and,
+    atomic_cas,
+    atomic_max,
+    atomic_min,
+    atomic_or,
+    atomic_xchg,
+    atomic_xor,
+    load,
+    store,
+)
+from .tiles import Tile, tile_begin, tile_block_size, tile_count, tile_end, tile_id, tile_index
+from .values import arange, cumprod, cumsum, dot, full, join, split, subscript, zeros
+
+__all__ = [
+    "Tile", "arange", "atomic_add", "atomic_and", "atomic_cas", "atomic_max", "atomic_min", "atomic_or",
+    "atomic_xchg", "atomic_xor", "cdiv", "constexpr", "cumprod", "cumsum", "dot", "full", "grid", "join",
+    "load", "next_power_of_2", "register_block_size", "specialize", "split", "static_range", "store", "subscript",
+    "tile", "tile_begin", "tile_block_size", "tile_count", "tile_end", "tile_id", "tile_index", "zeros",
+]  # fmt: skip

@@ -1,0 +1,126 @@
+"""Arguments as the host function sees them while it is traced: no data, and a name for everything."""
+
+from __future__ import annotations
+
+import dataclasses
+import types
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+
+from .. import exc
+from ..language import constexpr
+from .builder import element_type
+from .symbolic import BoolNode, FloatNode, IntNode
+from .tensors import HostTensor
+from .tracer import Tracer, meta_like
+
+_CONSTANTS = (str, torch.dtype, torch.device, type(None), type, torch.memory_format, torch.layout)
+
+
+class Arguments:
+    """Wraps arguments; `expr` is always the host expression of what is wrapped."""
+
+    def __init__(self, tracer: Tracer):
+        self.tracer = tracer
+        self.device: torch.device | None = None
+        self._functions: dict[int, Any] = {}
+
+    def wrap(self, value: Any, expr: str, *, constant: bool = False) -> Any:
+        """The value to trace with."""
+        if isinstance(value, constexpr):
+            return value.value
+        if isinstance(value, torch.device):
+            self.device = self.device or value
+        if constant or isinstance(value, _CONSTANTS):
+            return value
+        if isinstance(value, torch.Tensor) or _is_spec(value):
+            return self._tensor(value, expr)
+        if isinstance(value, bool):
+            return self._named(torch.SymBool(BoolNode(self.tracer, None, hint=value)), expr)
+        if isinstance(value, int):
+            return torch.SymInt(IntNode(self.tracer, self.tracer.new_symbol(expr, value, argument=True)))
+        if isinstance(value, float):
+            return self._named(torch.SymFloat(FloatNode(self.tracer, hint=value)), expr)
+        if isinstance(value, list | tuple | Mapping):
+            return self._container(value, expr)
+        if dataclasses.is_dataclass(value) and not isinstance(value, type):
+            fields = {f.name: getattr(value, f.name) for f in dataclasses.fields(value) if f.init}
+            wrapped = {name: self.wrap(part, f"{expr}.{name}") for name, part in fields.items()}
+            return dataclasses.replace(value, **wrapped)
+        if isinstance(value, types.FunctionType):
+            return self._function(value, expr)
+        if callable(value):
+            return value
+        raise exc.UnsupportedPythonType(f"argument {expr} is a {type(value).__name__}, which a kernel cannot take")
+
+    def _named(self, value: Any, expr: str) -> Any:
+        self.tracer.paths[id(value.node)] = expr
+        return value
+
+    def _tensor(self, value: Any, expr: str) -> HostTensor:
+        tracer = self.tracer
+        element_type(value.dtype)
+        device = torch.device(value.device)
+        self.device = device if self.device is None or self.device.type == "cpu" else self.device
+        if tracer.options.static_shapes:
+            meta = meta_like(value.shape, value.stride(), value.dtype)
+        else:
+            sizes = [self._extent(int(s), f"{expr}.size({i})") for i, s in enumerate(value.shape)]
+            strides = [self._stride(int(s), f"{expr}.stride({i})") for i, s in enumerate(value.stride())]
+            meta = meta_like(sizes, strides, value.dtype)
+        result = HostTensor.make(meta, device)
+        tracer.paths[id(result)] = expr
+        tracer.keep(result)
+        return result
+
+    def _extent(self, value: int, expr: str) -> Any:
+        return torch.SymInt(IntNode(self.tracer, self.tracer.new_symbol(expr, value)))
+
+    def _stride(self, value: int, expr: str) -> Any:
+        """A stride is a symbol, but a stride of 1 is specialized: accesses along it stay contiguous."""
+        if value == 1:
+            self.tracer.guards[f"{expr} == 1"] = None
+            return 1
+        return self._extent(value, expr)
+
+    def _container(self, value: Any, expr: str) -> Any:
+        if isinstance(value, Mapping):
+            return {key: self.wrap(part, f"{expr}[{key!r}]") for key, part in value.items()}
+        if hasattr(value, "_fields"):
+            return type(value)(*(self.wrap(getattr(value, f), f"{expr}.{f}") for f in value._fields))
+        parts = [self.wrap(part, f"{expr}[{i}]") for i, part in enumerate(value)]
+        return torch.Size(parts) if isinstance(value, torch.Size) else type(value)(parts)
+
+    def _function(self, value: types.FunctionType, expr: str) -> Any:
+        """The function with what its closure captures wrapped: captured tensors are arguments of the kernel."""
+        if not value.__closure__:
+            return value
+        if id(value) in self._functions:
+            return self._functions[id(value)]
+        cells = [types.CellType() for _ in value.__closure__]
+        copy = types.FunctionType(value.__code__, value.__globals__, value.__name__, value.__defaults__, tuple(cells))
+        copy.__kwdefaults__ = value.__kwdefaults__
+        self._functions[id(value)] = copy
+        for i, (cell, original) in enumerate(zip(cells, value.__closure__, strict=True)):
+            cell.cell_contents = self._captured(original.cell_contents, f"{expr}.__closure__[{i}].cell_contents")
+        return copy
+
+    def _captured(self, value: Any, expr: str) -> Any:
+        try:
+            return self.wrap(value, expr)
+        except exc.UnsupportedPythonType:
+            return value
+
+
+def constant_parameter(annotation: Any) -> bool:
+    """Whether an annotation makes the argument a constant of the specialization."""
+    if isinstance(annotation, str):
+        return annotation.split("[")[0].split(".")[-1] == "constexpr"
+    return annotation is constexpr
+
+
+def _is_spec(value: Any) -> bool:
+    return all(hasattr(value, name) for name in ("shape", "dtype", "stride", "device"))
+

@@ -1,0 +1,328 @@
+"""Loops and branches: bodies are walked, and what they change is carried through SSA values."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from xdsl.dialects import scf
+from xdsl.ir import Attribute, Block, Region, SSAValue
+
+from .. import exc
+from ..dialects import tile
+from ..dialects.dims import Dim, dims_of
+from ..language.tiles import Tile
+from .environment import Carried, Environment, Path, Snapshot, carried_as, is_runtime, join, lift, lower, same
+from .lowering import operand
+from .symbolic import poly_of
+from .tensors import DeviceTensor
+from .tracer import Tracer
+
+_ATTEMPTS = 10
+
+
+@dataclass
+class Loop:
+    """What `hl.tile`, `hl.grid` or `range` stands for in a `for` statement."""
+
+    begins: list[Any]
+    ends: list[Any]
+    blocks: list[Dim]  # block symbols of tiles; ints are steps of scalar indices
+    single: bool  # yields one index instead of a tuple
+
+    def __iter__(self) -> Any:
+        raise exc.NotAllowedInHelperFunction(
+            "a device loop runs where the kernel is not looked at: in a helper function or a comprehension",
+            hint="write the loop in a for statement of the kernel itself",
+        )
+
+
+def index_value(tracer: Tracer, bound: Any) -> SSAValue:
+    """A loop bound as a scalar of the index type."""
+    if isinstance(bound, DeviceTensor):
+        if bound.dim() != 0 or bound.dtype.is_floating_point or bound.dtype == torch.bool:
+            raise exc.InvalidTileRange(f"a loop bound must be an integer scalar, got {bound}")
+        return tracer.builder.integer(bound.ssa, tracer.index_type)
+    if isinstance(bound, int | torch.SymInt) and not isinstance(bound, bool):
+        return tracer.integer(bound)
+    raise exc.InvalidTileRange(f"a loop bound must be an integer, got {type(bound).__name__}")
+
+
+class ControlFlow:
+    """Emits loops and branches around bodies that are given as functions."""
+
+    def __init__(self, tracer: Tracer, environment: Environment):
+        self.tracer = tracer
+        self.environment = environment
+
+    # Loops
+
+    def _open_loop(self, loop: Loop) -> tuple[Block, list[SSAValue], list[SSAValue]]:
+        """A block for the loop's body, and its bounds."""
+        tracer = self.tracer
+        begins = [index_value(tracer, b) for b in loop.begins]
+        ends = [index_value(tracer, e) for e in loop.ends]
+        return self._loop_block(loop), begins, ends
+
+    def _loop_block(self, loop: Loop) -> Block:
+        types: list[Attribute] = [
+            self.tracer.index_type if isinstance(dim, int) else tile.TileType(dim) for dim in loop.blocks
+        ]
+        return Block(arg_types=types)
+
+    def _indices(self, loop: Loop, block: Block) -> Any:
+        """The values of the loop's target."""
+        tracer, values = self.tracer, []
+        for dim, arg, end in zip(loop.blocks, block.args, loop.ends, strict=False):
+            if isinstance(dim, int):
+                values.append(tracer.device_scalar(lambda arg=arg: arg))
+            else:
+                if not isinstance(end, torch.Tensor):
+                    tracer.set_end(arg, poly_of(end))
+                values.append(tracer.make_tile(arg))
+        return values[0] if loop.single else tuple(values)
+
+    def grid(self, loop: Loop, body: Callable[[Any], None]) -> None:
+        """A top-level loop."""
+        tracer = self.tracer
+        block, begins, ends = self._open_loop(loop)
+        effects = tracer.effects
+        place = tracer.builder.location
+        with tracer.into(block), tracer.tiles_active(block.args):
+            body(self._indices(loop, block))
+            tracer.builder.location = place
+            tracer.builder.append(tile.YieldOp())
+        if tracer.effects == effects:
+            raise exc.EmptyDeviceLoopAfterDCE("this device loop has no effect: it stores nothing")
+        tracer.builder.append(tile.GridOp(begins, ends, loop.blocks, Region(block)))
+
+    def inner(self, loop: Loop, assigned: set[str], body: Callable[[Any], None]) -> None:
+        """A loop inside of a kernel."""
+        tracer = self.tracer
+        begins = [index_value(tracer, b) for b in loop.begins]
+        ends = [index_value(tracer, e) for e in loop.ends]
+        start = Snapshot(self.environment)
+        guess = {p: carried_as(tracer, v) for p, v in start.leaves.items() if p[0] in assigned and is_runtime(v)}
+        place = tracer.builder.location
+
+        def attempt(carried: dict[Path, Carried]) -> tuple[Block, dict[Path, Any]]:
+            block = self._loop_block(loop)
+            args = self._carry_in(block, carried, start)
+            with tracer.into(block), tracer.tiles_active(block.args[: len(loop.blocks)]):
+                body(self._indices(loop, block))
+                after = self.environment.leaves()
+                self._check(carried, args, after, start)
+                tracer.builder.location = place
+                tracer.builder.append(tile.YieldOp(*self._lift(carried, after)))
+            return block, args
+
+        block, carried, args = self._settle(start, guess, attempt)
+        carried = self._prune(block, carried, args, start, len(loop.blocks))
+        tracer.builder.location = place
+        start.restore()
+        inits = [lift(tracer, path[0], start.leaves[path], kind) for path, kind in carried.items()]
+        op = tile.ForOp(begins, ends, loop.blocks, inits, Region(block))
+        tracer.builder.append(op)
+        self._carry_out(op.results, carried, start)
+
+    def while_loop(self, assigned: set[str], test: Callable[[], SSAValue | bool], body: Callable[[], None]) -> None:
+        """A loop while a run-time condition holds."""
+        tracer = self.tracer
+        start = Snapshot(self.environment)
+        guess = {p: carried_as(tracer, v) for p, v in start.leaves.items() if p[0] in assigned}
+        place = tracer.builder.location
+        regions: list[Block] = []
+
+        def attempt(carried: dict[Path, Carried]) -> tuple[Block, dict[Path, Any]]:
+            before, after_block = Block(), Block()
+            self._carry_in(before, carried, start)
+            with tracer.into(before):
+                condition = test()
+                if isinstance(condition, bool):
+                    raise exc.StatementNotSupported("the condition of a while loop in device code must be a run-time value")
+                tracer.builder.append(scf.ConditionOp(condition, *before.args))
+            args = self._carry_in(after_block, carried, start)
+            with tracer.into(after_block):
+                body()
+                after = self.environment.leaves()
+                self._check(carried, args, after, start)
+                tracer.builder.location = place
+                tracer.builder.append(scf.YieldOp(*self._lift(carried, after)))
+            regions[:] = [before, after_block]
+            return after_block, args
+
+        _, carried, _ = self._settle(start, guess, attempt)
+        tracer.builder.location = place
+        start.restore()
+        inits = [lift(tracer, path[0], start.leaves[path], kind) for path, kind in carried.items()]
+        op = scf.WhileOp(inits, [v.type for v in inits], Region(regions[0]), Region(regions[1]))
+        tracer.builder.append(op)
+        self._carry_out(op.results, carried, start)
+
+    def _settle(self, start: Snapshot, carried: dict[Path, Carried], attempt: Any) -> Any:
+        """Walk the body until it changes nothing that is not carried."""
+        blocks, effects = dict(self.tracer.blocks), self.tracer.effects
+        for _ in range(_ATTEMPTS):
+            try:
+                block, args = attempt(carried)
+            except _CarryMore as more:
+                carried = {**carried, **more.paths}
+                carried = {path: carried[path] for path in start.leaves if path in carried}
+                start.restore()
+                self.tracer.blocks = dict(blocks)
+                self.tracer.effects = effects
+                continue
+            return block, carried, args
+        raise exc.CantCombineTypesInControlFlow("the types of this loop's variables change in every iteration")
+
+    def _carry_in(self, block: Block, carried: dict[Path, Carried], start: Snapshot) -> dict[Path, Any]:
+        """Block arguments for what is carried; the variables stand for them."""
+        args: dict[Path, Any] = {}
+        for path, kind in carried.items():
+            arg = block.insert_arg(kind.type(), len(block.args))
+            self._name(arg, path)
+            args[path] = lower(self.tracer, arg, kind, start.leaves[path])
+            self.environment.put(path, args[path])
+        return args
+
+    def _check(
+        self, carried: dict[Path, Carried], args: dict[Path, Any], after: dict[Path, Any], start: Snapshot
+    ) -> None:
+        """Raise `_CarryMore` if the body changed what is not carried, or needs another type."""
+        more: dict[Path, Carried] = {}
+        for path, before in start.leaves.items():
+            if path not in after:
+                if path in self.environment.names or path[0] not in self.environment.names or len(path) > 1:
+                    raise exc.CantCombineTypesInControlFlow(f"variable {path[0]!r} changes its structure in a loop")
+                raise exc.CantCombineTypesInControlFlow(f"variable {path[0]!r} is a number or tensor only before the loop")
+            value = after[path]
+            if path in carried:
+                kind = join(path[0], carried[path], carried_as(self.tracer, value))
+                if kind != carried[path]:
+                    more[path] = kind
+            elif start.differs(path, value):
+                more[path] = join(path[0], carried_as(self.tracer, before), carried_as(self.tracer, value))
+        if more:
+            raise _CarryMore(more)
+
+    def _lift(self, carried: dict[Path, Carried], after: dict[Path, Any]) -> list[SSAValue]:
+        return [lift(self.tracer, path[0], after[path], kind) for path, kind in carried.items()]
+
+    def _prune(
+        self, block: Block, carried: dict[Path, Carried], args: dict[Path, Any], start: Snapshot, first: int
+    ) -> dict[Path, Carried]:
+        """Drop what the body hands on unchanged: it need not be carried."""
+        last = block.last_op
+        assert last is not None
+        kept: dict[Path, Carried] = {}
+        operands = list(last.operands)
+        keep: list[SSAValue] = []
+        for (path, kind), arg, value in zip(carried.items(), list(block.args[first:]), operands, strict=True):
+            init = start.states[path]
+            if value is arg and isinstance(init, SSAValue) and init.type == arg.type:
+                last.operands = [v for v in last.operands if v is not arg]
+                arg.replace_all_uses_with(init)
+                block.erase_arg(arg)
+            else:
+                kept[path] = kind
+                keep.append(value)
+        last.operands = keep
+        return kept
+
+    def _carry_out(self, results: Sequence[SSAValue], carried: dict[Path, Carried], start: Snapshot) -> None:
+        """After the loop, the variables stand for its results."""
+        for result, (path, kind) in zip(results, carried.items(), strict=True):
+            self._name(result, path)
+            self.environment.put(path, lower(self.tracer, result, kind, start.leaves[path]))
+
+    @staticmethod
+    def _name(value: SSAValue, path: Path) -> None:
+        if isinstance(path[0], str) and path[0].isidentifier() and not path[0].startswith("__"):
+            value.name_hint = path[0]
+
+    # Branches
+
+    def branch(self, condition: SSAValue, then: Callable[[], None], otherwise: Callable[[], None]) -> None:
+        """Run-time `if`: what either arm changes, or both bind, are results."""
+        tracer = self.tracer
+        start = Snapshot(self.environment)
+        place = tracer.builder.location
+        arms: list[tuple[Block, dict[Path, Any], dict[str, Any]]] = []
+        for arm in (then, otherwise):
+            block = Block()
+            with tracer.into(block):
+                arm()
+            arms.append((block, self.environment.leaves(), dict(self.environment.names)))
+            tensors = {path: leaf for path, leaf in arms[-1][1].items() if isinstance(leaf, DeviceTensor)}
+            frozen = {path: _copy(tracer, leaf) for path, leaf in tensors.items()}
+            arms[-1][1].update(frozen)
+            start.restore()
+        first, second = arms[0][1], arms[1][1]
+        joined: dict[Path, Carried] = {}
+        for path in sorted(first.keys() & second.keys(), key=str):
+            known = path in start.leaves
+            if known and not start.differs(path, first[path]) and not start.differs(path, second[path]):
+                continue
+            if not known and same(_state(first[path]), second[path]) and not is_runtime(first[path]):
+                self._bind(path, arms[0][2])
+                continue
+            joined[path] = join(path[0], carried_as(tracer, first[path]), carried_as(tracer, second[path]))
+        for path in start.leaves:
+            if path not in first or path not in second:
+                raise exc.CantCombineTypesInControlFlow(f"variable {path[0]!r} changes its structure in a branch")
+        for block, leaves, _ in arms:
+            with tracer.into(block):
+                tracer.builder.location = place
+                tracer.builder.append(scf.YieldOp(*self._lift(joined, leaves)))
+        tracer.builder.location = place
+        types = [kind.type() for kind in joined.values()]
+        op = scf.IfOp(condition, types, Region(arms[0][0]), Region(arms[1][0]))
+        tracer.builder.append(op)
+        for result, (path, kind) in zip(op.results, joined.items(), strict=True):
+            self._name(result, path)
+            self._bind(path, arms[0][2])
+            self.environment.put(path, lower(tracer, result, kind, first[path]))
+
+    def _bind(self, path: Path, names: dict[str, Any]) -> None:
+        """Make sure that the container of a leaf bound in both arms exists."""
+        if path[0] not in self.environment.names:
+            self.environment.names[path[0]] = names[path[0]]
+            self.environment.local.add(path[0])
+
+    def truth(self, value: Any) -> bool | SSAValue:
+        """The truth of a value: known now, or an `i1` scalar."""
+        tracer = self.tracer
+        if isinstance(value, Tile):
+            raise exc.IncorrectTileUsage("a tile has no truth value")
+        if isinstance(value, torch.SymBool):
+            known = value.node.value
+            return known if isinstance(known, bool) else tracer.bool_value(value.node)
+        if isinstance(value, torch.SymInt | torch.SymFloat):
+            return self.truth(value != 0)
+        if isinstance(value, DeviceTensor):
+            if any(tracer.fixed(dim) != 1 for dim in dims_of(value.ssa)):
+                raise exc.NotAllowedOnDevice(
+                    f"a condition must be a scalar, got shape {list(dims_of(value.ssa))}", hint="use torch.where"
+                )
+            flat = value if not value.dim() else value.reshape(())
+            return operand(tracer, flat, torch.bool).ssa
+        return bool(value)
+
+
+def _state(leaf: Any) -> Any:
+    return leaf.ssa if isinstance(leaf, DeviceTensor) else leaf
+
+
+def _copy(tracer: Tracer, leaf: DeviceTensor) -> DeviceTensor:
+    """The tensor as it is now: in-place operations of the other arm must not show."""
+    return tracer.tensor(leaf.ssa, leaf.dtype, leaf.tiles, reduced=leaf.reduced)
+
+
+class _CarryMore(Exception):
+    """The body changes leaves that are not carried yet."""
+
+    def __init__(self, paths: dict[Path, Carried]):
+        super().__init__()
+        self.paths = paths

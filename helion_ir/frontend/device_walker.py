@@ -1,0 +1,361 @@
+"""Walks the statements of device code; expressions are evaluated by Python itself, on traced values."""
+
+from __future__ import annotations
+
+import ast
+import builtins
+import operator
+from collections.abc import Callable, Sequence
+from typing import Any, NoReturn
+
+import torch
+from xdsl.dialects import arith
+from xdsl.ir import SSAValue
+
+from .. import exc
+from .. import language as hl
+from ..language.tiles import Tile
+from .control_flow import ControlFlow, Loop
+from .environment import Environment
+from .implementations import loop_range
+from .modes import setitem
+from .source import CHOOSE, LAZY_AND, LAZY_OR, NOT, expression_code, node_location, statement_code
+from .symbolic import BoolNode
+from .tensors import DeviceTensor
+from .tracer import Tracer
+
+_AUGMENTED: dict[type[ast.operator], Callable[[Any, Any], Any]] = {
+    ast.Add: operator.iadd, ast.Sub: operator.isub, ast.Mult: operator.imul, ast.Div: operator.itruediv,
+    ast.FloorDiv: operator.ifloordiv, ast.Mod: operator.imod, ast.Pow: operator.ipow, ast.MatMult: operator.imatmul,
+    ast.BitAnd: operator.iand, ast.BitOr: operator.ior, ast.BitXor: operator.ixor, ast.LShift: operator.ilshift,
+    ast.RShift: operator.irshift,
+}  # fmt: skip
+_HINTS = {
+    ast.Try: "device code has no exceptions",
+    ast.With: "context managers belong into host code",
+    ast.Break: "use a condition, or a while loop",
+    ast.Continue: "use an if statement",
+    ast.Raise: "use assert for static facts, or check on the host",
+}
+LOOP_FUNCTIONS = (hl.tile, hl.grid)
+
+
+def assigned_names(statements: Sequence[ast.stmt]) -> set[str]:
+    """The names that statements bind."""
+    return {
+        node.id
+        for statement in statements
+        for node in ast.walk(statement)
+        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)
+    }
+
+
+class DeviceWalker:
+    """Device code: one method per kind of statement."""
+
+    def __init__(self, tracer: Tracer, environment: Environment, host_names: set[str], read_later: set[str]):
+        self.tracer = tracer
+        self.environment = environment
+        self.control = ControlFlow(tracer, environment)
+        self.file = tracer.source.file
+        self.host_names = host_names & read_later
+        self.results = 0
+        environment.names.update(
+            {
+                LAZY_AND: lambda *parts: self._logic("and", parts), LAZY_OR: lambda *parts: self._logic("or", parts),
+                NOT: self._not, CHOOSE: self._choose, "min": self._minimum, "max": self._maximum,
+            }
+        )  # fmt: skip
+
+    # Statements
+
+    def walk(self, statements: Sequence[ast.stmt]) -> None:
+        """Walk statements in order."""
+        for statement in statements:
+            self.tracer.builder.at(node_location(statement, self.file))
+            method = getattr(self, f"visit_{type(statement).__name__}", None)
+            if method is None:
+                self._unsupported(statement)
+            method(statement)
+
+    def _unsupported(self, node: ast.AST) -> NoReturn:
+        name = type(node).__name__.lower()
+        raise exc.StatementNotSupported(
+            f"a {name!r} statement is not supported in device code",
+            hint=_HINTS.get(type(node)), location=node_location(node, self.file),
+        )  # fmt: skip
+
+    def evaluate(self, node: ast.expr) -> Any:
+        """The value of an expression."""
+        return eval(expression_code(node, self.file, device=True), self.environment.names)
+
+    def visit_Expr(self, node: ast.Expr) -> None:
+        if isinstance(node.value, ast.Constant):
+            return
+        value = self.evaluate(node.value)
+        if isinstance(value, Loop):
+            self._loop_outside_for(node)
+
+    def _loop_outside_for(self, node: ast.AST) -> NoReturn:
+        raise exc.LoopFunctionNotInFor(
+            "hl.tile and hl.grid only mean something in a for statement", location=node_location(node, self.file)
+        )
+
+    def visit_Pass(self, node: ast.Pass) -> None:
+        pass
+
+    def visit_Assert(self, node: ast.Assert) -> None:
+        truth = self.control.truth(self.evaluate(node.test))
+        if truth is False:
+            message = "" if node.msg is None else str(self.evaluate(node.msg))
+            raise AssertionError(message)
+        if truth is not True:
+            raise exc.StatementNotSupported(
+                "an assert in device code checks static facts, this one is known at run time only",
+                location=node_location(node, self.file),
+            )
+
+    def visit_Assign(self, node: ast.Assign) -> None:
+        if len(node.targets) > 1:
+            raise exc.AssignmentMultipleTargets(
+                "device code assigns one target at a time", location=node_location(node, self.file)
+            )
+        value = self.evaluate(node.value)
+        if isinstance(value, Loop):
+            self._loop_outside_for(node.value)
+        self.assign(node.targets[0], value)
+
+    def visit_AnnAssign(self, node: ast.AnnAssign) -> None:
+        if node.value is not None:
+            self.assign(node.target, self.evaluate(node.value))
+
+    def visit_AugAssign(self, node: ast.AugAssign) -> None:
+        apply = _AUGMENTED[type(node.op)]
+        if isinstance(node.target, ast.Subscript):
+            container, index = self.evaluate(node.target.value), self.evaluate(node.target.slice)
+            old = container[index]
+            self.set_item(node.target, container, index, apply(old, self.evaluate(node.value)))
+            return
+        old = self.evaluate(node.target)
+        self._warn_accumulation(node, old)
+        self.assign(node.target, apply(old, self.evaluate(node.value)))
+
+    def _warn_accumulation(self, node: ast.AugAssign, old: Any) -> None:
+        product = isinstance(node.op, ast.Add) and isinstance(node.value, ast.BinOp)
+        if product and isinstance(node.value.op, ast.MatMult) and isinstance(old, DeviceTensor):  # type: ignore[attr-defined]
+            place = node_location(node, self.file)
+            self.tracer.warn(
+                exc.TiledKMatmulAccumulationWarning(
+                    "`acc += a @ b` rounds the product to the operands' dtype in every step",
+                    hint="acc = torch.addmm(acc, a, b) accumulates in float32", location=place,
+                )
+            )  # fmt: skip
+
+    def visit_Delete(self, node: ast.Delete) -> None:
+        for target in node.targets:
+            if not isinstance(target, ast.Name):
+                self._unsupported(node)
+            self.environment.names.pop(target.id, None)  # type: ignore[attr-defined]
+
+    def visit_Return(self, node: ast.Return) -> None:
+        raise exc.NotAllowedOnDevice(
+            "device code cannot return", hint="return after the loop", location=node_location(node, self.file)
+        )
+
+    def visit_Global(self, node: ast.Global) -> None:
+        raise exc.GlobalMutation("device code cannot assign globals", location=node_location(node, self.file))
+
+    def visit_Nonlocal(self, node: ast.Nonlocal) -> None:
+        raise exc.ClosureMutation(
+            "device code cannot assign variables of an enclosing function", location=node_location(node, self.file)
+        )
+
+    def visit_FunctionDef(self, node: ast.FunctionDef) -> None:
+        exec(statement_code(node, self.file), self.environment.names)
+        self.environment.local.add(node.name)
+
+    # Targets
+
+    def assign(self, target: ast.expr, value: Any) -> None:
+        """Bind a target."""
+        if isinstance(target, ast.Name):
+            self._assign_name(target, value)
+        elif isinstance(target, ast.Tuple | ast.List):
+            self._unpack(target, value)
+        elif isinstance(target, ast.Subscript):
+            self.set_item(target, self.evaluate(target.value), self.evaluate(target.slice), value)
+        elif isinstance(target, ast.Starred):
+            raise exc.StarredArgsNotSupportedOnDevice(
+                "a starred target is not supported in device code", location=node_location(target, self.file)
+            )
+        else:
+            raise exc.InvalidAssignment(
+                "device code can assign variables and subscripts", location=node_location(target, self.file)
+            )
+
+    def _assign_name(self, target: ast.Name, value: Any) -> None:
+        if target.id in self.host_names:
+            raise exc.CannotModifyHostVariableOnDevice(
+                f"device code assigns {target.id!r}, which host code reads after the loop",
+                hint="store into a host tensor instead", location=node_location(target, self.file),
+            )  # fmt: skip
+        ssa = value.ssa if isinstance(value, DeviceTensor | Tile) else None
+        if isinstance(ssa, SSAValue) and ssa.name_hint is None:
+            ssa.name_hint = target.id
+        self.environment.names[target.id] = value
+        self.environment.local.add(target.id)
+
+    def _unpack(self, target: ast.Tuple | ast.List, value: Any) -> None:
+        place = node_location(target, self.file)
+        if any(isinstance(element, ast.Starred) for element in target.elts):
+            raise exc.StarredArgsNotSupportedOnDevice("a starred target is not supported in device code", location=place)
+        if isinstance(value, Tile):
+            raise exc.FailedToUnpackTile(
+                "a loop over one size yields one tile, which cannot be unpacked",
+                hint="loop over a sequence of sizes: hl.tile([m, n])", location=place,
+            )  # fmt: skip
+        if isinstance(value, torch.SymInt | int | float):
+            raise exc.InvalidAssignment(f"a {type(value).__name__} cannot be unpacked", location=place)
+        values = list(value)
+        if len(values) != len(target.elts):
+            raise exc.InvalidAssignment(f"{len(values)} values for {len(target.elts)} targets", location=place)
+        for element, part in zip(target.elts, values, strict=True):
+            self.assign(element, part)
+
+    def set_item(self, node: ast.Subscript, container: Any, index: Any, value: Any) -> None:
+        """`container[index] = value`."""
+        self.tracer.builder.at(node_location(node, self.file))
+        try:
+            if isinstance(container, torch.Tensor):
+                setitem(self.tracer, container, index, value)
+            elif isinstance(container, list | dict):
+                container[index] = value
+            else:
+                raise exc.NonTensorSubscriptAssign(f"a {type(container).__name__} has no items to assign")
+        except exc.Base as error:
+            error.location = error.location or node_location(node, self.file)
+            raise
+
+    # Control flow
+
+    def visit_If(self, node: ast.If) -> None:
+        truth = self.control.truth(self.evaluate(node.test))
+        self.tracer.builder.at(node_location(node.test, self.file))
+        if isinstance(truth, bool):
+            self.walk(node.body if truth else node.orelse)
+        else:
+            self.control.branch(truth, lambda: self.walk(node.body), lambda: self.walk(node.orelse))
+
+    def visit_While(self, node: ast.While) -> None:
+        if node.orelse:
+            raise exc.StatementNotSupported(
+                "`while … else` is not supported in device code", location=node_location(node, self.file)
+            )
+        self.control.while_loop(
+            assigned_names(node.body),
+            lambda: self.control.truth(self.evaluate(node.test)),
+            lambda: self.walk(node.body),
+        )
+
+    def visit_For(self, node: ast.For) -> None:
+        if node.orelse:
+            raise exc.DeviceLoopElseBlock("a loop in device code has no else", location=node_location(node, self.file))
+        iterable = self.iterable(node.iter)
+        if isinstance(iterable, Loop):
+            names = assigned_names([node])
+            self.tracer.builder.at(node_location(node, self.file))
+            self.control.inner(iterable, names, lambda index: self._loop_body(node, index))
+            for name in names - self._known:
+                self.environment.names.pop(name, None)
+            return
+        for value in iterable:
+            self.assign(node.target, value)
+            self.walk(node.body)
+
+    @property
+    def _known(self) -> set[str]:
+        """Names that hold something known outside of the loop that just ended."""
+        return {name for name in self.environment.local if name in self.environment.names}
+
+    def _loop_body(self, node: ast.For, index: Any) -> None:
+        self.assign(node.target, index)
+        self.walk(node.body)
+
+    def iterable(self, node: ast.expr) -> Any:
+        """What a `for` statement iterates over: a device loop, or Python values to unroll over."""
+        if isinstance(node, ast.Call) and self.evaluate(node.func) is range and not node.keywords:
+            self.tracer.builder.at(node_location(node, self.file))
+            return loop_range(self.tracer, *map(self.evaluate, node.args))
+        value = self.evaluate(node)
+        if isinstance(value, Loop | range | list | tuple | zip | enumerate | reversed):
+            return value
+        if isinstance(value, torch.Tensor | dict | str | torch.SymInt) or not hasattr(value, "__iter__"):
+            raise exc.InvalidDeviceForLoop(
+                f"device code cannot loop over a {type(value).__name__}",
+                hint="loop over hl.tile, hl.grid, range, hl.static_range, or a tuple", location=node_location(node, self.file),
+            )  # fmt: skip
+        return list(value)
+
+    # Logic of expressions
+
+    def _logic(self, name: str, parts: Sequence[Callable[[], Any]]) -> Any:
+        """`and` / `or`: as Python's while truths are known; run-time truths are all evaluated and combined."""
+        stop = name == "or"
+        result: SSAValue | None = None
+        value: Any = None
+        for part in parts:
+            value = part()
+            truth = self.control.truth(value)
+            if truth is stop:
+                return value if result is None else stop
+            if not isinstance(truth, bool):
+                op = arith.AndIOp if name == "and" else arith.OrIOp
+                result = truth if result is None else self.tracer.builder.emit(op(result, truth))
+        return value if result is None else torch.SymBool(BoolNode(self.tracer, result))
+
+    def _not(self, value: Any) -> Any:
+        truth = self.control.truth(value)
+        if isinstance(truth, bool):
+            return not truth
+        return torch.SymBool(BoolNode(self.tracer, truth).sym_not())
+
+    def _choose(self, test: Any, then: Callable[[], Any], otherwise: Callable[[], Any]) -> Any:
+        """A conditional expression."""
+        truth = self.control.truth(test)
+        if isinstance(truth, bool):
+            return then() if truth else otherwise()
+        name = f"__result_{self.results}"
+        self.results += 1
+        names, local = self.environment.names, self.environment.local
+
+        def arm(value: Callable[[], Any]) -> Callable[[], None]:
+            def run() -> None:
+                names[name] = value()
+                local.add(name)
+
+            return run
+
+        self.control.branch(truth, arm(then), arm(otherwise))
+        local.discard(name)
+        return names.pop(name)
+
+    def _minimum(self, *args: Any, **kwargs: Any) -> Any:
+        return self._extremum(builtins.min, torch.sym_min, torch.minimum, args, kwargs)
+
+    def _maximum(self, *args: Any, **kwargs: Any) -> Any:
+        return self._extremum(builtins.max, torch.sym_max, torch.maximum, args, kwargs)
+
+    def _extremum(self, plain: Any, symbolic: Any, tensor: Any, args: Any, kwargs: Any) -> Any:
+        """Python's `min` and `max`, also of run-time scalars."""
+        values = list(args[0]) if len(args) == 1 and not isinstance(args[0], torch.Tensor) else list(args)
+        if kwargs or not any(isinstance(v, torch.Tensor | torch.SymInt | torch.SymFloat) for v in values):
+            return plain(*args, **kwargs)
+        result = values[0]
+        for value in values[1:]:
+            if isinstance(result, torch.Tensor) or isinstance(value, torch.Tensor):
+                low = plain is builtins.min
+                condition = result < value if low else result > value
+                result = torch.where(condition, result, value)
+            else:
+                result = symbolic(result, value)
+        return result

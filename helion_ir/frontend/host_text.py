@@ -1,0 +1,216 @@
+"""The host function as text: the user's own, with the device loops replaced by `__launch__()`.
+
+The text runs where only `torch` and `triton` are imported and `__launch__` is handled: what the function uses of
+its module comes along, as imports, assignments and functions. Names of block symbols (`b0`) stand for registered
+block sizes; the launch defines them.
+"""
+
+from __future__ import annotations
+
+import ast
+import builtins
+import copy
+import inspect
+import linecache
+import os
+import textwrap
+import types
+from collections.abc import Callable, Collection, Mapping
+from typing import Any
+
+import torch
+import triton
+
+from .. import language as hl
+from .host_walker import resolve
+from .source import FunctionSource
+
+LAUNCH = "__launch__"
+_ANNOTATIONS = frozenset(("torch", "int", "float", "bool", "str", "None", "tuple", "list", "dict", "object"))
+_CONSTANTS = (int, float, bool, str, bytes, type(None))
+_REPLACED: dict[Any, str] = {hl.cdiv: "cdiv", hl.next_power_of_2: "next_power_of_2"}
+
+
+class _HostRewriter(ast.NodeTransformer):
+    """Device loops become a launch; functions of the language become plain Python."""
+
+    def __init__(self, names: Mapping[str, Any], launches: Collection[ast.For], registrations: Mapping[Any, str]):
+        self.names = names
+        self.launches = {(n.lineno, n.col_offset): i for i, n in enumerate(launches)}
+        self.registrations = registrations
+        self.loops = (hl.tile, hl.grid)
+
+    def visit_For(self, node: ast.For) -> Any:
+        number = self.launches.get((node.lineno, node.col_offset))
+        if number == 0:
+            return ast.copy_location(ast.Expr(ast.Call(ast.Name(LAUNCH, ast.Load()), [], [])), node)
+        if number is not None:
+            return None
+        if isinstance(node.iter, ast.Call) and resolve(node.iter.func, self.names) in self.loops:
+            error = ast.parse("raise RuntimeError('this branch was not compiled')").body[0]
+            return ast.copy_location(error, node)
+        return self.generic_visit(node)
+
+    def visit_If(self, node: ast.If) -> Any:
+        result = self.generic_visit(node)
+        assert isinstance(result, ast.If)
+        result.body = result.body or [ast.Pass()]
+        return result
+
+    def visit_Call(self, node: ast.Call) -> Any:
+        self.generic_visit(node)
+        function = resolve(node.func, self.names)
+        try:
+            name = _REPLACED.get(function)
+        except TypeError:
+            return node
+        if name is not None:
+            node.func = ast.copy_location(ast.Attribute(ast.Name("triton", ast.Load()), name, ast.Load()), node)
+        elif function is hl.specialize or function is hl.constexpr:
+            return node.args[0]
+        elif function is hl.register_block_size:
+            block = self.registrations.get((node.lineno, node.col_offset + 1))
+            return node if block is None else ast.copy_location(ast.Name(block, ast.Load()), node)
+        return node
+
+    def visit_AnnAssign(self, node: ast.AnnAssign) -> Any:
+        self.generic_visit(node)
+        if _plain_annotation(node.annotation):
+            return node
+        if node.value is None:
+            return ast.copy_location(ast.Pass(), node)
+        return ast.copy_location(ast.Assign([node.target], node.value), node)
+
+
+def _plain_annotation(node: ast.expr | None) -> bool:
+    if node is None or (isinstance(node, ast.Constant) and isinstance(node.value, str)):
+        return False
+    return all(n.id in _ANNOTATIONS for n in ast.walk(node) if isinstance(n, ast.Name))
+
+
+def _signature(args: ast.arguments) -> ast.arguments:
+    """The parameters, without annotations and defaults that need the user's module."""
+    args = copy.deepcopy(args)
+    for arg in (*args.posonlyargs, *args.args, *args.kwonlyargs, args.vararg, args.kwarg):
+        if arg is not None and not _plain_annotation(arg.annotation):
+            arg.annotation = None
+    args.defaults = [_default(d) for d in args.defaults]
+    args.kw_defaults = [d if d is None else _default(d) for d in args.kw_defaults]
+    return args
+
+
+def _default(node: ast.expr) -> ast.expr:
+    simple = all(
+        not isinstance(n, ast.Name | ast.Call) or (isinstance(n, ast.Name) and n.id == "torch") for n in ast.walk(node)
+    )
+    return node if simple or isinstance(node, ast.Lambda) else ast.Constant(None)
+
+
+def host_text(
+    source: FunctionSource,
+    names: Mapping[str, Any],
+    launches: Collection[ast.For],
+    registrations: Mapping[Any, str],
+    expressions: Collection[str],
+    keep: Mapping[str, str],
+) -> tuple[str, tuple[str, ...]]:
+    """The text, and the free names in it that the caller must bind (tensors of the user's module).
+
+    `names` are the globals and closure of the function; `expressions` are host expressions that the launch
+    evaluates; `keep` maps parameters that the function rebinds to the names under which the launch finds them.
+    """
+    rewriter = _HostRewriter(names, launches, registrations)
+    tree = source.tree
+    body = [
+        statement
+        for original in tree.body
+        if not _is_docstring(original) and (statement := rewriter.visit(copy.deepcopy(original))) is not None
+    ]
+    lines = [f"{alias} = {name}" for name, alias in keep.items()]
+    for statement in body:
+        ast.fix_missing_locations(statement)
+        lines += [_comment(source.file, statement), ast.unparse(statement)]
+    result = ast.unparse(tree.returns) if tree.returns is not None and _plain_annotation(tree.returns) else None
+    head = f"def {tree.name}({ast.unparse(_signature(tree.args))}){f' -> {result}' if result else ''}:"
+    text = head + "\n" + textwrap.indent("\n".join(lines) or "pass", "    ") + "\n"
+    module = ast.parse(text + "\n".join(expressions))
+    prelude, missing = _prelude(_free_names(module) - {tree.name, LAUNCH, *registrations.values()}, names)
+    return prelude + text, missing
+
+
+def _is_docstring(node: ast.stmt) -> bool:
+    return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
+
+
+def _comment(file: str, node: ast.stmt) -> str:
+    line = linecache.getline(file, node.lineno).strip()
+    return f"# src[{os.path.basename(file)}:{node.lineno}]: {line}"
+
+
+def _free_names(module: ast.Module) -> set[str]:
+    """Names that are read and never bound in the function."""
+    read: set[str] = set()
+    bound: set[str] = set()
+    for node in ast.walk(module):
+        if isinstance(node, ast.Name):
+            (read if isinstance(node.ctx, ast.Load) else bound).add(node.id)
+        elif isinstance(node, ast.arg):
+            bound.add(node.arg)
+        elif isinstance(node, ast.FunctionDef | ast.ClassDef):
+            bound.add(node.name)
+        elif isinstance(node, ast.alias):
+            bound.add((node.asname or node.name).split(".")[0])
+        elif isinstance(node, ast.ExceptHandler) and node.name:
+            bound.add(node.name)
+    return {name for name in read - bound if not hasattr(builtins, name)}
+
+
+def _prelude(wanted: set[str], names: Mapping[str, Any]) -> tuple[str, tuple[str, ...]]:
+    """Definitions of free names: imports, constants, functions (and what those need in turn)."""
+    imports: list[str] = []
+    definitions: list[str] = []
+    missing: list[str] = []
+    done: set[str] = set()
+
+    def define(name: str, scope: Mapping[str, Any]) -> None:
+        if name in done:
+            return
+        done.add(name)
+        value = scope.get(name, missing)
+        if isinstance(value, types.ModuleType):
+            if not (value in (torch, triton) and name == value.__name__):
+                imports.append(f"import {value.__name__} as {name}")
+        elif isinstance(value, _CONSTANTS) or isinstance(value, torch.dtype):
+            definitions.append(f"{name} = {value!r}")
+        elif isinstance(value, types.FunctionType | type) and (text := _source_of(value)) is not None:
+            inner = value.__globals__ if isinstance(value, types.FunctionType) else scope
+            for free in sorted(_free_names(ast.parse(text))):
+                define(free, {**inner, **_closure(value)})
+            definitions.append(text if value.__name__ == name else f"{text}\n{name} = {value.__name__}")
+        elif isinstance(value, types.BuiltinFunctionType | type) and hasattr(value, "__module__"):
+            imports.append(f"from {value.__module__} import {value.__name__} as {name}")
+        else:
+            missing.append(name)
+
+    # `torch` and `triton` are always there, and need no line.
+    for name in sorted(wanted - {"torch", "triton"} - set(dir(builtins))):
+        define(name, names)
+    text = "\n".join([*imports, *definitions])
+    return (text + "\n\n\n" if text else ""), tuple(missing)
+
+
+def _closure(value: Callable[..., Any]) -> dict[str, Any]:
+    return dict(inspect.getclosurevars(value).nonlocals) if isinstance(value, types.FunctionType) else {}
+
+
+def _source_of(value: Any) -> str | None:
+    """The source of a function or class, without decorators."""
+    try:
+        tree = ast.parse(textwrap.dedent(inspect.getsource(value))).body[0]
+    except (OSError, TypeError, SyntaxError):
+        return None
+    if not isinstance(tree, ast.FunctionDef | ast.ClassDef):
+        return None
+    if isinstance(tree, ast.FunctionDef):
+        tree.decorator_list = []
+    return ast.unparse(tree)

@@ -1,0 +1,266 @@
+"""PyTorch's two hooks: every function of torch, and every ATen operator, comes by here while a kernel is traced."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Any
+
+import torch
+from torch._decomp import decomposition_table, meta_table
+from torch._inductor.decomposition import select_decomp_table
+from torch.overrides import TorchFunctionMode
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves, tree_map
+
+from .. import exc
+from ..dialects import tile
+from ..dialects.dims import dims_of
+from .lowering import FUNCTIONS, LOWERINGS, Operand, aten, broadcast
+from .memory import load, store, view_value
+from .tensors import CPU, DeviceTensor, HostTensor, TracedTensor
+from .tracer import Tracer, meta_like
+
+_COMPOSITE = torch._C.DispatchKey.CompositeImplicitAutograd
+_HAS_DEVICE = frozenset((torch.Tensor.to, torch.Tensor.cuda, torch.Tensor.cpu))
+_MAX_INPLACE = 8
+
+
+@lru_cache(maxsize=1)
+def decompositions() -> dict[Any, Any]:
+    """Operator → its decomposition, as Inductor uses them."""
+    return select_decomp_table()
+
+
+@lru_cache(maxsize=4096)
+def _composite(func: Any) -> Any:
+    is_composite = torch._C._dispatch_has_kernel_for_dispatch_key(func.name(), _COMPOSITE)
+    return func.decompose if func.namespace == "aten" and is_composite else None
+
+
+class FunctionHook(TorchFunctionMode):
+    """Functions of torch: subscripts with tiles, and what must be seen before PyTorch's own checks."""
+
+    def __init__(self, tracer: Tracer):
+        super().__init__()
+        self.tracer = tracer
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        tracer, kwargs = self.tracer, kwargs or {}
+        if tracer.in_device:
+            tracer.called()
+            if func is torch.Tensor.__getitem__:
+                return getitem(tracer, *args)
+            if func is torch.Tensor.__setitem__:
+                return setitem(tracer, *args)
+            if (lowering := FUNCTIONS.get(func)) is not None:
+                result = lowering(tracer, *args, **kwargs)
+                if result is not NotImplemented:
+                    return result
+        args, kwargs = _without_device(tracer, func, args, kwargs)
+        tracer.internal += 1
+        try:
+            return func(*args, **kwargs)
+        finally:
+            tracer.internal -= 1
+
+
+def _without_device(tracer: Tracer, func: Any, args: Any, kwargs: Any) -> tuple[Any, Any]:
+    """The call on the CPU: the user's device is only reported, never used."""
+    device = kwargs.get("device")
+    if device is not None:
+        kwargs = {**kwargs, "device": CPU}
+    if func in _HAS_DEVICE:
+        named = [a for a in args if isinstance(a, torch.device)]
+        if func is torch.Tensor.to:
+            named += [torch.device(a) for a in args if isinstance(a, str)]
+            args = tuple(CPU if isinstance(a, torch.device | str) else a for a in args)
+        device = named[0] if named else device
+    if device is not None:
+        tracer.named_device = torch.device(device)
+    return args, kwargs
+
+
+def getitem(tracer: Tracer, value: torch.Tensor, index: Any) -> Any:
+    """`value[index]` in device code."""
+    if isinstance(value, DeviceTensor):
+        return view_value(tracer, value, index)
+    return load(tracer, tracer.host_tensor(value), index)
+
+
+def setitem(tracer: Tracer, target: torch.Tensor, index: Any, value: Any) -> None:
+    """`target[index] = value` in device code."""
+    if isinstance(target, DeviceTensor):
+        raise exc.DeviceTensorSubscriptAssignmentNotAllowed(
+            "a device value has no memory to assign into", hint="assign to a host tensor, or use torch.where"
+        )
+    store(tracer, tracer.host_tensor(target), index, value)
+
+
+class DispatchHook(TorchDispatchMode):
+    """ATen operators: on the device they are lowered, on the host they run on meta tensors."""
+
+    def __init__(self, tracer: Tracer):
+        super().__init__()
+        self.tracer = tracer
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        if func.namespace == "prim":
+            return CPU
+        run = self.device_op if self.tracer.in_device else self.host_op
+        return run(func, args, kwargs or {})
+
+    # Device
+
+    def device_op(self, func: Any, args: Any, kwargs: Any) -> Any:
+        """Lower an operator, decomposing it as far as needed."""
+        tracer = self.tracer
+        lowering = LOWERINGS.get(func)
+        if lowering is not None:
+            return lowering(tracer, *args, **kwargs)
+        if func._schema.is_mutable:
+            return self._in_place(func, args, kwargs)
+        if any(isinstance(leaf, HostTensor) for leaf in tree_leaves((args, kwargs))):
+            raise exc.HostTensorDirectUsage(
+                f"a host tensor is used in device code without a subscript (in {func})",
+                hint="load what you need of it: x[tile]",
+            )
+        for decomposition in (decompositions().get(func), _composite(func)):
+            if decomposition is not None:
+                last = tracer.builder.block.last_op
+                tracer.internal += 1
+                try:
+                    with self:
+                        result = decomposition(*args, **kwargs)
+                finally:
+                    tracer.internal -= 1
+                if result is not NotImplemented:
+                    return result
+                self._roll_back(last)
+        if torch.Tag.dynamic_output_shape in func.tags:
+            raise exc.DataDependentOutputShapeNotSupported(f"the shape of the result of {func} depends on data")
+        raise exc.InductorLoweringError(f"no lowering for operator {func}")
+
+    def _roll_back(self, last: Any) -> None:
+        """Erase what a decomposition that gave up emitted after `last`."""
+        block = self.tracer.builder.block
+        while block.last_op is not last:
+            block.erase_op(block.last_op)
+
+    def _in_place(self, func: Any, args: Any, kwargs: Any) -> Any:
+        """An in-place form: the operator itself, then the tensor stands for the new value."""
+        target = args[0] if args else None
+        name = func._schema.name.removeprefix("aten::")
+        if not name.endswith("_") or not isinstance(target, DeviceTensor):
+            if isinstance(target, HostTensor):
+                raise exc.HostTensorDirectUsage(f"device code changes a whole host tensor ({func})")
+            raise exc.InductorLoweringError(f"no lowering for operator {func}")
+        functional = getattr(getattr(aten, name[:-1], None), func._overloadname, None)
+        if functional is None:
+            raise exc.InductorLoweringError(f"no lowering for operator {func}")
+        with self:
+            result = functional(*args, **kwargs)
+        return assign(self.tracer, target, result)
+
+    # Host
+
+    def host_op(self, func: Any, args: Any, kwargs: Any) -> Any:
+        """Run an operator on meta tensors; no data."""
+        tracer = self.tracer
+        if func in (aten._local_scalar_dense.default, aten.equal.default):
+            raise exc.DataDependentOutputShapeNotSupported(
+                "host code reads the data of a tensor", hint="a kernel is traced without data; compute it outside"
+            )
+        outer: dict[int, HostTensor] = {}
+        devices: list[torch.device] = []
+
+        def unwrap(value: Any) -> Any:
+            if isinstance(value, HostTensor):
+                outer[id(value.inner)] = value
+                devices.append(value.user_device)
+                return value.inner
+            if isinstance(value, torch.Tensor):
+                devices.append(value.device)
+                return meta_like(value.shape, value.stride(), value.dtype)
+            return torch.device("meta") if isinstance(value, torch.device) else value
+
+        inner_args, inner_kwargs = tree_map(unwrap, (args, kwargs))
+        named, tracer.named_device = tracer.named_device, None
+        if not devices and "device" in kwargs:
+            inner_kwargs["device"] = torch.device("meta")
+        device = named or (devices[0] if devices else tracer.device)
+        if devices and not func.is_view and func not in _MOVES and not func._schema.is_mutable:
+            tracer.warn(exc.TensorOperationInWrapper(f"{func} in host code is a kernel of its own, not fused into this one"))
+        result = self._run_meta(func, inner_args, inner_kwargs)
+
+        def wrap(value: Any) -> Any:
+            if not isinstance(value, torch.Tensor):
+                return value
+            return outer.get(id(value)) or HostTensor.make(value, device)
+
+        return tree_map(wrap, result)
+
+    @staticmethod
+    def _run_meta(func: Any, args: Any, kwargs: Any) -> Any:
+        symbolic = any(
+            isinstance(leaf, torch.Tensor) and leaf._has_symbolic_sizes_strides for leaf in tree_leaves((args, kwargs))
+        )
+        if symbolic and not func.is_view:
+            for table in (meta_table, decomposition_table):
+                if (implementation := table.get(func)) is not None:
+                    return implementation(*args, **kwargs)
+        return func(*args, **kwargs)
+
+
+_MOVES = frozenset(
+    (
+        aten.clone.default, aten._to_copy.default, aten.detach.default, aten.empty_like.default, aten.zeros_like.default,
+        aten.ones_like.default, aten.full_like.default, aten.new_empty.default, aten.new_zeros.default,
+        aten.new_ones.default, aten.new_full.default, aten.new_empty_strided.default, aten.lift_fresh.default,
+    )
+)  # fmt: skip
+"""Host operators that allocate or copy only."""
+
+
+def assign(tracer: Tracer, target: DeviceTensor, value: Any) -> DeviceTensor:
+    """`target` stands for `value` from here on, in its own dtype and shape."""
+    if target.is_view:
+        raise exc.NotAllowedOnDevice(
+            "an in-place operation on a view of a device value", hint="assign the result to a variable instead"
+        )
+    if isinstance(value, DeviceTensor):
+        if not torch.can_cast(value.dtype, target.dtype):
+            raise exc.TorchOpTracingError(f"result type {value.dtype} can't be cast to {target.dtype} in place")
+        converted = Operand(tracer.builder.convert(value.ssa, value.dtype, target.dtype), value.tiles)
+    else:
+        raise exc.TorchOpTracingError("an in-place operation needs a tensor")
+    dims = dims_of(target.ssa)
+    if dims_of(converted.ssa) != dims:
+        blank = Operand(tracer.builder.splat(tracer.builder.constant(0, _element(converted)), dims), target.tiles)
+        values, _, _ = broadcast(tracer, [blank, converted])
+        if dims_of(values[1]) != dims:
+            raise exc.ShapeMismatch(f"a value of {list(dims_of(converted.ssa))} does not fit into {list(dims)} in place")
+        converted.ssa = values[1]
+    target.ssa = converted.ssa
+    target.reduced = target.reduced or getattr(value, "reduced", False)
+    return target
+
+
+def _element(value: Operand) -> Any:
+    return tile.element_of(value.ssa)
+
+
+def _fill(tracer: Tracer, target: DeviceTensor, value: Any) -> DeviceTensor:
+    filled = LOWERINGS[aten.full_like.default](tracer, target, value)
+    return assign(tracer, target, filled)
+
+
+LOWERINGS[aten.fill_.Scalar] = LOWERINGS[aten.fill_.Tensor] = _fill
+LOWERINGS[aten.zero_.default] = lambda tracer, target: _fill(tracer, target, 0)
+LOWERINGS[aten.copy_.default] = lambda tracer, target, value, non_blocking=False: assign(
+    tracer, target, LOWERINGS[torch.ops.prims.convert_element_type.default](tracer, value, target.dtype)
+)
+
+
+def hook_tensors(hook: DispatchHook | None) -> None:
+    """Operators on traced tensors outside of the modes (inside of a lowering) go to `hook`."""
+    TracedTensor.hook = hook

@@ -1,0 +1,99 @@
+"""Tensors that stand for the user's while a kernel is traced; no data behind any of them.
+
+They live on the CPU for PyTorch's C++ (which would initialize another device) and report the user's device to
+Python. Sizes may be `SymInt`s with the nodes of `symbolic`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+import torch
+from xdsl.ir import SSAValue
+
+from .. import exc
+
+CPU = torch.device("cpu")
+
+
+class TracedTensor(torch.Tensor):
+    """What host and device tensors share."""
+
+    user_device: torch.device
+    hook: ClassVar[Any] = None  # the trace's DispatchHook: sees operators that a lowering calls
+
+    __torch_function__ = torch._C._disabled_torch_function_impl  # type: ignore[assignment]
+
+    @property
+    def device(self) -> torch.device:  # type: ignore[override]
+        return self.user_device
+
+    @property
+    def is_cuda(self) -> bool:  # type: ignore[override]
+        return self.user_device.type == "cuda"
+
+    @classmethod
+    def __torch_dispatch__(cls, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        if func.namespace == "prim":
+            return CPU
+        if TracedTensor.hook is not None:
+            return TracedTensor.hook.__torch_dispatch__(func, types, args, kwargs)
+        raise exc.NotInsideKernel(f"{func} on a tensor of a kernel that is not being traced any more")
+
+    def __repr__(self, **_: object) -> str:  # type: ignore[override]
+        return f"{type(self).__name__}({[str(size) for size in self.shape]}, {self.dtype})"
+
+
+class HostTensor(TracedTensor):
+    """A tensor of the host function; `inner` is the meta tensor that computes its shape."""
+
+    inner: torch.Tensor
+
+    @staticmethod
+    def make(inner: torch.Tensor, device: torch.device) -> HostTensor:
+        result = torch.Tensor._make_wrapper_subclass(
+            HostTensor, inner.size(), strides=inner.stride(), storage_offset=0, dtype=inner.dtype, device=CPU,
+            storage_size=0,
+        )  # fmt: skip
+        assert isinstance(result, HostTensor)
+        result.inner = inner
+        result.user_device = device
+        return result
+
+
+_STRIDES = [tuple(1 << (4 * (rank - 1 - i)) for i in range(rank)) for rank in range(16)]
+
+
+class DeviceTensor(TracedTensor):
+    """A value of the kernel: `ssa` computes it.
+
+    `tiles` has for each axis the tile that says which of its lanes are valid, or None where that is the whole dim.
+    `reduced` marks values that a reduction took an axis from: they never align by tile identity. `is_view`
+    marks results that share memory with another tensor in PyTorch.
+    """
+
+    ssa: SSAValue
+    tiles: tuple[SSAValue | None, ...]
+    reduced: bool
+    is_view: bool
+
+    @staticmethod
+    def make(
+        ssa: SSAValue,
+        sizes: Sequence[int | torch.SymInt],
+        dtype: torch.dtype,
+        device: torch.device,
+        tiles: tuple[SSAValue | None, ...],
+        reduced: bool = False,
+    ) -> DeviceTensor:
+        result = torch.Tensor._make_wrapper_subclass(
+            DeviceTensor, sizes, strides=_STRIDES[len(sizes)], dtype=dtype, device=CPU, storage_size=0
+        )
+        assert isinstance(result, DeviceTensor)
+        result.ssa = ssa
+        result.tiles = tiles
+        result.reduced = reduced
+        result.is_view = False
+        result.user_device = device
+        return result

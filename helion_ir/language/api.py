@@ -1,0 +1,60 @@
+"""How functions of the language reach the compiler: a signature here, an implementation registered by the frontend."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Any, Protocol, TypeVar
+
+from .. import exc
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+class Tracer(Protocol):
+    """What the language must know of whoever traces a kernel."""
+
+    in_device: bool
+
+    def called(self) -> None:
+        """Note the place of the call, for what it emits."""
+        ...
+
+
+ACTIVE: list[Tracer] = []
+"""The kernel being traced, innermost last."""
+
+_IMPLEMENTATIONS: dict[Callable[..., Any], Callable[..., Any]] = {}
+
+
+def api(*, host: bool = False) -> Callable[[F], F]:
+    """Make a signature a function of the language; `host` says whether host code may call it too."""
+
+    def decorate(signature: F) -> F:
+        @functools.wraps(signature)
+        def call(*args: Any, **kwargs: Any) -> Any:
+            if not ACTIVE:
+                raise exc.NotInsideKernel(
+                    f"hl.{signature.__name__} is called outside of a kernel", hint="decorate the function with @kernel()"
+                )
+            tracer = ACTIVE[-1]
+            if not tracer.in_device and not host:
+                raise exc.DeviceAPIOnHost(
+                    f"hl.{signature.__name__} is called in host code", hint="use it inside an hl.tile or hl.grid loop"
+                )
+            tracer.called()
+            return _IMPLEMENTATIONS[call](tracer, *args, **kwargs)
+
+        return call  # type: ignore[return-value]
+
+    return decorate
+
+
+def implement(function: Callable[..., Any]) -> Callable[[F], F]:
+    """Register how the frontend does `function`: a callable that takes the tracer and then the arguments."""
+
+    def decorate(implementation: F) -> F:
+        _IMPLEMENTATIONS[function] = implementation
+        return implementation
+
+    return decorate

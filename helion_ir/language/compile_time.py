@@ -1,0 +1,46 @@
+"""What is settled at compile time."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .api import api
+
+
+@api(host=True)
+def register_block_size(min_or_max: Any, max: Any = None) -> Any:
+    """A tuned block size between `min_or_max` (1 when it is alone, and then the maximum) and `max`."""
+
+
+@api(host=True)
+def specialize(value: Any) -> Any:
+    """Make a size or stride, or a tuple of them, a constant of the specialization; returns it."""
+
+
+class constexpr:  # noqa: N801 - used like a type annotation
+    """An annotation: the argument's value is a constant of the specialization. `constexpr(v)` wraps a value."""
+
+    def __init__(self, value: Any):
+        self.value = value
+
+    def __class_getitem__(cls, _: Any) -> type[constexpr]:
+        return cls
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, constexpr) and self.value == other.value
+
+    def __hash__(self) -> int:
+        return hash((constexpr, self.value))
+
+    def __repr__(self) -> str:
+        return f"constexpr({self.value!r})"
+
+
+def cdiv(a: Any, b: Any) -> Any:
+    """`a / b`, rounded up; for ints on the host and on the device."""
+    return (a + b - 1) // b
+
+
+def next_power_of_2(n: int) -> int:
+    """The smallest power of two that is at least `n`."""
+    return 1 << max(0, int(n) - 1).bit_length()

@@ -1,0 +1,26 @@
+"""Loops. Each function stands in the `for` statement that it gives a meaning to."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .api import api
+
+
+@api(host=True)
+def tile(begin_or_end: Any, end: Any = None, /, block_size: Any = None) -> Any:
+    """Loop over tiles of a size, or of a sequence of sizes (then over tuples of tiles).
+
+    `block_size` is None (tuned), an int, a registered block size, or a sequence of those. Bounds may be run-time
+    scalars in inner loops. The outermost loop is the grid.
+    """
+
+
+@api(host=True)
+def grid(begin_or_end: Any, end: Any = None, /, step: Any = None) -> Any:
+    """Loop over scalar indices; over tuples of them for a sequence of sizes."""
+
+
+@api(host=True)
+def static_range(begin_or_end: int, end: int | None = None, /, step: int = 1) -> Any:
+    """Loop over Python ints, unrolled while tracing."""

@@ -1,0 +1,70 @@
+"""Making and combining device values."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+
+from .api import api
+
+
+@api()
+def zeros(shape: Sequence[Any], dtype: torch.dtype = torch.float32) -> torch.Tensor:
+    """A device tensor of zeros; sizes are tiles, block sizes, or constants."""
+    raise NotImplementedError
+
+
+@api()
+def full(shape: Sequence[Any], value: Any, dtype: torch.dtype = torch.float32) -> torch.Tensor:
+    """A device tensor with `value` (a number or a device scalar) in every lane."""
+    raise NotImplementedError
+
+
+@api()
+def arange(*bounds: Any, step: int = 1, dtype: torch.dtype | None = None) -> torch.Tensor:
+    """`begin, begin + step, …` below `end`, 1-D; of the index dtype unless `dtype` says otherwise."""
+    raise NotImplementedError
+
+
+@api()
+def dot(
+    a: torch.Tensor, b: torch.Tensor, acc: torch.Tensor | None = None, out_dtype: torch.dtype | None = None
+) -> torch.Tensor:
+    """`acc + a @ b`, 2-D or with one batch dimension.
+
+    The result has the dtype of `acc`, else `out_dtype`, else float32 for floats of 32 bits or fewer, float64 for
+    float64 and int32 for int8.
+    """
+    raise NotImplementedError
+
+
+@api()
+def cumsum(x: torch.Tensor, dim: int, reverse: bool = False) -> torch.Tensor:
+    """Inclusive prefix sums along `dim`, from its end when `reverse`."""
+    raise NotImplementedError
+
+
+@api()
+def cumprod(x: torch.Tensor, dim: int, reverse: bool = False) -> torch.Tensor:
+    """Inclusive prefix products along `dim`, from its end when `reverse`."""
+    raise NotImplementedError
+
+
+@api()
+def split(x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """The two halves of a tensor whose last dimension has size two."""
+    raise NotImplementedError
+
+
+@api()
+def join(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
+    """Two tensors along a new last dimension."""
+    raise NotImplementedError
+
+
+@api()
+def subscript(value: torch.Tensor, index: Any) -> torch.Tensor:
+    """Keep (`:`) or add (`None`) dimensions of a device value."""
+    raise NotImplementedError
