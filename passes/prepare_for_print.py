@@ -49,13 +49,13 @@ def rotate_while(loop: scf.WhileOp) -> None:
     first: dict[SSAValue, SSAValue] = dict(zip(loop.before_region.block.args, loop.arguments, strict=True))
     for op in list(loop.before_region.block.ops)[:-1]:
         Rewriter.insert_op(_clone(op, first), InsertPoint.before(loop))
-    inits = [first.get(value, value) for value in (*condition.arguments, condition.condition)]
+    inits = [first.get(value, value) for value in (*condition.args, condition.condition)]
     yields = loop.after_region.block.last_op
     assert isinstance(yields, scf.YieldOp)
     again: dict[SSAValue, SSAValue] = dict(zip(loop.before_region.block.args, yields.operands, strict=True))
     for op in list(loop.before_region.block.ops)[:-1]:
         Rewriter.insert_op(_clone(op, again), InsertPoint.before(yields))
-    next_values = [again.get(value, value) for value in (*condition.arguments, condition.condition)]
+    next_values = [again.get(value, value) for value in (*condition.args, condition.condition)]
     types = [value.type for value in inits]
     before = Block(arg_types=types)
     test = scf.ConditionOp(before.args[-1], *before.args)
@@ -91,7 +91,7 @@ def is_rotated(loop: scf.WhileOp) -> bool:
     condition = block.last_op
     if not isinstance(condition, scf.ConditionOp):
         raise PassFailedException("prepare-for-print: the first region of scf.while must end in scf.condition")
-    if tuple(condition.arguments) != tuple(block.args):
+    if tuple(condition.args) != tuple(block.args):
         return False
     return all(_is_part_of_an_expression(op, block) for op in block.ops if op is not condition)
 
@@ -288,7 +288,7 @@ class PrepareForPrintPass(ModulePass):
 def prepare(func: tl.FuncOp) -> None:
     """Prepare one function's body; its grid is one expression and needs nothing."""
     body = func.body.block
-    for op in [op for op in body.walk() if isinstance(op, scf.WhileOp)]:
+    for op in [op for op in body.walk(reverse=True, region_first=True) if isinstance(op, scf.WhileOp)]:
         if not is_rotated(op):
             rotate_while(op)
     for op in list(body.walk()):
