@@ -138,7 +138,7 @@ def _pass_name(file: str) -> str:
 def _register_own() -> None:
     """Our passes by file name: file `a_b.py` = pass `a-b` = class `ABPass`."""
     files = (
-        "number_sites", "tile_canonicalize", "cse_sites", "elide_precision_casts", "check_races",
+        "number_sites", "tile_canonicalize", "cse_sites", "elide_precision_casts",
         "assign_block_sizes", "reorder_loops", "drop_unit_dims", "roll_reductions", "annotate_ranges",
         "map_program_ids", "assign_indexing", "assign_cache_policy", "resolve_padding", "set_launch_options",
         "convert_tile_to_tl", "prepare_for_print",

@@ -74,14 +74,14 @@ class AssignBlockSizesPass(SchedulePass):
     def apply(self, ctx: Context, op: ModuleOp) -> None:
         wanted = sum(1 for kernel in kernels(op) for _ in free_blocks(kernel))
         if len(self.block_sizes) != wanted:
-            raise PassFailedException(f"{self.name}: expected {wanted} block sizes, got {list(self.block_sizes)}")
+            raise PassFailedException(f"expected {wanted} block sizes, got {list(self.block_sizes)}")
         for kernel, chosen in _per_kernel(op, self.block_sizes):
             for symbol, size in chosen.items():
                 block = kernel.blocks.data[symbol]
                 assert isinstance(block, BlockAttr)
                 high = getattr(block.max, "data", None)
                 if size < max(block.min.data, 1) or (high is not None and size > high):
-                    raise PassFailedException(f"{self.name}: {symbol} = {size} is outside {block}")
+                    raise PassFailedException(f"{symbol} = {size} is outside {block}")
             sizes = {**kernel.block_size_values, **chosen}
             kernel.block_sizes = DictionaryAttr({name: IntAttr(sizes[name]) for name in kernel.blocks.data})
 

@@ -78,6 +78,8 @@ class Emitter:
         """Repeat along axes of dim 1."""
         if dims_of(value) == tuple(dims):
             return value
+        if isinstance(value.owner, ExpandDimsOp) and not dims_of(value.owner.input):
+            value = value.owner.input
         return self.op(BroadcastOp(value, dims), value).result if dims_of(value) else self.splat(value, dims)
 
     def reshape(self, value: SSAValue, dims: Sequence[Dim]) -> SSAValue:
@@ -169,7 +171,7 @@ def rebuild_access(
 def replace(op: Operation, values: Sequence[SSAValue]) -> None:
     """Replace an op by values that stand for its results."""
     for result, value in zip(op.results, values, strict=True):
-        if value.name_hint is None:
-            value.name_hint = result.name_hint
+        if value.first_use is None or value.name_hint is None:  # a value made for this result takes its name
+            value.name_hint = result.name_hint or value.name_hint
         result.replace_all_uses_with(value)
     Rewriter.erase_op(op)

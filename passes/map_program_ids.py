@@ -72,14 +72,12 @@ class MapProgramIdsPass(SchedulePass):
 
     def apply(self, ctx: Context, op: ModuleOp) -> None:
         if self.pid_type not in PID_TYPES:
-            raise PassFailedException(
-                f"{self.name}: unknown pid_type {self.pid_type!r}, expected {', '.join(PID_TYPES)}"
-            )
+            raise PassFailedException(f"unknown pid_type {self.pid_type!r}, expected one of {', '.join(PID_TYPES)}")
         groups = iter(self.l2_groupings)
         for grid in (grid for kernel in kernels(op) for grid in top_grids(kernel)):
             rank = len(grid.begins)
             if self.pid_type == "xyz" and rank > 3:
-                raise PassFailedException(f"{self.name}: xyz takes up to 3 dimensions, this grid has {rank}")
+                raise PassFailedException(f"xyz takes up to 3 dimensions, this grid has {rank}")
             grid.attributes["pid_type"] = StringAttr(self.pid_type)
             grid.attributes["l2_grouping"] = IntAttr(next(groups, 1) if rank > 1 else 1)
             grid.attributes["num_sm_multiplier"] = IntAttr(self.num_sm_multiplier)

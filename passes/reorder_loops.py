@@ -57,9 +57,7 @@ def order_sites(kernel: KernelOp) -> Iterator[GridOp | ForOp]:
 def _order(loop: GridOp | ForOp, option: Option) -> tuple[int, ...]:
     order = decode_permutation(option)
     if sorted(order) != list(range(len(loop.begins))):
-        raise PassFailedException(
-            f"reorder-loops: {option!r} is no order of {len(loop.begins)} dimensions of {loop.name}"
-        )
+        raise PassFailedException(f"{option!r} is no order of {len(loop.begins)} dimensions of {loop.name}")
     return order
 
 

@@ -88,7 +88,7 @@ class RollReductionsPass(SchedulePass):
             pending = list(rolls(kernel))
             dims = list(dict.fromkeys(roll.axis_class.dim for roll in pending))
             if len(sizes) > len(dims):
-                raise PassFailedException(f"{self.name}: {len(sizes)} reduction_loops for {len(dims)} dims {dims}")
+                raise PassFailedException(f"{len(sizes)} reduction_loops for {len(dims)} dims {dims}")
             chunks = {
                 dim: (f"r{site}", size)
                 for site, (dim, size) in enumerate(zip(dims, sizes, strict=False))
@@ -112,7 +112,7 @@ def _roll_all(kernel: KernelOp, pending: list[Roll], chunks: dict[Dim, tuple[str
     """Roll every class whose dim has a chunk: a symbol and a size."""
     for symbol, size in chunks.values():
         if not 1 <= size <= MAX_LANES:
-            raise PassFailedException(f"roll-reductions: a chunk of {size} lanes is not possible")
+            raise PassFailedException(f"a chunk of {size} lanes is not possible")
         kernel.blocks = DictionaryAttr({**kernel.blocks.data, symbol: BlockAttr(size, size)})
         chosen = kernel.block_sizes.data if kernel.block_sizes is not None else {}
         kernel.block_sizes = DictionaryAttr({**chosen, symbol: IntAttr(size)})
