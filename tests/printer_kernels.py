@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-from xdsl.context import Context
-from xdsl.dialects import arith, builtin, math, scf
-from xdsl.parser import Parser
-
 from helion_ir.backends.triton import emit
 from helion_ir.dialects.inline_triton import InlineTriton
 from helion_ir.dialects.tile import Tile
 from helion_ir.dialects.tl import Tl
 from helion_ir.passes.prepare_for_print import PrepareForPrintPass
+from xdsl.context import Context
+from xdsl.dialects import arith, builtin, math, scf
+from xdsl.parser import Parser
 
 ADD = """
 !v = tensor<?xf32, #tile.dims<_BLOCK_SIZE_0>>
 !i = tensor<?xi32, #tile.dims<_BLOCK_SIZE_0>>
 !m = tensor<?xi1, #tile.dims<_BLOCK_SIZE_0>>
 tl.func @add attributes {arg_names = ["x", "y", "out", "n"], arg_exprs = ["x", "y", "out", "n"],
-    constexprs = {_BLOCK_SIZE_0 = #builtin.int<64>}, options = {num_warps = #builtin.int<4>, num_stages = #builtin.int<2>},
-    host = "def add(x, y):\\n    out = torch.empty_like(x)\\n    n = x.numel()\\n    __launch__()\\n    return out\\n"} {
+    constexprs = {_BLOCK_SIZE_0 = #builtin.int<64>},
+    options = {num_warps = #builtin.int<4>, num_stages = #builtin.int<2>},
+    host = "def add(x, y):\\n    out, n = torch.empty_like(x), x.numel()\\n    __launch__()\\n    return out\\n"} {
 ^bb0(%x: !tl.ptr<f32>, %y: !tl.ptr<f32>, %out: !tl.ptr<f32>, %n: i32):
   %pid = tl.program_id #builtin.int<0>
   %block = tl.constexpr "_BLOCK_SIZE_0" : i32
@@ -67,11 +67,14 @@ _MATMUL_HEAD = """
 !bmk = tensor<?x?xi1, #tile.dims<_BLOCK_SIZE_0, _BLOCK_SIZE_2>>
 !bkn = tensor<?x?xi1, #tile.dims<_BLOCK_SIZE_2, _BLOCK_SIZE_1>>
 !bmn = tensor<?x?xi1, #tile.dims<_BLOCK_SIZE_0, _BLOCK_SIZE_1>>
+!xd = !tl.tensordesc<#tile.dims<_BLOCK_SIZE_0, _BLOCK_SIZE_2>, ELT>
+!yd = !tl.tensordesc<#tile.dims<_BLOCK_SIZE_2, _BLOCK_SIZE_1>, ELT>
+!od = !tl.tensordesc<#tile.dims<_BLOCK_SIZE_0, _BLOCK_SIZE_1>, ELT>
 tl.func @matmul attributes {arg_names = ["x", "y", "out", "m", "n", "k"],
     arg_exprs = ["x", "y", "out", "x.size(0)", "y.size(1)", "x.size(1)"],
     constexprs = {_BLOCK_SIZE_0 = #builtin.int<BM>, _BLOCK_SIZE_1 = #builtin.int<BN>, _BLOCK_SIZE_2 = #builtin.int<BK>},
     options = {num_warps = #builtin.int<4>, num_stages = #builtin.int<3>},
-    host = "def matmul(x, y):\\n    out = torch.empty([x.size(0), y.size(1)], dtype=x.dtype, device=x.device)\\n    __launch__()\\n    return out\\n"} {
+    host = "def matmul(x, y):\\n    out = x.new_empty([x.size(0), y.size(1)])\\n    __launch__()\\n    return out\\n"} {
 ^bb0(%x: !tl.ptr<ELT>, %y: !tl.ptr<ELT>, %out: !tl.ptr<ELT>, %m: i32, %n: i32, %k: i32):
   %pid = tl.program_id #builtin.int<0>
   %b0 = tl.constexpr "_BLOCK_SIZE_0" : i32
@@ -167,17 +170,17 @@ MATMUL = (
 MATMUL_DESCRIPTOR = (
     _MATMUL_HEAD
     + """
-  %x_desc = tl.make_tensor_descriptor %x shape(%m, %k : i32, i32) strides(%k, %c1 : i32, i32) : !tl.ptr<ELT> -> !tl.tensordesc<#tile.dims<_BLOCK_SIZE_0, _BLOCK_SIZE_2>, ELT>
-  %y_desc = tl.make_tensor_descriptor %y shape(%k, %n : i32, i32) strides(%n, %c1 : i32, i32) : !tl.ptr<ELT> -> !tl.tensordesc<#tile.dims<_BLOCK_SIZE_2, _BLOCK_SIZE_1>, ELT>
-  %out_desc = tl.make_tensor_descriptor %out shape(%m, %n : i32, i32) strides(%n, %c1 : i32, i32) : !tl.ptr<ELT> -> !tl.tensordesc<#tile.dims<_BLOCK_SIZE_0, _BLOCK_SIZE_1>, ELT>
+  %x_desc = tl.make_tensor_descriptor %x shape(%m, %k : i32, i32) strides(%k, %c1 : i32, i32) : !tl.ptr<ELT> -> !xd
+  %y_desc = tl.make_tensor_descriptor %y shape(%k, %n : i32, i32) strides(%n, %c1 : i32, i32) : !tl.ptr<ELT> -> !yd
+  %out_desc = tl.make_tensor_descriptor %out shape(%m, %n : i32, i32) strides(%n, %c1 : i32, i32) : !tl.ptr<ELT> -> !od
   %acc = scf.for %begin_k = %c0 to %k step %b2 iter_args(%acc = %init) -> (!acc) : i32 {
-    %a = tl.descriptor_load %x_desc[%begin_m, %begin_k] : !tl.tensordesc<#tile.dims<_BLOCK_SIZE_0, _BLOCK_SIZE_2>, ELT>[i32, i32] -> !a
-    %b = tl.descriptor_load %y_desc[%begin_k, %begin_n] : !tl.tensordesc<#tile.dims<_BLOCK_SIZE_2, _BLOCK_SIZE_1>, ELT>[i32, i32] -> !b
+    %a = tl.descriptor_load %x_desc[%begin_m, %begin_k] : !xd[i32, i32] -> !a
+    %b = tl.descriptor_load %y_desc[%begin_k, %begin_n] : !yd[i32, i32] -> !b
     %next = tl.dot %a, %b, %acc {precision = "ieee"} : !a, !b, !acc
     scf.yield %next : !acc
   }
   CAST
-  tl.descriptor_store %result, %out_desc[%begin_m, %begin_n] : !out, !tl.tensordesc<#tile.dims<_BLOCK_SIZE_0, _BLOCK_SIZE_1>, ELT>[i32, i32]
+  tl.descriptor_store %result, %out_desc[%begin_m, %begin_n] : !out, !od[i32, i32]
 """
     + _MATMUL_TAIL
 )
