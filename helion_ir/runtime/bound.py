@@ -6,6 +6,7 @@ import copy
 import sys
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from functools import cached_property
+from types import FunctionType
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -53,9 +54,9 @@ class BoundKernel:
         self.traced = traced
         self.name: str = traced.name
         self.args: tuple[object, ...] = tuple(describe(arg) for arg in args)
-        stages = Stages(self.name, self.settings)
-        stages.show("trace", traced.module)
-        stages.run(config_free_passes(), traced.module)
+        self._stages = Stages(self.name, self.settings)
+        self._stages.show("trace", traced.module)
+        self._stages.run(config_free_passes(), traced.module)
         self.tile_module: ModuleOp = traced.module
         """The config-free module; not to be changed."""
         self._config: Config | None = None
@@ -133,10 +134,9 @@ class BoundKernel:
 
     def _lower(self, full: Config) -> Structure:
         module = self.tile_module.clone()
-        stages = Stages(self.name, self.settings)
-        stages.run(scheduled_passes(full, module), module, start=self.tile_module)
+        self._stages.run(scheduled_passes(full, module), module, start=self.tile_module)
         structure = Structure.of(module, tuple(self._keys.sizes(full)))
-        stages.save("source.py", lambda: emit(module))
+        self._stages.save("source.py", lambda: emit(module))
         return structure
 
     def forget_lowered(self) -> None:
@@ -191,15 +191,31 @@ class BoundKernel:
     def _run(self, lowered: Lowered, mode: Mode) -> Run:
         key = (lowered.config, mode)
         if (run := self._runs.get(key)) is None:
-            run = self._runs[key] = _taking_positions(self._make_run(lowered, mode), self.kernel.keyword_only)
+            run = self._capturing(self._make_run(lowered, mode))
+            run = self._runs[key] = _taking_positions(run, self.kernel.keyword_only)
         return run
 
-    def _make_run(self, lowered: Lowered, mode: Mode) -> Run:
+    def _make_run(self, lowered: Lowered, mode: Mode) -> FunctionType:
         if mode == "tl":
             return interpret_tl(lowered.module())
         if mode == "tile":
             return interpret_tile(self.scheduled_module(lowered.config), self._keys.sizes(lowered.config))
         return run_emitted(lowered.source, self.name)
+
+    def _capturing(self, host: FunctionType) -> Run:
+        """The host function, seeing what the kernel captures as it is at each call."""
+        names = self.traced.captures
+        if not names:
+            return host
+        scope = dict(host.__globals__)
+        run = FunctionType(host.__code__, scope, host.__name__, host.__defaults__, host.__closure__)
+        run.__kwdefaults__ = host.__kwdefaults__
+
+        def capture_and_run(*args: object) -> Any:
+            scope.update(self.kernel.captured(names))
+            return run(*args)
+
+        return capture_and_run
 
     def _show_code(self, lowered: Lowered) -> None:
         """`print_output_code` and `print_repro`, once per config."""

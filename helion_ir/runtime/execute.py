@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
+from types import FunctionType
 from typing import Any, Literal
 
 from xdsl.dialects.builtin import ArrayAttr, DictionaryAttr, IntAttr, ModuleOp, StringAttr
@@ -34,12 +35,12 @@ def mode_for(device_type: str) -> Mode:
     return "tile" if level == "tile" else "tl"
 
 
-def run_emitted(source: str, name: str) -> Run:
+def run_emitted(source: str, name: str) -> FunctionType:
     """The host function of an emitted module."""
     return getattr(load_source(source, name), name)
 
 
-def interpret_tl(module: ModuleOp) -> Run:
+def interpret_tl(module: ModuleOp) -> FunctionType:
     """The host function of a `tl` module, whose launches the reference interpreter runs."""
     func = only_func(module)
 
@@ -51,7 +52,7 @@ def interpret_tl(module: ModuleOp) -> Run:
     return host_function(func.host.data, launch, args=_strings(func.arg_exprs), tables=[table], names=sizes)
 
 
-def interpret_tile(module: ModuleOp, block_sizes: Mapping[str, int]) -> Run:
+def interpret_tile(module: ModuleOp, block_sizes: Mapping[str, int]) -> FunctionType:
     """The host function of a `tile` module, whose launches the reference interpreter runs."""
     kernel = only_kernel(module)
 

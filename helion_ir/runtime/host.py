@@ -6,6 +6,7 @@ import ast
 import copy
 import linecache
 from collections.abc import Callable, Mapping, Sequence
+from types import FunctionType
 from typing import Any
 
 import torch
@@ -47,7 +48,7 @@ def host_function(
     args: Sequence[str],
     tables: Sequence[Mapping[str, str | int]] = (),
     names: Mapping[str, object] | None = None,
-) -> Callable[..., Any]:
+) -> FunctionType:
     """The function that `source` defines, whose launches call `launch((arg, …), *tables)`.
 
     `args` and the values of `tables` are Python expressions (or ints), evaluated in the host function at the launch.

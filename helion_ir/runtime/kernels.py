@@ -23,15 +23,18 @@ from .execute import Run
 from .keys import KeyMaker
 
 Evaluate = Callable[..., Hashable]
+Named = tuple[tuple[str, ...], tuple[str, ...]]
+"""The guards and the captures of a trace."""
+_NOTHING: Named = ((), ())
 _binding = threading.RLock()
 """Tracing is for one thread at a time."""
 
 
 @dataclass
 class _Specializations:
-    """The bound kernels of one basic key; `groups` hold those that `specialize` told apart, by the values it named."""
+    """The bound kernels of one basic key; a group holds those that the same guards and captures tell apart."""
 
-    groups: dict[tuple[str, ...], tuple[Evaluate, dict[Hashable, BoundKernel]]] = field(default_factory=dict)
+    groups: dict[Named, tuple[Evaluate, dict[Hashable, BoundKernel]]] = field(default_factory=dict)
 
     def find(self, args: tuple[object, ...]) -> BoundKernel | None:
         for evaluate, kernels in self.groups.values():
@@ -42,7 +45,7 @@ class _Specializations:
     @property
     def only(self) -> BoundKernel | None:
         """The bound kernel, where the basic key says it all."""
-        return self.groups[()][1][()] if list(self.groups) == [()] else None
+        return self.groups[_NOTHING][1][()] if list(self.groups) == [_NOTHING] else None
 
 
 class Kernel:
@@ -144,8 +147,8 @@ class Kernel:
                 return bound
             check_decorators(self.fn, kernel)
             bound = BoundKernel(self, args)
-            named = (*bound.traced.specializations, *bound.traced.guards)
-            evaluate = _evaluator(self.fn, self._signature, named)
+            named = (bound.traced.guards, bound.traced.captures)
+            evaluate = self._evaluator(*named)
             values = evaluate(*args)
             known = self._specializations.setdefault(key, _Specializations())
             known.groups.setdefault(named, (evaluate, {}))[1][values] = bound
@@ -154,7 +157,7 @@ class Kernel:
     def dispatch(self, args: tuple[object, ...], run_of: Callable[[BoundKernel], Run]) -> Run:
         """What runs every call of the key of `args`; `run_of` makes it for one specialization.
 
-        Where `specialize` or a guard of the trace tells calls of the key apart, it looks at the arguments again.
+        Where a guard of the trace or what it captured tells calls of the key apart, it looks at them again.
         """
         first = self._bind(args)
         known = self._specializations[self._key(args)]
@@ -170,6 +173,23 @@ class Kernel:
             return chosen(*args)
 
         return run
+
+    def captured(self, names: Sequence[str]) -> dict[str, Any]:
+        """The values that names of the function's closure or module have now."""
+        cells = dict(zip(self.fn.__code__.co_freevars, self.fn.__closure__ or (), strict=True))
+        return {n: cells[n].cell_contents if n in cells else self.fn.__globals__[n] for n in names}
+
+    def _evaluator(self, guards: tuple[str, ...], captures: tuple[str, ...]) -> Evaluate:
+        """A function of the arguments: the values of guards (host expressions), and the keys of what is captured."""
+        if not guards and not captures:
+            return lambda *args: ()
+        parameters, values = ", ".join(self._signature.parameters), "".join(f"({guard}), " for guard in guards)
+        free = self.captured([name for name in self.fn.__code__.co_freevars if name not in captures])
+        evaluate = eval(f"lambda {parameters}: ({values})", {"torch": torch, **self.fn.__globals__, **free})
+        of = self._make_key.of
+        if not captures:
+            return evaluate
+        return lambda *args: (evaluate(*args), tuple([of(each) for each in self.captured(captures).values()]))
 
     # Calls -----------------------------------------------------------------------------------------------------
 
@@ -247,17 +267,6 @@ def _is_constexpr(annotation: object, fn: FunctionType) -> bool:
     if isinstance(annotation, str):
         return annotation.split("[")[0].split(".")[-1].strip() == "constexpr"
     return getattr(annotation, "__name__", None) == "constexpr"
-
-
-def _evaluator(fn: FunctionType, signature: inspect.Signature, expressions: tuple[str, ...]) -> Evaluate:
-    """A function of the arguments that gives the values of host expressions of the parameters."""
-    if not expressions:
-        return lambda *args: ()
-    parameters = ", ".join(signature.parameters)
-    values = "".join(f"({expression}), " for expression in expressions)
-    cells = dict(zip(fn.__code__.co_freevars, fn.__closure__ or (), strict=True))
-    names = {name: cell.cell_contents for name, cell in cells.items()}
-    return eval(f"lambda {parameters}: ({values})", {"torch": torch, **fn.__globals__, **names})
 
 
 __all__ = ["Kernel", "kernel"]
