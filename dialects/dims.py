@@ -18,7 +18,7 @@ from xdsl.dialects.builtin import (
     StringAttr,
     TensorType,
 )
-from xdsl.ir import Attribute, ParametrizedAttribute, SSAValue
+from xdsl.ir import Attribute, BlockArgument, OpResult, ParametrizedAttribute, SSAValue
 from xdsl.irdl import irdl_attr_definition, param_def
 from xdsl.parser import AttrParser
 from xdsl.printer import Printer
@@ -68,7 +68,7 @@ class DimsAttr(ParametrizedAttribute):
 
     def as_tuple(self) -> tuple[Dim, ...]:
         """The dims as Python values."""
-        return tuple(dim.data for dim in self.dims)
+        return tuple([dim.data for dim in self.dims.data])
 
     def __len__(self) -> int:
         return len(self.dims)
@@ -102,19 +102,35 @@ def tensor_type(element: Attribute, *dims: Dim) -> Attribute:
     return TensorType(element, shape, DimsAttr.get(*dims))
 
 
+def type_of(value: SSAValue | Attribute) -> Attribute:
+    """The type of a value; a type is its own.
+
+    By exact class first: `isinstance` on xDSL's abstract classes costs a microsecond, and this is asked all the time.
+    """
+    cls = type(value)
+    if cls is TensorType or not issubclass(cls, SSAValue):
+        return cast("Attribute", value)
+    return cast("SSAValue", value).type
+
+
 def dims_of(value: SSAValue | Attribute) -> tuple[Dim, ...]:
     """The dims of a value or type; `()` for a scalar."""
-    type_ = value.type if isinstance(value, SSAValue) else value
-    if not isinstance(type_, TensorType):
+    type_ = value.type if type(value) in _VALUES else type_of(value)  # pyright: ignore[reportAttributeAccessIssue]
+    if type(type_) is not TensorType:
         return ()
     encoding = type_.encoding
-    return encoding.as_tuple() if isinstance(encoding, DimsAttr) else type_.get_shape()
+    if type(encoding) is DimsAttr:
+        return encoding.as_tuple()
+    return tuple([dim.data for dim in type_.shape.data])
 
 
 def element_of(value: SSAValue | Attribute) -> Attribute:
     """The element type of a value or type; the type itself for a scalar."""
-    type_ = value.type if isinstance(value, SSAValue) else value
-    return type_.element_type if isinstance(type_, TensorType) else type_
+    type_ = value.type if type(value) in _VALUES else type_of(value)  # pyright: ignore[reportAttributeAccessIssue]
+    return type_.element_type if type(type_) is TensorType else type_
+
+
+_VALUES = frozenset((OpResult, BlockArgument))
 
 
 def with_dims(type_: Attribute, dims: Sequence[Dim]) -> Attribute:
@@ -140,7 +156,7 @@ def substitute(dim: Dim, values: Mapping[str, Dim]) -> Dim:
         return direct
     names = symbols_of(dim)
     if names <= values.keys() and all(isinstance(values[name], int) for name in names):
-        return int(eval(dim, {"__builtins__": {}}, dict(values)))  # noqa: S307 - arithmetic of known symbols
+        return int(eval(dim, {"__builtins__": {}}, dict(values)))
     return _SYMBOL.sub(lambda match: _operand(values.get(match[0], match[0])), dim)
 
 

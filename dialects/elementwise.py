@@ -27,7 +27,7 @@ from xdsl.irdl import (
 from xdsl.traits import Pure
 from xdsl.utils.exceptions import VerifyException
 
-from .dims import element_of, tensor_type, dims_of, with_element
+from .dims import dims_of, element_of, tensor_type, with_element
 
 PREDICATES = ("eq", "ne", "lt", "le", "gt", "ge", "ult", "ule", "ugt", "uge")
 """Comparisons: signed for integers, ordered for floats but `ne`, which is unordered as in IEEE 754 and torch."""

@@ -233,7 +233,7 @@ class MakeTupleOp(IRDLOperation):
     assembly_format = "`(` $args `)` attr-dict `:` functional-type($args, $result)"
 
     def __init__(self, args: Sequence[SSAValue]):
-        types = [arg.type for arg in args if isinstance(arg.type, TypeAttribute)]
+        types = tuple(arg.type for arg in args if isinstance(arg.type, TypeAttribute))
         super().__init__(operands=[args], result_types=[TupleType(types)])
 
     def verify_(self) -> None:
@@ -261,7 +261,9 @@ class ElementOp(IRDLOperation):
     def __init__(self, value: SSAValue, number: int):
         assert isinstance(value.type, TupleType)
         super().__init__(
-            operands=[value], properties={"number": IntegerAttr(number, i64)}, result_types=[value.type.types.data[number]]
+            operands=[value],
+            properties={"number": IntegerAttr(number, i64)},
+            result_types=[value.type.types.data[number]],
         )
 
     def verify_(self) -> None:
@@ -270,7 +272,9 @@ class ElementOp(IRDLOperation):
         if not 0 <= self.number.value.data < len(types):
             raise VerifyException(f"element {self.number.value.data} of a tuple of {len(types)}")
         if self.result.type != types[self.number.value.data]:
-            raise VerifyException(f"element {self.number.value.data} is {types[self.number.value.data]}, got {self.result.type}")
+            raise VerifyException(
+                f"element {self.number.value.data} is {types[self.number.value.data]}, got {self.result.type}"
+            )
 
 
 InlineTriton = Dialect("inline_triton", [SnippetOp, CallOp, AsmOp, MakeTupleOp, ElementOp])

@@ -71,22 +71,22 @@ class KernelConverter:
         return self.signature.host_expr(symbol)
 
     def _lowering(self, block: Block) -> Lowering:
-        low = Lowering(self.signature, Emitter(block), lambda symbol: block.args[self._symbol_arg(symbol)])
+        low = Lowering(self.signature, Emitter(block), lambda symbol: self._symbol_arg(symbol, block))
         low.lower = lambda op: lower(low, op)
         for source, target in zip(self.kernel.body.block.args, block.args, strict=False):
             low.values[source] = target
             target.name_hint = source.name_hint
         return low
 
-    def _symbol_arg(self, symbol: str) -> int:
-        """The index of the argument that passes a size symbol; it is added to both regions at first use."""
+    def _symbol_arg(self, symbol: str, where: Block) -> SSAValue:
+        """The argument of `where` that passes a size symbol; it is added to both regions at first use."""
         if symbol not in self._symbol_args:
             name = _arg_name(self._host(symbol))
+            self._symbol_args[symbol] = len(where.args)
             for block in (self.func.body.block, self.func.grid.block):
                 arg = block.insert_arg(self.kernel.index_type, len(block.args))
                 arg.name_hint = name
-            self._symbol_args[symbol] = len(block.args) - 1
-        return self._symbol_args[symbol]
+        return where.args[self._symbol_args[symbol]]
 
     def _counts(self, low: Lowering, grid: tile.GridOp) -> list[SSAValue]:
         """The number of tiles in each dimension of a grid."""

@@ -113,7 +113,9 @@ class AccessBase(IRDLOperation):
         axes = [d for t in (tensors[:1] if joint else tensors) for d in dims_of(t)]
         tile_dims = [t.type.dim for t in self.tiles if isinstance(t.type, TileType)]
         if tile_dims != axes:
-            raise VerifyException(f"tiles must name the axes of the index tensors: expected dims {axes}, got {tile_dims}")
+            raise VerifyException(
+                f"tiles must name the axes of the index tensors: expected dims {axes}, got {tile_dims}"
+            )
         if self.mask is not None and self.mask.type != tensor_type(i1, *self.dims):
             raise VerifyException(f"the mask must be {tensor_type(i1, *self.dims)}, got {self.mask.type}")
         if value is not None and value != (expected := tensor_type(loaded_element(self.ref_type), *self.dims)):

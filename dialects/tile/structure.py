@@ -170,7 +170,9 @@ class LoopBase(IRDLOperation):
             raise VerifyException(f"the body must have {len(dims) + len(extra)} arguments, got {len(args)}")
         for arg, dim, bound in zip(args, dims, self.begins, strict=False):
             if arg.type != TileType(dim) and arg.type != bound.type:
-                raise VerifyException(f"loop argument {arg.index} must be !tile.tile<{dim}> or {bound.type}, got {arg.type}")
+                raise VerifyException(
+                    f"loop argument {arg.index} must be !tile.tile<{dim}> or {bound.type}, got {arg.type}"
+                )
         for arg, type_ in zip(args[len(dims) :], extra, strict=True):
             if arg.type != type_:
                 raise VerifyException(f"loop-carried argument {arg.index} must be {type_}, got {arg.type}")
@@ -200,9 +202,7 @@ class GridOp(LoopBase):
     name = "tile.grid"
 
     irdl_options = (SameVariadicOperandSize(),)
-    traits = traits_def(
-        SingleBlockImplicitTerminator(YieldOp), RecursiveMemoryEffect(), HasParent(KernelOp)
-    )
+    traits = traits_def(SingleBlockImplicitTerminator(YieldOp), RecursiveMemoryEffect(), HasParent(KernelOp))
     assembly_format = "`(` $begins `)` `to` `(` $ends `)` `by` $blocks `:` type($begins) attr-dict-with-keyword $body"
 
     def __init__(self, begins: Sequence[SSAValue], ends: Sequence[SSAValue], blocks: Sequence[Dim], body: Region):

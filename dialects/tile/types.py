@@ -80,7 +80,9 @@ class RefType(ParametrizedAttribute, TypeAttribute):
 
     def verify(self) -> None:
         if len(self.sizes) != len(self.strides):
-            raise VerifyException(f"a ref needs as many strides as sizes, got {len(self.strides)} and {len(self.sizes)}")
+            raise VerifyException(
+                f"a ref needs as many strides as sizes, got {len(self.strides)} and {len(self.sizes)}"
+            )
 
     @classmethod
     def parse_parameters(cls, parser: AttrParser) -> Sequence[Attribute]:

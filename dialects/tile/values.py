@@ -72,7 +72,9 @@ class _ViewBase(IRDLOperation):
 
     def verify_view(self, expected: Sequence[Dim]) -> None:
         if self.result.type != with_dims(self.input.type, expected):
-            raise VerifyException(f"{self.name}: expected {with_dims(self.input.type, expected)}, got {self.result.type}")
+            raise VerifyException(
+                f"{self.name}: expected {with_dims(self.input.type, expected)}, got {self.result.type}"
+            )
 
 
 @irdl_op_definition
@@ -250,9 +252,7 @@ class LibdeviceOp(LibdeviceBase):
     assembly_format = "$function `(` $args `)` attr-dict `:` `(` type($args) `)` `->` type($result)"
 
     def __init__(self, function: str, args: Sequence[SSAValue]):
-        super().__init__(
-            operands=[args], properties={"function": StringAttr(function)}, result_types=[args[0].type]
-        )
+        super().__init__(operands=[args], properties={"function": StringAttr(function)}, result_types=[args[0].type])
 
 
 @irdl_op_definition
@@ -274,9 +274,7 @@ class PadOp(IRDLOperation):
     assembly_format = "$input `,` $fill `past` $tile attr-dict `:` type($input) `,` type($fill) `,` type($tile)"
 
     def __init__(self, value: SSAValue, fill: SSAValue, axis: int, tile: SSAValue):
-        super().__init__(
-            operands=[value, fill, tile], properties={"axis": IntAttr(axis)}, result_types=[value.type]
-        )
+        super().__init__(operands=[value, fill, tile], properties={"axis": IntAttr(axis)}, result_types=[value.type])
 
     def verify_(self) -> None:
         _axis_tile_matches(self, self.input, self.axis.data, self.tile)

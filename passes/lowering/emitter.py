@@ -14,6 +14,7 @@ from xdsl.dialects import arith
 from xdsl.dialects.builtin import FloatAttr, IntegerAttr, IntegerType, UnknownLoc, i1
 from xdsl.ir import Attribute, Block, Operation, SSAValue
 from xdsl.traits import is_side_effect_free
+from xdsl.utils.test_value import create_ssa_value
 
 from ...dialects import tl
 from ...dialects.dims import Dim, dims_of, element_of
@@ -26,6 +27,35 @@ _SCALAR_CASTS: dict[str, Callable[..., Operation]] = {
     "extsi": arith.ExtSIOp,
     "trunci": arith.TruncIOp,
 }
+
+
+_PROTOTYPES: dict[object, tuple[Operation, tuple[Attribute, ...]]] = {}
+_MAX_PROTOTYPES = 10_000
+
+
+def _build(cls: Callable[..., OpT], operands: Sequence[SSAValue], rest: tuple[object, ...]) -> OpT:
+    """`cls(*operands, *rest)`, from the properties and result types of an earlier op on operands of the same types.
+
+    xDSL's constructors sort and check their arguments each time, which is most of the cost of an op. Types are told
+    apart by identity, as hashing one costs more than it saves; the table keeps them alive.
+    """
+    types = tuple([operand.type for operand in operands])
+    key = (cls, rest, *[id(type_) for type_ in types])
+    if (found := _PROTOTYPES.get(key)) is not None:
+        model = found[0]
+        return type(model).create(
+            operands=operands, result_types=[r.type for r in model.results], properties=model.properties
+        )  # pyright: ignore[reportReturnType] - equal keys make ops of one class
+    op = cls(*operands, *rest)
+    if len(_PROTOTYPES) >= _MAX_PROTOTYPES:
+        _PROTOTYPES.clear()
+    model = type(op).create(
+        operands=[create_ssa_value(type_) for type_ in types],
+        result_types=[result.type for result in op.results],
+        properties=op.properties,
+    )
+    _PROTOTYPES[key] = (model, types)
+    return op
 
 
 @dataclass
@@ -92,7 +122,7 @@ class Emitter:
 
     def op(self, cls: Callable[..., OpT], operands: Sequence[SSAValue], *rest: object) -> OpT:
         """`cls(*operands, *rest)` as a pure op; `rest` is hashable and tells equal ops apart."""
-        return self.pure((cls, rest), operands, lambda: cls(*operands, *rest))
+        return self.pure((cls, rest), operands, lambda: _build(cls, operands, rest))
 
     def clone(self, source: Operation, operands: Sequence[SSAValue], types: Sequence[Attribute]) -> Operation:
         """A copy of `source`, which has no regions, on other operands and result types."""
