@@ -5,7 +5,7 @@ from __future__ import annotations
 import linecache
 import re
 
-from xdsl.dialects.builtin import CallSiteLoc, FileLineColLoc, FusedLoc, NameLoc
+from xdsl.dialects.builtin import ArrayAttr, CallSiteLoc, FileLineColLoc, FusedLoc, NameLoc
 from xdsl.ir import Attribute, Operation
 from xdsl.utils.exceptions import DiagnosticException, MultipleSpansParseError, ParseError, VerifyException
 from xdsl.utils.lexer import Span
@@ -63,8 +63,8 @@ def file_location(location: Attribute) -> FileLineColLoc | None:
             return file_location(location.location)
         case CallSiteLoc():
             return file_location(location.callee)
-        case FusedLoc():
-            return next((found for part in location.locations if (found := file_location(part)) is not None), None)
+        case FusedLoc(locations=ArrayAttr() as parts):
+            return next((found for part in parts if (found := file_location(part)) is not None), None)
         case _:
             return None
 

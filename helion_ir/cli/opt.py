@@ -10,8 +10,9 @@ import argparse
 import os
 import sys
 from collections.abc import Sequence
+from importlib import import_module
 from pathlib import Path
-from typing import IO, ClassVar
+from typing import IO, TYPE_CHECKING, ClassVar
 
 from xdsl.dialects.builtin import ModuleOp
 from xdsl.passes import ModulePass, PassPipeline
@@ -22,6 +23,9 @@ from .diagnostics import TOOL, OperationError, describe, render_message, render_
 from .instrument import Dumps, verify_located
 from .located_parser import LocatedParser
 from .python_input import PythonInputError, tile_module_of
+
+if TYPE_CHECKING:
+    from .check import Checker
 
 
 class UsageError(Exception):
@@ -46,6 +50,11 @@ class HelionOptMain(xDSLOptMain):
         add("--print-ir-before", metavar="PASS", action="append", default=[], help="print the IR before this pass")
         add("--print-ir-after", metavar="PASS", action="append", default=[], help="print the IR after this pass")
         add("--print-ir-on-change", action="store_true", help="print the IR after each pass that changes it")
+        add(
+            "--check",
+            action="store_true",
+            help="run the interpreter after each pass; name the first that changes results",
+        )
         add("--dump-dir", metavar="DIR", type=Path, help="write the IR after each pass to numbered files")
 
     def register_all_frontends(self) -> None:
@@ -82,6 +91,7 @@ class HelionOptMain(xDSLOptMain):
         if unknown := [n for n in (*self.args.print_ir_before, *self.args.print_ir_after) if n not in names]:
             raise UsageError(f"not in the pipeline: {', '.join(unknown)}")
         inherited = self.pipeline.callback
+        checker = _checker() if self.args.check else None
         dumps = Dumps(
             self.args.print_ir_before, self.args.print_ir_after, self.args.print_ir_on_change, self.args.dump_dir
         )
@@ -92,6 +102,8 @@ class HelionOptMain(xDSLOptMain):
                 verify_located(module)
             if inherited is not None:
                 inherited(previous, module, following)
+            if checker is not None:
+                checker.between(previous and previous.name, module)
             self.running = following and f"pass {following.name}"
 
         self.pipeline = PassPipeline(self.pipeline.passes, between)
@@ -99,6 +111,11 @@ class HelionOptMain(xDSLOptMain):
     def output_resulting_program(self, prog: ModuleOp) -> str:
         self.running = f"target {self.args.target}"
         return super().output_resulting_program(prog)
+
+
+def _checker() -> Checker:
+    """The interpreter's check; it imports torch, which nothing else here needs."""
+    return import_module(".check", __package__).Checker()
 
 
 def _diagnose(error: BaseException, running: str | None) -> str:

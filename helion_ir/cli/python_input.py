@@ -5,16 +5,19 @@ from __future__ import annotations
 import importlib.util
 import linecache
 import sys
+import traceback
 from collections.abc import Sequence
 from pathlib import Path
 from types import ModuleType
-from typing import Any, Protocol, TypeGuard, runtime_checkable
+from typing import Any, Protocol, TypeGuard, cast, runtime_checkable
 
 from xdsl.dialects.builtin import ModuleOp
 
+from .. import exc
 from .diagnostics import render
 
 EXAMPLE_ARGS = "example_args"
+PACKAGE = Path(exc.__file__).resolve().parent
 
 
 class PythonInputError(Exception):
@@ -56,33 +59,46 @@ def _load(path: Path) -> ModuleType:
     return module
 
 
-def _pick(module: ModuleType, path: Path, wanted: str | None) -> tuple[str, BindableKernel]:
+def _pick(module: ModuleType, path: Path, wanted: str | None) -> BindableKernel:
     kernels = {name: value for name, value in vars(module).items() if _is_kernel(value)}
     names = ", ".join(kernels) or "none"
     if wanted is not None:
         if wanted not in kernels:
             raise PythonInputError(f"{path}: error: no kernel {wanted!r}; kernels of this file: {names}")
-        return wanted, kernels[wanted]
+        return kernels[wanted]
     if len(kernels) != 1:
         raise PythonInputError(f"{path}: error: --kernel must name one of this file's kernels: {names}")
-    return next(iter(kernels.items()))
+    return next(iter(kernels.values()))
+
+
+def _blame(error: BaseException, path: Path) -> tuple[int | None, bool]:
+    """The innermost line of the user's file in a traceback, and whether this package's code was called from there."""
+    line, ours = None, False
+    for frame, number in traceback.walk_tb(error.__traceback__):
+        file = Path(frame.f_code.co_filename)
+        if file == path:
+            line, ours = number, False
+        elif file.is_relative_to(PACKAGE) and not file.is_relative_to(PACKAGE / "cli"):
+            ours = True
+    return line, ours
 
 
 def _user_error(error: BaseException, path: Path) -> PythonInputError:
-    """The diagnostic for what the user's file raised: at the innermost line of that file, no traceback."""
+    """The diagnostic for what the user's file raised: at the innermost line of that file, no traceback.
+
+    An error of this package's own code that is not one of `helion_ir.exc` is a bug of it, and raised again.
+    """
     if isinstance(error, SyntaxError) and error.lineno is not None:
         text = render(
             f"SyntaxError: {error.msg}", error.filename or str(path), error.lineno, error.offset or 1, error.text or ""
         )
         return PythonInputError(text)
     message = f"{type(error).__name__}: {error}"
-    if str(path) in str(error) or "\n" in str(error):  # a typed error that shows its position itself
+    if isinstance(error, exc.Base):  # shows its position itself
         return PythonInputError(message)
-    frame, line = error.__traceback__, None
-    while frame is not None:
-        if frame.tb_frame.f_code.co_filename == str(path):
-            line = frame.tb_lineno
-        frame = frame.tb_next
+    line, ours = _blame(error, path)
+    if ours:
+        raise error
     if line is None:
         return PythonInputError(f"{path}: error: {message}")
     text = linecache.getline(str(path), line)
@@ -93,22 +109,17 @@ def _user_error(error: BaseException, path: Path) -> PythonInputError:
 def tile_module_of(path: Path, kernel: str | None) -> ModuleOp:
     """The config-free `tile` module of a kernel in a Python file, on the CPU's example arguments.
 
-    The file's function `example_args(device)` returns the arguments, one tuple; where a file has several
-    kernels, it may return a dictionary from the kernel's name to that tuple.
+    The file's function `example_args(device)` returns the arguments, one tuple, for whichever kernel is taken.
     Raises `PythonInputError` when the file, the kernel or the arguments do not serve.
     """
     path = path.resolve()
     try:
         module = _load(path)
-        name, bindable = _pick(module, path, kernel)
+        bindable = _pick(module, path, kernel)
         example_args = getattr(module, EXAMPLE_ARGS, None)
         if not callable(example_args):
             raise PythonInputError(f"{path}: error: the file must define {EXAMPLE_ARGS}(device) for its kernel")
-        args: Any = example_args("cpu")
-        if isinstance(args, dict):
-            if name not in args:
-                raise PythonInputError(f"{path}: error: {EXAMPLE_ARGS} has no arguments for {name!r}")
-            args = args[name]
+        args = cast("Sequence[Any]", example_args("cpu"))
         return bindable.bind(tuple(args)).tile_module.clone()
     except PythonInputError:
         raise
