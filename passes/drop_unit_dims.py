@@ -342,9 +342,10 @@ def _product(op: DotOp, emit: Emitter, *, unit_m: bool, unit_n: bool, has_k: boo
         elif (side == "m" and not unit_n) or (side == "n" and not unit_m):
             value = emit.expand(value, batch) if dims else value
         factors.append(emit.broadcast(value, dims))
-    integer = isinstance(element, IntegerType)
-    product = emit.op((arith.MuliOp if integer else arith.MulfOp)(*factors)).result
-    return emit.op((arith.AddiOp if integer else arith.AddfOp)(op.acc, product), op.result).result
+    lhs, rhs = factors
+    if isinstance(element, IntegerType):
+        return emit.op(arith.AddiOp(op.acc, emit.op(arith.MuliOp(lhs, rhs)).result), op.result).result
+    return emit.op(arith.AddfOp(op.acc, emit.op(arith.MulfOp(lhs, rhs)).result), op.result).result
 
 
 _HANDLERS: dict[type[Operation], Handler] = {

@@ -207,7 +207,7 @@ class PermutationFragment(Fragment):
         return [list(order) for order in itertools.permutations(range(self.length))]
 
     def contains(self, value: object) -> bool:
-        return isinstance(value, list | tuple) and sorted(value) == list(range(self.length))
+        return isinstance(value, list | tuple) and list(value) in self.candidates()  # pyright: ignore[reportUnknownArgumentType]
 
     def legal(self) -> str:
         return f"a permutation of {list(range(self.length))}"

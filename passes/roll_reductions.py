@@ -10,6 +10,7 @@ from xdsl.context import Context
 from xdsl.dialects import arith
 from xdsl.dialects.builtin import DictionaryAttr, IntAttr, IntegerType, ModuleOp
 from xdsl.ir import Attribute, Block, Operation, Region, SSAValue
+from xdsl.irdl import IRDLOperation
 from xdsl.utils.exceptions import PassFailedException
 
 from ..dialects.dims import Dim, dims_of, element_of, with_dims
@@ -36,15 +37,15 @@ from .emit import Appender, Emitter
 from .fragments import Fragment, OptionalBlockFragment, next_power_of_two
 from .schedule import Fragments, Key, SchedulePass, decode_option, kernels
 
-_FLOAT_COMBINE: dict[str, type[Operation]] = {
+_FLOAT_COMBINE: dict[str, type[IRDLOperation]] = {
     "sum": arith.AddfOp, "prod": arith.MulfOp, "max": arith.MaximumfOp, "min": arith.MinimumfOp,
 }  # fmt: skip
-_IGNORE_NAN: dict[str, type[Operation]] = {"max": arith.MaxnumfOp, "min": arith.MinnumfOp}
-_INT_COMBINE: dict[str, type[Operation]] = {
+_IGNORE_NAN: dict[str, type[IRDLOperation]] = {"max": arith.MaxnumfOp, "min": arith.MinnumfOp}
+_INT_COMBINE: dict[str, type[IRDLOperation]] = {
     "sum": arith.AddiOp, "prod": arith.MuliOp, "max": arith.MaxSIOp, "min": arith.MinSIOp,
     "and": arith.AndIOp, "or": arith.OrIOp, "xor": arith.XOrIOp,
 }  # fmt: skip
-_BOOL_COMBINE: dict[str, type[Operation]] = {**_INT_COMBINE, "max": arith.OrIOp, "min": arith.AndIOp}
+_BOOL_COMBINE: dict[str, type[IRDLOperation]] = {**_INT_COMBINE, "max": arith.OrIOp, "min": arith.AndIOp}
 
 
 @dataclass(frozen=True)
@@ -114,7 +115,7 @@ def _roll_all(kernel: KernelOp, pending: list[Roll], chunks: dict[Dim, tuple[str
         if not 1 <= size <= MAX_LANES:
             raise PassFailedException(f"a chunk of {size} lanes is not possible")
         kernel.blocks = DictionaryAttr({**kernel.blocks.data, symbol: BlockAttr(size, size)})
-        chosen = kernel.block_sizes.data if kernel.block_sizes is not None else {}
+        chosen: dict[str, Attribute] = dict(kernel.block_sizes.data) if kernel.block_sizes is not None else {}
         kernel.block_sizes = DictionaryAttr({**chosen, symbol: IntAttr(size)})
     while (roll := next((r for r in pending if r.axis_class.dim in chunks), None)) is not None:
         _RollClass(kernel, roll, chunks[roll.axis_class.dim][0]).run()
@@ -224,7 +225,8 @@ class _RollClass:
             fill = neutral_element(op.kind.data, element_of(value))
             body = Appender(block, op.location)
             padded = body.op(PadOp(value, body.constant(fill, element_of(value)), op.axis.data, chunk), op.input).result
-            return [body.op(_combine(op)(old, padded), old).results[0]]
+            combined = _combine(op).build(operands=[old, padded], result_types=[old.type])
+            return [body.op(combined, old).results[0]]
         assert isinstance(op, ArgReduceOp)
         return self._arg_step(op, mapping.get(op.input, op.input), (next(carried), next(carried)), block)
 
@@ -266,7 +268,7 @@ class _RollClass:
                 result.replace_all_uses_with(value)
 
 
-def _combine(op: ReduceOp) -> type[Operation]:
+def _combine(op: ReduceOp) -> type[IRDLOperation]:
     element = element_of(op.input)
     if isinstance(element, IntegerType):
         return (_BOOL_COMBINE if element.width.data == 1 else _INT_COMBINE)[op.kind.data]

@@ -19,7 +19,7 @@ from helion_ir import pipeline
 from helion_ir.interpreter.run_tile import Argument
 
 from .differential import check_pass_agrees
-from .ir_text import kernel
+from .ir_text import kernel, parse
 
 
 def random(*sizes: int, dtype: torch.dtype = torch.float32) -> Tensor:
@@ -125,6 +125,17 @@ def test_no_padding_is_seen_after_conversion(name: str, draw: int):
     sizes = block_sizes(after)
     pipeline.TO_TL[0]()().apply(context(), after)
     check_pass_agrees(before, after, ARGUMENTS[name], TOLERANCE.get(name, 1e-5), block_sizes=sizes)
+
+
+@pytest.mark.parametrize("name", ARGUMENTS)
+def test_scheduled_modules_round_trip_as_text(name: str):
+    before = config_free(name)
+    spec = pipeline.ConfigSpec(before)
+    for draw in range(3):
+        after = before.clone()
+        for pass_ in pipeline.scheduled_passes(spec.random(Random(draw)), before, to_tl=False):
+            pass_.apply(context(), after)
+        assert str(parse(str(after))) == str(after)
 
 
 def test_every_op_has_a_location_after_all_passes():

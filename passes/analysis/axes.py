@@ -101,7 +101,8 @@ def _reshape(op: Operation) -> AxisFacts:
 
 def _reduce(op: Operation) -> AxisFacts:
     assert isinstance(op, ReduceOp | ArgReduceOp)
-    at, links = op.axis.data, []
+    at = op.axis.data
+    links: list[Link] = []
     for axis in range(len(dims_of(op.input)) - 1):
         links.append([(op.input, axis + (axis >= at)), *((result, axis) for result in op.results)])
     return AxisFacts(links)

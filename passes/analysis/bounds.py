@@ -131,8 +131,9 @@ def tile_exact(tile: SSAValue, block_sizes: Mapping[str, int]) -> bool:
         if (inner := same_tile(owner)) is not None and tile_dim(inner) == tile_dim(tile):
             return tile_exact(inner, block_sizes)
         begin, end = constant_value(owner.begin), constant_value(owner.end)
-        known = begin is not None and end is not None and isinstance(size, int)
-        return known and begin + (size - 1) * owner.step.data < end
+        if begin is None or end is None or not isinstance(size, int):
+            return False
+        return begin + (size - 1) * owner.step.data < end
     if size == 1:
         return True
     bounds = tile_bounds(tile)

@@ -7,7 +7,7 @@ import math
 from xdsl.dialects.builtin import Float8E4M3FNType, IntegerType
 from xdsl.ir import Attribute
 
-_LARGEST = {Float8E4M3FNType: 448.0}
+_LARGEST: dict[type[Attribute], float] = {Float8E4M3FNType: 448.0}
 """Types without infinities: their largest finite value."""
 
 

@@ -67,6 +67,27 @@ def tile_key(tile: SSAValue) -> TileKey:
 
 _Fold: TypeAlias = Callable[..., Any]
 
+
+def _exp(x: float) -> float:
+    return math.exp(x) if x < 1 else math.nan
+
+
+def _exp2(x: float) -> float:
+    return math.exp2(x) if x <= 1 else math.nan
+
+
+def _and(x: int, y: int) -> int:
+    return x & y
+
+
+def _or(x: int, y: int) -> int:
+    return x | y
+
+
+def _xor(x: int, y: int) -> int:
+    return x ^ y
+
+
 _FOLDS: dict[type[Operation], _Fold] = {
     arith.AddfOp: operator.add,
     arith.SubfOp: operator.sub,
@@ -79,9 +100,9 @@ _FOLDS: dict[type[Operation], _Fold] = {
     arith.AddiOp: operator.add,
     arith.SubiOp: operator.sub,
     arith.MuliOp: operator.mul,
-    arith.AndIOp: operator.and_,
-    arith.OrIOp: operator.or_,
-    arith.XOrIOp: operator.xor,
+    arith.AndIOp: _and,
+    arith.OrIOp: _or,
+    arith.XOrIOp: _xor,
     arith.MaxSIOp: max,
     arith.MinSIOp: min,
     arith.ExtFOp: float,
@@ -89,8 +110,8 @@ _FOLDS: dict[type[Operation], _Fold] = {
     arith.ExtUIOp: int,
     arith.SIToFPOp: float,
     math_dialect.AbsFOp: abs,
-    math_dialect.ExpOp: lambda x: math.exp(x) if x < 1 else math.nan,
-    math_dialect.Exp2Op: lambda x: math.exp2(x) if x < 1 else math.nan,
+    math_dialect.ExpOp: _exp,
+    math_dialect.Exp2Op: _exp2,
 }
 _PREDICATES: dict[str, _Fold] = {
     "eq": operator.eq, "ne": operator.ne, "lt": operator.lt, "le": operator.le, "gt": operator.gt, "ge": operator.ge,
@@ -104,7 +125,7 @@ class Padding:
     """The padding of one kernel's values; `assumed` overrides what loads hold, to try a change out."""
 
     kernel: KernelOp
-    assumed: Mapping[SSAValue, float | int] = field(default_factory=dict)
+    assumed: Mapping[SSAValue, float | int] = field(default_factory=dict[SSAValue, "float | int"])
     physical: PhysicalDims = field(init=False)
     _known: dict[tuple[SSAValue, int], Content | None] = field(default_factory=dict)
 
@@ -189,7 +210,7 @@ class Padding:
             if condition is not None:
                 chosen = on_true if condition.value else on_false
                 return None if chosen is None else _merge(chosen.value, [condition, chosen])
-            return _merge(on_true.value, [on_true, on_false]) if on_true and on_true == on_false else None
+            return on_true if on_true == on_false else None
         known = [content for content in operands if content is not None]
         if absorbed := _absorbed(op, known):
             return absorbed

@@ -157,7 +157,7 @@ def _memory_allows(roll: Roll, kernel: KernelOp) -> bool:
     very lanes that were loaded, chunk by chunk (`x[t, :] = softmax(x[t, :])`). Loads of an enclosing block may be
     repeated only if nothing writes their ref.
     """
-    last: dict[Operation, int] = {}
+    last: dict[LoadOp, int] = {}
     for part, roots in roll.parts.items():
         for op in roll.slice_of(roots):
             if isinstance(op, LoadOp):

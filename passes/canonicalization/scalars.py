@@ -26,9 +26,8 @@ class FoldIntSymbol(RewritePattern):
 
     @op_type_rewrite_pattern
     def match_and_rewrite(self, op: SymbolOp, rewriter: PatternRewriter) -> None:
-        value, type_ = op.value, op.result.type
-        if isinstance(value, int) and isinstance(type_, IntegerType):
-            rewriter.replace(op, arith.ConstantOp(IntegerAttr(value, type_)))
+        if isinstance(op.value, int):
+            rewriter.replace(op, arith.ConstantOp(IntegerAttr(op.value, op.result.type)))
 
 
 class FoldWholeScalars(RewritePattern):
