@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from xdsl.context import Context
 from xdsl.dialects import arith, scf
-from xdsl.dialects.builtin import FloatAttr, IntegerAttr, ModuleOp, UnitAttr
+from xdsl.dialects.builtin import FloatAttr, IntegerAttr, ModuleOp, UnitAttr, i1
 from xdsl.ir import Block, Operation, Region, SSAValue, Use
 from xdsl.passes import ModulePass
 from xdsl.rewriter import InsertPoint, Rewriter
@@ -99,6 +99,32 @@ def is_rotated(loop: scf.WhileOp) -> bool:
 def _is_part_of_an_expression(op: Operation, block: Block) -> bool:
     """Whether `op` can be printed inside its one user."""
     return is_side_effect_free(op) and not op.regions and len(op.results) == 1 and op.results[0].has_one_use()
+
+
+# --- comparisons -------------------------------------------------------------------------------------------------
+
+_SIGNED = ("eq", "ne", "lt", "le", "gt", "ge")
+_UNSIGNED = {6: "ult", 7: "ule", 8: "ugt", 9: "uge"}
+_CMPF = {1: "eq", 2: "gt", 3: "ge", 4: "lt", 5: "le", 13: "ne"}
+"""The predicates of `arith.cmpf` that Python's operators have."""
+
+
+def as_tl_compare(op: arith.CmpiOp | arith.CmpfOp) -> None:
+    """`arith.cmpi` and `arith.cmpf` as `tl.compare`: their text has no room for the attributes that this pass adds."""
+    number, (lhs, rhs) = op.predicate.value.data, op.operands
+    if isinstance(op, arith.CmpfOp):
+        predicate = _CMPF.get(number)
+    elif lhs.type == i1:  # tl.compare orders false below true; signed, true is -1
+        if number in range(2, 6):
+            lhs, rhs = rhs, lhs
+        predicate = _SIGNED[number if number < 6 else number - 4]
+    else:
+        predicate = _SIGNED[number] if number < 6 else _UNSIGNED[number]
+    if predicate is None:
+        raise PassFailedException(f"prepare-for-print: {op.name} with predicate {number} has no Triton spelling")
+    new = tl.CompareOp(predicate, lhs, rhs)
+    new.result.name_hint = op.result.name_hint
+    _replace(op, new)
 
 
 # --- operands ----------------------------------------------------------------------------------------------------
@@ -292,7 +318,9 @@ def prepare(func: tl.FuncOp) -> None:
         if not is_rotated(op):
             rotate_while(op)
     for op in list(body.walk()):
-        if isinstance(op, tl.BroadcastOp | tl.FullOp):
+        if isinstance(op, arith.CmpiOp | arith.CmpfOp):
+            as_tl_compare(op)
+        elif isinstance(op, tl.BroadcastOp | tl.FullOp):
             split_uses(op, IMPLICIT, broadcasts_itself)
     for op in list(body.walk()):
         if op.results and is_weak(op.results[0]):

@@ -12,11 +12,14 @@ from xdsl.utils.exceptions import DiagnosticException
 
 from ...dialects import tl
 from .expressions import Expr, Precedence, binary, call, literal
-from .tables import CMPI, COMPARISONS
+from .tables import COMPARISONS
 
 LAUNCH = re.compile(r"^([ \t]*)__launch__\(\)[ \t]*$", re.MULTILINE)
 _SIMPLE = re.compile(r"[\w.]+(\(\w*\)|\[\w+\])*")
 WIDTH = 120
+
+CMPI = ("eq", "ne", "lt", "le", "gt", "ge", "ult", "ule", "ugt", "uge")
+"""The predicates of `arith.cmpi`."""
 
 HostRow = Callable[[Operation, list[Expr]], Expr]
 

@@ -33,7 +33,8 @@ def _asm(context: Context, op: inline_triton.AsmOp) -> Expr:
 
 
 def _tuple(context: Context, op: inline_triton.MakeTupleOp) -> Expr:
-    return Expr(f"({''.join(context.expr(value).text + ', ' for value in op.args).strip()})")
+    items = [context.expr(value).text for value in op.args]
+    return Expr(f"({', '.join(items)}{',' if len(items) == 1 else ''})")
 
 
 def _element(context: Context, op: inline_triton.ElementOp) -> Expr:

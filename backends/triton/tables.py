@@ -96,11 +96,6 @@ def _xor(context: Context, op: arith.XOrIOp) -> Expr:
 
 
 COMPARISONS = {"eq": "==", "ne": "!=", "lt": "<", "le": "<=", "gt": ">", "ge": ">="}
-CMPI = ("eq", "ne", "lt", "le", "gt", "ge", "ult", "ule", "ugt", "uge")
-CMPF = {1: "eq", 2: "gt", 3: "ge", 4: "lt", 5: "le", 13: "ne"}
-"""The predicates of `arith.cmpf` that are Python comparisons."""
-
-
 def _comparison(context: Context, predicate: str, lhs: SSAValue, rhs: SSAValue) -> Expr:
     """i1 orders false below true, which Triton's signed comparison of it would not."""
     if predicate in ("eq", "ne"):
@@ -117,17 +112,6 @@ def _comparison(context: Context, predicate: str, lhs: SSAValue, rhs: SSAValue) 
 
 def _compare(context: Context, op: tl.CompareOp) -> Expr:
     return _comparison(context, op.predicate.data, op.lhs, op.rhs)
-
-
-def _cmpi(context: Context, op: arith.CmpiOp) -> Expr:
-    return _comparison(context, CMPI[op.predicate.value.data], op.lhs, op.rhs)
-
-
-def _cmpf(context: Context, op: arith.CmpfOp) -> Expr:
-    number = op.predicate.value.data
-    if number not in CMPF:
-        raise NotImplementedError(f"arith.cmpf with predicate {number} has no Triton spelling")
-    return _comparison(context, CMPF[number], op.lhs, op.rhs)
 
 
 def _sqrt(context: Context, op: math.SqrtOp) -> Expr:
@@ -312,8 +296,6 @@ ROWS: dict[type[Operation], Row] = {
     arith.ShLIOp: infix("<<", P.SHIFT),
     arith.ShRSIOp: infix(">>", P.SHIFT),
     arith.ShRUIOp: unsigned(partial(binary, ">>", P.SHIFT)),
-    arith.CmpiOp: _cmpi,
-    arith.CmpfOp: _cmpf,
     arith.SelectOp: function("tl.where"),
     arith.AddfOp: infix("+", P.ADD),
     arith.SubfOp: infix("-", P.ADD),
@@ -363,7 +345,7 @@ ROWS: dict[type[Operation], Row] = {
     math.Log2Op: function("tl.log2"),
     math.LogOp: function("tl.log"),
     math.PowFOp: libdevice("pow"),
-    math.RoundEvenOp: libdevice("rint"),
+    math.RoundEvenOp: libdevice("nearbyint"),
     math.RoundOp: libdevice("round"),
     math.RsqrtOp: function("tl.rsqrt"),
     math.SinOp: function("tl.sin"),

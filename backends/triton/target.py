@@ -14,9 +14,14 @@ from .module import emit
 
 @dataclass(frozen=True)
 class TritonTarget(Target):
-    """A complete Triton module of a module that went through `prepare-for-print`."""
+    """A complete Triton module of a module that went through `prepare-for-print`.
+
+    `-t "triton{comments=false}"` leaves out the comments that quote the user's source.
+    """
 
     name = "triton"
 
+    comments: bool = True
+
     def emit(self, ctx: Context, module: ModuleOp, output: IO[str]) -> None:
-        output.write(emit(module))
+        output.write(emit(module, comments=self.comments))

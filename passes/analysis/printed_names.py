@@ -52,6 +52,12 @@ def _identifier(hint: str) -> str:
     return f"v{name}" if name.startswith("_") else name if name.isidentifier() else f"v_{name}"
 
 
+def _is_local(value: SSAValue) -> bool:
+    """Whether `value` is not what a loop carries: the user's variable is named like that."""
+    op = value.owner if isinstance(value.owner, Operation) else value.owner.parent_op()
+    return not isinstance(op, scf.ForOp | scf.WhileOp)
+
+
 class Namer:
     """Gives each variable its name when it is first met."""
 
@@ -64,7 +70,7 @@ class Namer:
         members = self.variables.members(value)
         name = self._known.get(id(members))
         if name is None:
-            hint = next((member.name_hint for member in members if member.name_hint), None)
+            hint = next((member.name_hint for member in sorted(members, key=_is_local) if member.name_hint), None)
             if hint is not None:
                 name = self.names.fresh(_identifier(hint))
             else:
