@@ -175,3 +175,14 @@ def _edge_divisor(op: BeginOp | EndOp, block_sizes: Mapping[str, int]) -> int:
         return 1
     size = substitute(tile_dim(op.tile), block_sizes)
     return math.gcd(known_divisor(bounds.begin, block_sizes), size) if isinstance(size, int) else 1
+
+
+def at_most(bound: Bound) -> Dim | None:
+    """A dim that `bound` never exceeds: the edges of a loop's tile lie within the loop's bounds."""
+    if (dim := bound_dim(bound)) is not None:
+        return dim
+    owner = bound.owner if isinstance(bound, SSAValue) else None
+    if not isinstance(owner, BeginOp | EndOp):
+        return None
+    bounds = tile_bounds(owner.tile)
+    return None if bounds.shifted else at_most(bounds.end)

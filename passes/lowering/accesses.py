@@ -11,7 +11,7 @@ from xdsl.ir import SSAValue
 from ...dialects import tl
 from ...dialects.dims import Dim, dims_of
 from ...dialects.tile import AccessBase, ShiftOp, TileType, access_tiles
-from ..analysis.bounds import bound_dim, constant_value, tile_bounds
+from ..analysis.bounds import at_most, constant_value, tile_bounds
 from .context import Lowering
 from .tiles import LoweredTile
 
@@ -105,7 +105,7 @@ def _size_checks(low: Lowering, tile: SSAValue, lowered: LoweredTile, size: Dim 
         return
     shift = tile.owner if isinstance(tile.owner, ShiftOp) else None
     bounds = tile_bounds(tile)
-    end = bound_dim(bounds.end)
+    end = at_most(bounds.end)
     with low.emit.named("mask"):
         if shift is not None and bounds.shifted:
             low_end = constant_value(shift.offset)
