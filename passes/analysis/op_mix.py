@@ -12,7 +12,7 @@ from xdsl.dialects.builtin import FixedBitwidthType
 from xdsl.ir import Operation, SSAValue
 
 from ...dialects.dims import Dim, dims_of, element_of, substitute, symbols_of
-from ...dialects.tile import BlockAttr, DotOp, ForOp, KernelOp, LoopBase
+from ...dialects.tile import BlockAttr, DotOp, ForOp, KernelOp, LoadOp, LoopBase
 from ..fragments import next_power_of_two
 from .bounds import bound_dim
 
@@ -47,7 +47,7 @@ class OpMix:
     shapes: set[tuple[Dim, ...]] = field(default_factory=set)
     """The dims of all values."""
     loop_bytes: Counter[tuple[Dim, ...]] = field(default_factory=Counter)
-    """Bytes an element, summed, of the dot operands in inner loops, per dims: what a pipeline buffers."""
+    """Bytes an element, summed, of the loads in inner loops, per dims: what a pipeline buffers."""
 
     @classmethod
     def of(cls, kernel: KernelOp) -> Self:
@@ -63,6 +63,9 @@ class OpMix:
                 self._add_loop(op, arg, dim)
         elif isinstance(op, DotOp):
             self._add_dot(op)
+        elif isinstance(op, LoadOp) and isinstance(op.parent_op(), ForOp):
+            element = element_of(op.result)
+            self.loop_bytes[op.dims] += element.size if isinstance(element, FixedBitwidthType) else 4
         self.shapes.update(dims for result in op.results if (dims := dims_of(result)))
 
     def _add_loop(self, loop: LoopBase, arg: SSAValue, dim: Dim) -> None:
@@ -80,10 +83,6 @@ class OpMix:
         for role, dim in named:
             for symbol in symbols_of(dim):
                 self.roles.setdefault(symbol, set()).add(role)
-        if isinstance(op.parent_op(), ForOp):
-            for operand in (op.lhs, op.rhs):
-                element = element_of(operand)
-                self.loop_bytes[dims_of(operand)] += element.size if isinstance(element, FixedBitwidthType) else 4
 
     @property
     def has_dot(self) -> bool:
@@ -150,7 +149,7 @@ class OpMix:
     @property
     def default_stages(self) -> int:
         """1 without a dot in a loop, else up to 3 as far as the operands' buffers fit."""
-        if not self.loop_bytes:
+        if not self.loop_bytes or not self.has_dot:
             return 1
         sizes = self._sizes()
         stage = sum(size * lane_count(dims, sizes) for dims, size in self.loop_bytes.items())
