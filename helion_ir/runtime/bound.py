@@ -5,8 +5,9 @@ from __future__ import annotations
 import copy
 import sys
 from collections.abc import Callable, Hashable, Mapping, Sequence
-from functools import cached_property
-from types import FunctionType
+from functools import cache, cached_property
+from importlib import import_module
+from types import FunctionType, ModuleType
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -15,7 +16,6 @@ from xdsl.dialects.builtin import ModuleOp
 from .. import exc
 from ..backends.triton import emit
 from ..config import Config
-from ..frontend import trace
 from ..pipeline import ConfigSpec, config_free_passes, scheduled_passes
 from ..settings import Settings
 from .execute import Mode, Run, interpret_tile, interpret_tl, mode_for, run_emitted
@@ -25,6 +25,7 @@ from .stages import Stages
 from .structure import Lowered, Structure, StructureKeys
 
 if TYPE_CHECKING:
+    from ..frontend import TracedKernel
     from .kernels import Kernel
 
 ConfigLike = Config | Mapping[str, object]
@@ -43,7 +44,7 @@ class BoundKernel:
         self.settings: Settings = copy.copy(kernel.settings)
         if self.settings.backend != "triton":
             raise exc.BackendUnsupported(f"backend {self.settings.backend!r} is not there; the one backend is 'triton'")
-        traced = trace(
+        traced = _frontend().trace(
             kernel.fn,
             tuple(materialize(arg) for arg in args),
             static_shapes=self.settings.static_shapes,
@@ -51,7 +52,7 @@ class BoundKernel:
             dot_precision=self.settings.dot_precision,
             ignore_warnings=tuple(self.settings.ignore_warnings),
         )
-        self.traced = traced
+        self.traced: TracedKernel = traced
         self.name: str = traced.name
         self.args: tuple[object, ...] = tuple(describe(arg) for arg in args)
         self._stages = Stages(self.name, self.settings)
@@ -241,6 +242,12 @@ class BoundKernel:
             if self.settings.autotune_effort != "none":
                 self.kernel.say_untuned(self.device)
         return self.compile_config(config)
+
+
+@cache
+def _frontend() -> ModuleType:
+    """The frontend, imported when something is traced: PyTorch's decompositions take seconds to import."""
+    return import_module("..frontend", __package__)
 
 
 def _taking_positions(run: Run, keyword_only: tuple[str, ...]) -> Run:

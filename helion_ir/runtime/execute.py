@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
-from types import FunctionType
+from functools import cache
+from importlib import import_module
+from types import FunctionType, ModuleType
 from typing import Any, Literal
 
 from xdsl.dialects.builtin import ArrayAttr, DictionaryAttr, IntAttr, ModuleOp, StringAttr
 
 from ..backends.triton.load import load_source
 from ..exc import InvalidAPIUsage
-from ..interpreter import run_func, run_kernel
 from .host import host_function
 from .structure import block_param, only_func, only_kernel
 
@@ -35,6 +36,12 @@ def mode_for(device_type: str) -> Mode:
     return "tile" if level == "tile" else "tl"
 
 
+@cache
+def _interpreter() -> ModuleType:
+    """The reference interpreter, imported when something runs on it."""
+    return import_module("..interpreter", __package__)
+
+
 def run_emitted(source: str, name: str) -> FunctionType:
     """The host function of an emitted module."""
     return getattr(load_source(source, name), name)
@@ -45,7 +52,7 @@ def interpret_tl(module: ModuleOp) -> FunctionType:
     func = only_func(module)
 
     def launch(args: tuple[Any, ...], constexprs: dict[str, int]) -> None:
-        run_func(module, args, constexprs)
+        _interpreter().run_func(module, args, constexprs)
 
     table = _values(func.constexprs)
     sizes = {name: value for name, value in table.items() if isinstance(value, int)}
@@ -57,7 +64,7 @@ def interpret_tile(module: ModuleOp, block_sizes: Mapping[str, int]) -> Function
     kernel = only_kernel(module)
 
     def launch(args: tuple[Any, ...], symbols: dict[str, int]) -> None:
-        run_kernel(module, args, symbols, block_sizes)
+        _interpreter().run_kernel(module, args, symbols, block_sizes)
 
     table = _values(kernel.symbols)
     sizes = {block_param(symbol): size for symbol, size in block_sizes.items()}

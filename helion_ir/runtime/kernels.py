@@ -69,6 +69,8 @@ class Kernel:
         self.__signature__ = self._signature = inspect.signature(fn)
         _check_signature(fn.__name__, self._signature)
         self._arity = len(self._signature.parameters)
+        self._defaults = tuple(p.default for p in self._signature.parameters.values())
+        self._required = sum(default is inspect.Parameter.empty for default in self._defaults)
         self._constants = _constexpr_positions(fn, self._signature)
         self.keyword_only = tuple(p.name for p in self._signature.parameters.values() if p.kind is p.KEYWORD_ONLY)
         self._user_key = key
@@ -106,8 +108,8 @@ class Kernel:
 
     def normalize_args(self, *args: object, **kwargs: object) -> tuple[object, ...]:
         """The arguments of a call, all positional, with defaults filled in; TypeError as for any function."""
-        if not kwargs and len(args) == self._arity:
-            return args
+        if not kwargs and self._required <= len(args) <= self._arity and not self.keyword_only:
+            return args + self._defaults[len(args) :]
         try:
             bound = self._signature.bind(*args, **kwargs)
         except TypeError as error:

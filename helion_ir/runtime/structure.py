@@ -61,9 +61,9 @@ class StructureKeys:
         """Every key but those of the launch; of a block size only what masks and shapes depend on."""
         chosen = self.sizes(config)
         sizes = {**self._fixed, **chosen}
-        rest = {key: value for key, value in config.items() if key not in (*LAUNCH_KEYS, "block_sizes")}
+        rest = [(key, value) for key, value in config.items() if key not in (*LAUNCH_KEYS, "block_sizes")]
         return (
-            Config.from_dict(rest),
+            repr(rest),  # normalized, so in one order and spelling; quicker than hashing nested lists
             config.get("maxnreg") is None,
             tuple([(min(size, _LANES), is_power_of_two(size)) for size in chosen.values()]),
             tuple([tile_exact(tile, sizes) for tile in self._tiles]),
