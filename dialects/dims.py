@@ -115,7 +115,8 @@ def type_of(value: SSAValue | Attribute) -> Attribute:
 
 def dims_of(value: SSAValue | Attribute) -> tuple[Dim, ...]:
     """The dims of a value or type; `()` for a scalar."""
-    type_ = value.type if type(value) in _VALUES else type_of(value)  # pyright: ignore[reportAttributeAccessIssue]
+    is_value = type(value) in _VALUES
+    type_: Attribute = value.type if is_value else type_of(value)  # pyright: ignore[reportAttributeAccessIssue, reportUnknownMemberType]
     if type(type_) is not TensorType:
         return ()
     encoding = type_.encoding
@@ -126,7 +127,8 @@ def dims_of(value: SSAValue | Attribute) -> tuple[Dim, ...]:
 
 def element_of(value: SSAValue | Attribute) -> Attribute:
     """The element type of a value or type; the type itself for a scalar."""
-    type_ = value.type if type(value) in _VALUES else type_of(value)  # pyright: ignore[reportAttributeAccessIssue]
+    is_value = type(value) in _VALUES
+    type_: Attribute = value.type if is_value else type_of(value)  # pyright: ignore[reportAttributeAccessIssue, reportUnknownMemberType]
     return type_.element_type if type(type_) is TensorType else type_
 
 

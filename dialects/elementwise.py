@@ -110,7 +110,7 @@ class BitcastBase(IRDLOperation, ABC):
 
 
 class CastBase(IRDLOperation, ABC):
-    """Elementwise conversion; see `CASTS`. `arith` has the same for scalars, and `extf` and `truncf` for tensors too."""
+    """Elementwise conversion; see `CASTS`. `arith` has them for scalars, and `extf` and `truncf` for tensors too."""
 
     kind = prop_def(StringAttr)
     input = operand_def(ValueConstr)

@@ -63,10 +63,10 @@ Tile = Dialect(
 )  # fmt: skip
 
 __all__ = [
-    "AccessBase", "ArgReduceOp", "AtomicCASOp", "AtomicRMWOp", "BeginOp", "BitcastOp", "BlockAttr", "BroadcastOp", "CastOp",
-    "CompareOp", "CountOp", "Dim", "DimsAttr", "DotOp", "EndOp", "ExpandDimsOp", "ForOp", "GatherOp", "GridOp", "IdOp",
-    "IndexOp", "JoinOp", "KernelOp", "LibdeviceOp", "LoadOp", "LoopBase", "PadOp", "PermuteOp", "RangeOp", "ReduceOp",
-    "RefType", "ReshapeOp", "ScanOp", "SelectOp", "ShiftOp", "SplatOp", "SplitOp", "StoreOp", "SymbolOp", "Tile",
-    "TileType", "WholeOp", "YieldOp", "access_dims", "access_tiles", "dims_of", "element_of", "loaded_element",
-    "substitute", "symbols_of", "tensor_type", "with_dims", "with_element",
+    "AccessBase", "ArgReduceOp", "AtomicCASOp", "AtomicRMWOp", "BeginOp", "BitcastOp", "BlockAttr", "BroadcastOp",
+    "CastOp", "CompareOp", "CountOp", "Dim", "DimsAttr", "DotOp", "EndOp", "ExpandDimsOp", "ForOp", "GatherOp",
+    "GridOp", "IdOp", "IndexOp", "JoinOp", "KernelOp", "LibdeviceOp", "LoadOp", "LoopBase", "PadOp", "PermuteOp",
+    "RangeOp", "ReduceOp", "RefType", "ReshapeOp", "ScanOp", "SelectOp", "ShiftOp", "SplatOp", "SplitOp", "StoreOp",
+    "SymbolOp", "Tile", "TileType", "WholeOp", "YieldOp", "access_dims", "access_tiles", "dims_of", "element_of",
+    "loaded_element", "substitute", "symbols_of", "tensor_type", "with_dims", "with_element",
 ]  # fmt: skip

@@ -176,7 +176,12 @@ class LoadOp(AccessBase):
 
 @irdl_op_definition
 class StoreOp(AccessBase):
-    """Write a value of exactly the dims that the indices select: `tile.store %v, %out[%m, %n]`. Effects: writes `ref`."""
+    """Write a value of exactly the dims that the indices select. Effects: writes `ref`.
+
+    ```mlir
+    tile.store %v, %out[%tile_m, %tile_n] : tensor<...>, !tile.ref<...>[!tile.tile<b0>, !tile.tile<b1>]
+    ```
+    """
 
     name = "tile.store"
 
@@ -212,7 +217,10 @@ class StoreOp(AccessBase):
 
 @irdl_op_definition
 class AtomicRMWOp(AccessBase):
-    """Atomic read-modify-write (`kind` of `ATOMIC_KINDS`, `sem` of `SEMANTICS`); the result is what was there. Effects: both on `ref`."""
+    """Atomic read-modify-write; the result is what was there. Effects: reads and writes `ref`.
+
+    `kind` is one of `ATOMIC_KINDS`, `sem` one of `SEMANTICS`.
+    """
 
     name = "tile.atomic_rmw"
 
@@ -301,3 +309,7 @@ class AtomicCASOp(AccessBase):
 
     def verify_(self) -> None:
         self.verify_access(self.value.type)
+        if self.expected.type != self.value.type:
+            raise VerifyException(f"expected and value must have one type, got {self.expected.type}")
+        if self.sem.data not in SEMANTICS:
+            raise VerifyException(f"unknown semantics {self.sem.data!r}, expected one of {', '.join(SEMANTICS)}")

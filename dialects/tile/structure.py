@@ -367,7 +367,7 @@ class CountOp(_TileScalar):
 
 @irdl_op_definition
 class IndexOp(IRDLOperation):
-    """The positions of a tile as a 1-D tensor of the index type (`tile.index`); padding lanes hold past-the-end positions."""
+    """The positions of a tile as a 1-D tensor (`tile.index`); padding lanes hold positions past the end."""
 
     name = "tile.index"
 

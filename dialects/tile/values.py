@@ -237,7 +237,7 @@ class BitcastOp(BitcastBase):
 
 @irdl_op_definition
 class CastOp(CastBase):
-    """Elementwise conversion (`Tensor.to`) to or from integers: `tile.cast "sitofp" %x : tensor<…xi32> to tensor<…xf32>`."""
+    """Elementwise conversion to or from integers: `tile.cast "sitofp" %x : tensor<…xi32> to tensor<…xf32>`."""
 
     name = "tile.cast"
 
@@ -419,7 +419,10 @@ class GatherOp(IRDLOperation):
         )
 
     def verify_(self) -> None:
-        if self.result.type != with_dims(self.input.type, dims_of(self.index)):
+        source, index = dims_of(self.input), dims_of(self.index)
+        if len(source) != len(index) or not 0 <= self.axis.data < len(source):
+            raise VerifyException(f"input and index must have equal rank, and axis {self.axis.data} be one of it")
+        if self.result.type != with_dims(self.input.type, index):
             raise VerifyException("the result must have the index's dims and the input's element type")
 
 
@@ -428,7 +431,7 @@ class DotOp(IRDLOperation):
     """`acc + lhs @ rhs` for `[M, K]` and `[K, N]`, or with one leading batch axis; `tile` is that of K.
 
     ```mlir
-    %r = tile.dot %x, %y, %acc over %tile_k {precision = "tf32"} : tensor<…xbf16>, tensor<…xbf16>, tensor<…xf32>, !tile.tile<b2>
+    %r = tile.dot %x, %y, %acc over %tile_k {precision = "ieee"} : tensor<…>, tensor<…>, tensor<…>, !tile.tile<b2>
     ```
     The product is accumulated in the element type of `acc` (f32, or i32 for int8 operands).
     """
@@ -471,7 +474,7 @@ class DotOp(IRDLOperation):
 
 
 __all__ = [
-    "PRECISIONS", "REDUCE_KINDS", "SCAN_KINDS", "ArgReduceOp", "Attribute", "BitcastOp", "BroadcastOp", "CastOp", "CompareOp",
-    "DotOp", "ExpandDimsOp", "GatherOp", "JoinOp", "LibdeviceOp", "PadOp", "PermuteOp", "ReduceOp", "ReshapeOp",
-    "ScanOp", "SelectOp", "SplatOp", "SplitOp",
+    "PRECISIONS", "REDUCE_KINDS", "SCAN_KINDS", "ArgReduceOp", "Attribute", "BitcastOp", "BroadcastOp", "CastOp",
+    "CompareOp", "DotOp", "ExpandDimsOp", "GatherOp", "JoinOp", "LibdeviceOp", "PadOp", "PermuteOp", "ReduceOp",
+    "ReshapeOp", "ScanOp", "SelectOp", "SplatOp", "SplitOp",
 ]  # fmt: skip

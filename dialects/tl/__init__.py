@@ -58,7 +58,8 @@ Tl = Dialect(
     "tl",
     [
         FuncOp, ReturnOp, LaunchGridOp, ConstexprOp, ProgramIdOp, NumProgramsOp, CdivOp, CopyOp, DebugBarrierOp,
-        LoadOp, StoreOp, AtomicRMWOp, AtomicCASOp, AddPtrOp, MakeTensorDescriptorOp, DescriptorLoadOp, DescriptorStoreOp,
+        LoadOp, StoreOp, AtomicRMWOp, AtomicCASOp, AddPtrOp,
+        MakeTensorDescriptorOp, DescriptorLoadOp, DescriptorStoreOp,
         ArangeOp, FullOp, BroadcastOp, ExpandDimsOp, TransOp, ReshapeOp, JoinOp, SplitOp,
         CompareOp, WhereOp, BitcastOp, CastOp, LibdeviceOp, ReduceOp, ArgReduceOp, ScanOp, GatherOp, DotOp,
     ],
@@ -66,9 +67,9 @@ Tl = Dialect(
 )  # fmt: skip
 
 __all__ = [
-    "AddPtrOp", "ArangeOp", "ArgReduceOp", "AtomicCASOp", "AtomicRMWOp", "BitcastOp", "BroadcastOp", "CastOp", "CdivOp", "CompareOp",
-    "ConstexprOp", "CopyOp", "DebugBarrierOp", "DescriptorLoadOp", "DescriptorStoreOp", "DotOp", "ExpandDimsOp",
-    "FullOp", "FuncOp", "GatherOp", "JoinOp", "LaunchGridOp", "LibdeviceOp", "LoadOp", "MakeTensorDescriptorOp",
-    "NumProgramsOp", "ProgramIdOp", "PtrType", "ReduceOp", "ReshapeOp", "ReturnOp", "ScanOp", "SplitOp", "StoreOp",
-    "TensorDescType", "Tl", "TransOp", "WhereOp", "constexprs_attr", "signless",
+    "AddPtrOp", "ArangeOp", "ArgReduceOp", "AtomicCASOp", "AtomicRMWOp", "BitcastOp", "BroadcastOp", "CastOp", "CdivOp",
+    "CompareOp", "ConstexprOp", "CopyOp", "DebugBarrierOp", "DescriptorLoadOp", "DescriptorStoreOp", "DotOp",
+    "ExpandDimsOp", "FullOp", "FuncOp", "GatherOp", "JoinOp", "LaunchGridOp", "LibdeviceOp", "LoadOp",
+    "MakeTensorDescriptorOp", "NumProgramsOp", "ProgramIdOp", "PtrType", "ReduceOp", "ReshapeOp", "ReturnOp", "ScanOp",
+    "SplitOp", "StoreOp", "TensorDescType", "Tl", "TransOp", "WhereOp", "constexprs_attr", "signless",
 ]  # fmt: skip

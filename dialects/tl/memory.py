@@ -187,12 +187,23 @@ class AtomicCASOp(IRDLOperation):
     result = result_def(T)
 
     traits = traits_def(ReadsAndWrites)
-    assembly_format = "$sem $expected `,` $value `,` $ptr `[` $offset `]` attr-dict `:` type($value) `,` type($ptr) `[` type($offset) `]`"
+    assembly_format = (
+        "$sem $expected `,` $value `,` $ptr `[` $offset `]` attr-dict "
+        "`:` type($value) `,` type($ptr) `[` type($offset) `]`"
+    )
 
     def __init__(self, sem: str, ptr: SSAValue, offset: SSAValue, expected: SSAValue, value: SSAValue):
         super().__init__(
             operands=[ptr, offset, expected, value], properties={"sem": StringAttr(sem)}, result_types=[value.type]
         )
+
+    def verify_(self) -> None:
+        assert isinstance(self.ptr.type, PtrType)
+        expected = with_element(self.offset.type, signless(self.ptr.type.element_type))
+        if self.value.type != expected:
+            raise VerifyException(f"{self.name}: the value must be {expected}, got {self.value.type}")
+        if self.sem.data not in SEMANTICS:
+            raise VerifyException(f"unknown semantics {self.sem.data!r}, expected one of {', '.join(SEMANTICS)}")
 
 
 @irdl_op_definition
@@ -299,6 +310,6 @@ class DescriptorStoreOp(_DescriptorAccess):
 
 
 __all__ = [
-    "AddPtrOp", "AtomicCASOp", "AtomicRMWOp", "DescriptorLoadOp", "DescriptorStoreOp", "LoadOp", "MakeTensorDescriptorOp",
-    "StoreOp", "dims_of", "signless", "tensor_type",
+    "AddPtrOp", "AtomicCASOp", "AtomicRMWOp", "DescriptorLoadOp", "DescriptorStoreOp", "LoadOp",
+    "MakeTensorDescriptorOp", "StoreOp", "dims_of", "signless", "tensor_type",
 ]  # fmt: skip

@@ -19,7 +19,7 @@ class PtrType(ParametrizedAttribute, TypeAttribute):
 
 @irdl_attr_definition
 class TensorDescType(ParametrizedAttribute, TypeAttribute):
-    """A tensor descriptor that loads and stores blocks of fixed dims: `!tl.tensordesc<#tile.dims<_BLOCK_SIZE_0, 64>, bf16>`."""
+    """A descriptor of blocks of fixed dims: `!tl.tensordesc<#tile.dims<_BLOCK_SIZE_0, 64>, bf16>`."""
 
     name = "tl.tensordesc"
 

@@ -120,6 +120,8 @@ class ExpandDimsOp(_ViewBase):
 
     def verify_(self) -> None:
         dims = list(dims_of(self.input))
+        if not 0 <= self.axis.data <= len(dims):
+            raise VerifyException(f"axis {self.axis.data} out of range for rank {len(dims)}")
         dims.insert(self.axis.data, 1)
         self.verify_view(dims)
 
@@ -185,6 +187,10 @@ class JoinOp(IRDLOperation):
     def __init__(self, lhs: SSAValue, rhs: SSAValue):
         super().__init__(operands=[lhs, rhs], result_types=[with_dims(lhs.type, [*dims_of(lhs), 2])])
 
+    def verify_(self) -> None:
+        if self.result.type != with_dims(self.lhs.type, [*dims_of(self.lhs), 2]):
+            raise VerifyException("join appends an axis of dim 2")
+
 
 @irdl_op_definition
 class SplitOp(IRDLOperation):
@@ -204,6 +210,11 @@ class SplitOp(IRDLOperation):
     def __init__(self, value: SSAValue):
         half = with_dims(value.type, dims_of(value)[:-1])
         super().__init__(operands=[value], result_types=[half, half])
+
+    def verify_(self) -> None:
+        dims = dims_of(self.input)
+        if not dims or dims[-1] != 2 or self.first.type != with_dims(self.input.type, dims[:-1]):
+            raise VerifyException("split takes a last axis of dim 2 away")
 
 
 @irdl_op_definition
@@ -254,6 +265,11 @@ class _AxisBase(IRDLOperation):
     traits = traits_def(Pure())
     irdl_options = (ParsePropInAttrDict(),)
 
+    def verify_axis(self) -> None:
+        rank = len(dims_of(self.input))
+        if not 0 <= self.axis.data < rank:
+            raise VerifyException(f"axis {self.axis.data} out of range for rank {rank}")
+
     def reduced_dims(self) -> tuple[Dim, ...]:
         dims = dims_of(self.input)
         return dims[: self.axis.data] + dims[self.axis.data + 1 :]
@@ -284,6 +300,7 @@ class ReduceOp(_AxisBase):
         )
 
     def verify_(self) -> None:
+        self.verify_axis()
         if self.kind.data not in REDUCE_KINDS:
             raise VerifyException(f"unknown kind {self.kind.data!r}, expected one of {', '.join(REDUCE_KINDS)}")
         if self.result.type != with_dims(self.input.type, self.reduced_dims()):
@@ -312,6 +329,7 @@ class ArgReduceOp(_AxisBase):
         )
 
     def verify_(self) -> None:
+        self.verify_axis()
         if self.kind.data not in ("max", "min"):
             raise VerifyException(f"unknown kind {self.kind.data!r}, expected max or min")
         if self.value.type != with_dims(self.input.type, self.reduced_dims()):
@@ -342,6 +360,7 @@ class ScanOp(_AxisBase):
         )
 
     def verify_(self) -> None:
+        self.verify_axis()
         if self.kind.data not in SCAN_KINDS:
             raise VerifyException(f"unknown kind {self.kind.data!r}, expected one of {', '.join(SCAN_KINDS)}")
         if self.result.type != self.input.type:
@@ -369,6 +388,13 @@ class GatherOp(IRDLOperation):
             properties={"axis": IntAttr(axis)},
             result_types=[with_dims(value.type, dims_of(index))],
         )
+
+    def verify_(self) -> None:
+        source, index = dims_of(self.input), dims_of(self.index)
+        if len(source) != len(index) or not 0 <= self.axis.data < len(source):
+            raise VerifyException(f"input and index must have equal rank, and axis {self.axis.data} be one of it")
+        if self.result.type != with_dims(self.input.type, index):
+            raise VerifyException("the result must have the index's dims and the input's element type")
 
 
 @irdl_op_definition

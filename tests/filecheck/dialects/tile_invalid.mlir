@@ -1,0 +1,53 @@
+// RUN: helion-opt %s --split-input-file --verify-diagnostics | filecheck %s
+
+%x, %i = "test.op"() : () -> (tensor<4x4xf32>, tensor<4xi32>)
+// CHECK: input and index must have equal rank, and axis 0 be one of it
+%r = tile.gather %x, %i {axis = #builtin.int<0>} : tensor<4x4xf32>, tensor<4xi32> -> tensor<4xf32>
+
+// -----
+
+%ref, %t, %v = "test.op"() : () -> (!tile.ref<[8], [1], i32, align 16>, !tile.tile<b0>, tensor<?xi32, #tile.dims<b0>>)
+// CHECK: unknown semantics 'seq_cst', expected one of relaxed, acquire, release, acq_rel
+%r = tile.atomic_cas %v, %v, %ref[%t] {sem = "seq_cst"} : tensor<?xi32, #tile.dims<b0>>, tensor<?xi32, #tile.dims<b0>>, !tile.ref<[8], [1], i32, align 16>[!tile.tile<b0>] -> tensor<?xi32, #tile.dims<b0>>
+
+// -----
+
+%ref, %t, %v, %e = "test.op"() : () -> (!tile.ref<[8], [1], i32, align 16>, !tile.tile<b0>, tensor<?xi32, #tile.dims<b0>>, i32)
+// CHECK: expected and value must have one type, got i32
+%r = tile.atomic_cas %e, %v, %ref[%t] : i32, tensor<?xi32, #tile.dims<b0>>, !tile.ref<[8], [1], i32, align 16>[!tile.tile<b0>] -> tensor<?xi32, #tile.dims<b0>>
+
+// -----
+
+%ref, %t = "test.op"() : () -> (!tile.ref<[8, 8], [8, 1], f32, align 16>, !tile.tile<b0>)
+// CHECK: 1 indices for a ref of rank 2
+%r = tile.load %ref[%t] : !tile.ref<[8, 8], [8, 1], f32, align 16>[!tile.tile<b0>] -> tensor<?xf32, #tile.dims<b0>>
+
+// -----
+
+%ref, %t = "test.op"() : () -> (!tile.ref<[8], [1], f32, align 16>, !tile.tile<b0>)
+// CHECK: the indices select tensor<?xf32, #tile.dims<b0>>, got tensor<?xf32, #tile.dims<b1>>
+%r = tile.load %ref[%t] : !tile.ref<[8], [1], f32, align 16>[!tile.tile<b0>] -> tensor<?xf32, #tile.dims<b1>>
+
+// -----
+
+%x, %t = "test.op"() : () -> (tensor<?xf32, #tile.dims<b0>>, !tile.tile<b1>)
+// CHECK: tile.reduce: the tile has dim b1, axis 0 has dim b0
+%r = tile.reduce "sum" %x over %t {axis = #builtin.int<0>} : tensor<?xf32, #tile.dims<b0>>, !tile.tile<b1> -> f32
+
+// -----
+
+%x, %t = "test.op"() : () -> (tensor<?xf32, #tile.dims<b0>>, !tile.tile<b0>)
+// CHECK: unknown kind 'mean', expected one of sum, prod, max, min
+%r = tile.reduce "mean" %x over %t {axis = #builtin.int<0>} : tensor<?xf32, #tile.dims<b0>>, !tile.tile<b0> -> f32
+
+// -----
+
+%x, %y, %a, %t = "test.op"() : () -> (tensor<4x8xf32>, tensor<4x8xf32>, tensor<4x8xf32>, !tile.tile<8>)
+// CHECK: dot operands do not match: (4, 8) and (4, 8)
+%r = tile.dot %x, %y, %a over %t : tensor<4x8xf32>, tensor<4x8xf32>, tensor<4x8xf32>, !tile.tile<8>
+
+// -----
+
+%x = "test.op"() : () -> tensor<4xf32>
+// CHECK: is a tensor; use the level's compare for tensors
+%r = arith.cmpf olt, %x, %x : tensor<4xf32>
