@@ -13,7 +13,6 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 from xdsl.dialects.builtin import IntAttr, IntegerType, ModuleOp, Signedness, StringAttr, TupleType
@@ -188,17 +187,17 @@ def _compile(
     ast_source = compiler.ASTSource(fn=kernel, signature=signature, constexprs=dict(constexprs), attrs=aligned)
     gpu_target = import_module("triton.backends.compiler").GPUTarget(gpu.backend, gpu.arch, gpu.warp_size)
     known = {n: v for n, v in options.items() if n != "maxnreg" or gpu.backend == "cuda"}
+    known["enable_fp_fusion"] = True  # Triton 3.9 warns that 3.10 will have another default
     binary = triton.compile(ast_source, target=gpu_target, options=known)
-    registers, spills = _RESOURCES[gpu.backend](triton, binary.asm, gpu, options.get("maxnreg"))
+    registers, spills = _RESOURCES[gpu.backend](binary.asm, gpu, options.get("maxnreg"))
     return CompiledBinary(
         target, binary.metadata.num_warps, binary.metadata.shared, registers, spills, dict(binary.asm.items())
     )
 
 
-def _ptxas_resources(triton: ModuleType, asm: Mapping[str, Any], gpu: GPU, maxnreg: int | None) -> tuple[int, int]:
+def _ptxas_resources(asm: Mapping[str, Any], gpu: GPU, maxnreg: int | None) -> tuple[int, int]:
     """Registers and spilled bytes as the ptxas that Triton ships reports them: its metadata has them on a GPU only."""
-    tools = triton.knobs.nvidia
-    ptxas = tools.ptxas_blackwell if gpu.arch == 100 and hasattr(tools, "ptxas_blackwell") else tools.ptxas
+    ptxas = import_module("triton.backends.nvidia.compiler").get_ptxas(gpu.arch)
     arch = re.search(r"^\.target\s+(\w+)", asm["ptx"], re.MULTILINE)
     assert arch is not None
     with tempfile.TemporaryDirectory() as folder:
@@ -212,7 +211,7 @@ def _ptxas_resources(triton: ModuleType, asm: Mapping[str, Any], gpu: GPU, maxnr
     return int(registers[1]) if registers else 0, int(spills[1]) if spills else 0
 
 
-def _amdgcn_resources(triton: ModuleType, asm: Mapping[str, Any], gpu: GPU, maxnreg: int | None) -> tuple[int, int]:
+def _amdgcn_resources(asm: Mapping[str, Any], gpu: GPU, maxnreg: int | None) -> tuple[int, int]:
     """Vector registers and spilled ones, from the kernel's metadata in the assembly."""
 
     def count(name: str) -> int:

@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import time
+from importlib.metadata import version
 from io import StringIO
 from pathlib import Path
 
@@ -18,6 +19,9 @@ from xdsl.utils.exceptions import DiagnosticException
 
 from . import printer_control_flow as control_flow
 from . import printer_kernels as kernels
+
+INTERPRETS_LOOPS = version("triton") >= "3.7" or version("numpy") < "2.4"
+"""Triton 3.6 interprets `range` with a run-time bound by a conversion that NumPy 2.4 no longer does."""
 
 RUNNER = """
 import importlib.util, json, sys, torch
@@ -87,6 +91,9 @@ def test_interpreted_source_agrees_with_float64(tmp_path: Path) -> None:
         _branched(row.double()),
         _counted(row.double()),
     ]
+    if not INTERPRETS_LOOPS:
+        chosen = [i for i, (_, text, _) in enumerate(cases) if "scf.for" not in text or "to %k" not in text]
+        cases, expected = [cases[i] for i in chosen], [expected[i] for i in chosen]
     for case, found, wanted in zip(cases, run_interpreted(tmp_path, cases), expected, strict=True):
         torch.testing.assert_close(found, wanted.to(found.dtype), msg=lambda text, name=case[0]: f"{name}: {text}")
 

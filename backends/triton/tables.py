@@ -96,6 +96,8 @@ def _xor(context: Context, op: arith.XOrIOp) -> Expr:
 
 
 COMPARISONS = {"eq": "==", "ne": "!=", "lt": "<", "le": "<=", "gt": ">", "ge": ">="}
+
+
 def _comparison(context: Context, predicate: str, lhs: SSAValue, rhs: SSAValue) -> Expr:
     """i1 orders false below true, which Triton's signed comparison of it would not."""
     if predicate in ("eq", "ne"):
