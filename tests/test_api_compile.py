@@ -6,6 +6,7 @@ import os
 import runpy
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -114,6 +115,23 @@ def test_specs_compile_for_a_gpu_that_is_not_here() -> None:
     assert resources.shared_bytes > 0
     assert resources.registers > 0
     assert resources.spills == 0
+
+
+@helion_ir.kernel(static_shapes=False)
+def row_sums(x: torch.Tensor, transform: Callable[[torch.Tensor], torch.Tensor]) -> torch.Tensor:
+    out = torch.empty([x.size(0)], dtype=x.dtype, device=x.device)
+    for tile in hl.tile(x.size(0)):
+        out[tile] = transform(x[tile, :]).sum(-1)
+    return out
+
+
+def test_values_that_the_host_computes_are_known_without_a_gpu() -> None:
+    """A dynamic row is padded to a constexpr that depends on the arguments; a closure holds a spec, too."""
+    bias = TensorSpec((100,), torch.float32)
+    args = (TensorSpec((64, 100), torch.float32), lambda row: row + bias[:])
+    compiled = helion_ir.compile(row_sums, Config(block_sizes=[4]), args)
+    assert "next_power_of_2" in compiled.source
+    assert "ptx" in compiled.binary("sm_90").asm
 
 
 def test_the_emitted_module_runs_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -46,6 +46,16 @@ def apply(x: torch.Tensor, fn: Callable[[torch.Tensor], torch.Tensor]) -> torch.
     return out
 
 
+WEIGHT = torch.full((53,), 2.0)
+
+
+def weighted(x: torch.Tensor) -> torch.Tensor:
+    out = torch.empty_like(x)
+    for tile in hl.tile(x.size()):
+        out[tile] = x[tile] * WEIGHT[tile[1]]
+    return out
+
+
 def no_loop(x: torch.Tensor) -> torch.Tensor:
     return x + 1
 
@@ -188,6 +198,19 @@ def test_functions_as_arguments() -> None:
         torch.testing.assert_close(kernel(x, lambda v, f=factor: torch.relu(v)), torch.relu(x))
     torch.testing.assert_close(kernel(x, torch.sigmoid), torch.sigmoid(x))
     assert kernel.bind((x, torch.sigmoid)) is not kernel.bind((x, torch.tanh))
+
+
+def test_captured_tensors_are_those_of_the_call(monkeypatch: pytest.MonkeyPatch) -> None:
+    kernel = helion_ir.kernel(weighted, config=BLOCKS)
+    x, _ = pair()
+    torch.testing.assert_close(kernel(x), x * 2)
+    bound = kernel.bind((x,))
+    monkeypatch.setitem(globals(), "WEIGHT", torch.full((53,), 3.0))
+    torch.testing.assert_close(kernel(x), x * 3)
+    assert kernel.bind((x,)) is bound
+    monkeypatch.setitem(globals(), "WEIGHT", torch.full((106,), 4.0)[::2])
+    torch.testing.assert_close(kernel(x), x * 4)
+    assert kernel.bind((x,)) is not bound
 
 
 def test_settings_hold_after_reset_and_configs_at_the_next_call() -> None:
