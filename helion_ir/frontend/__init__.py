@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import re
 import types
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -18,11 +19,12 @@ from ..language.api import ACTIVE
 from . import implementations as _implementations  # noqa: F401 - registers what the language's functions do
 from .arguments import Arguments, constant_parameter
 from .device_walker import assigned_names
+from .expressions import Poly
 from .host_text import host_text
 from .host_walker import HostWalker
 from .modes import DispatchHook, FunctionHook, hook_tensors
 from .source import error_location, function_source, node_location
-from .tracer import Options, Tracer
+from .tracer import Options, Retrace, Tracer
 
 
 @dataclass(frozen=True)
@@ -58,18 +60,22 @@ def trace(
     """
     source = function_source(fn)
     options = Options(static_shapes, index_dtype, dot_precision, tuple(ignore_warnings))
-    tracer = Tracer(source, options)
-    try:
-        return _trace(fn, args, tracer)
-    except exc.Base as error:
-        error.location = error.location or error_location(source.file, error.__traceback__)
-        if error.location is None:
-            error.location = node_location(source.tree, source.file)
-        raise
-    except Exception as error:
-        if not tracer.failed_in_device:
+    equalities: list[tuple[Poly, Poly]] = []
+    while True:
+        tracer = Tracer(source, options)
+        try:
+            return _trace(fn, args, tracer, equalities)
+        except Retrace as again:
+            equalities.append(again.equality)
+        except exc.Base as error:
+            error.location = error.location or error_location(source.file, error.__traceback__)
+            if error.location is None:
+                error.location = node_location(source.tree, source.file)
             raise
-        raise _device_error(error, source.file) from error
+        except Exception as error:
+            if not tracer.failed_in_device:
+                raise
+            raise _device_error(error, source.file) from error
 
 
 def _device_error(error: Exception, file: str) -> Exception:
@@ -88,7 +94,9 @@ def _device_error(error: Exception, file: str) -> Exception:
     return exc.TorchOpTracingError(f"{type(error).__name__}: {text}", location=place)
 
 
-def _trace(fn: Callable[..., Any], args: Sequence[object], tracer: Tracer) -> TracedKernel:
+def _trace(
+    fn: Callable[..., Any], args: Sequence[object], tracer: Tracer, equalities: Sequence[tuple[Poly, Poly]]
+) -> TracedKernel:
     tree = tracer.source.tree
     parameters = [a.arg for a in (*tree.args.posonlyargs, *tree.args.args)]
     if len(args) != len(parameters) or tree.args.vararg or tree.args.kwonlyargs:
@@ -101,6 +109,8 @@ def _trace(fn: Callable[..., Any], args: Sequence[object], tracer: Tracer) -> Tr
     for name, value in zip(parameters, args, strict=True):
         constant = constant_parameter(fn.__annotations__.get(name))
         names[name] = wrapper.wrap(value, keep.get(name, name), constant=constant)
+    for lhs, rhs in equalities:
+        tracer.guard("eq", lhs, rhs)
     tracer.device = wrapper.device or torch.device("cpu")
     captures: set[str] = set()
     walker = HostWalker(tracer, names, set(parameters), captures)
@@ -111,12 +121,11 @@ def _trace(fn: Callable[..., Any], args: Sequence[object], tracer: Tracer) -> Tr
             f"kernel {fn.__name__!r} has no device loop", hint="write `for tile in hl.tile(size):` around device code"
         )
     exprs = [*tracer.arg_exprs, *tracer.used_symbols.values()]
-    used = {name: alias for name, alias in keep.items() if any(alias in e for e in (*exprs, *tracer.guards))}
-    text, missing = host_text(
-        tracer.source, module_names, walker.launches, tracer.registrations, exprs, used
-    )
+    used = {name: alias for name, alias in keep.items() if any(alias in e for e in exprs)}
+    guards = [re.sub(r"\b_(\w+)_argument\b", r"\1", guard) for guard in tracer.guards]
+    text, missing = host_text(tracer.source, module_names, walker.launches, tracer.registrations, exprs, used)
     module = _module(fn.__name__, tracer, text)
-    return TracedKernel(module, fn.__name__, result is None, tuple(tracer.guards), missing)
+    return TracedKernel(module, fn.__name__, result is None, tuple(guards), missing)
 
 
 def _run(walker: HostWalker, tracer: Tracer) -> Any:

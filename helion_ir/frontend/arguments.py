@@ -69,8 +69,10 @@ class Arguments:
         else:
             sizes = [self._extent(int(s), f"{expr}.size({i})") for i, s in enumerate(value.shape)]
             strides = [self._stride(int(s), f"{expr}.stride({i})") for i, s in enumerate(value.stride())]
-            meta = meta_like(sizes, strides, value.dtype)
-        result = HostTensor.make(meta, device)
+            with tracer.inside_torch():
+                meta = meta_like(sizes, strides, value.dtype)
+        with tracer.inside_torch():
+            result = HostTensor.make(meta, device)
         tracer.paths[id(result)] = expr
         tracer.keep(result)
         return result
@@ -83,7 +85,9 @@ class Arguments:
         if value == 1:
             self.tracer.guards[f"{expr} == 1"] = None
             return 1
-        return self._extent(value, expr)
+        stride = self._extent(value, expr)
+        self.tracer.stride_symbols.add(str(stride))
+        return stride
 
     def _container(self, value: Any, expr: str) -> Any:
         if isinstance(value, Mapping):
@@ -123,4 +127,3 @@ def constant_parameter(annotation: Any) -> bool:
 
 def _is_spec(value: Any) -> bool:
     return all(hasattr(value, name) for name in ("shape", "dtype", "stride", "device"))
-

@@ -5,7 +5,7 @@ Knows SSA values, dims and torch dtypes, but nothing of the user's program.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 from xdsl.dialects import arith
@@ -15,7 +15,10 @@ from xdsl.dialects.builtin import (
     IntAttr,
     IntegerAttr,
     IntegerType,
+    LocationAttr,
+    Signedness,
     StringAttr,
+    TensorType,
     UnknownLoc,
     bf16,
     f8E4M3FN,
@@ -29,7 +32,6 @@ from xdsl.dialects.builtin import (
     i32,
     i64,
 )
-from xdsl.dialects.builtin import LocationAttr
 from xdsl.ir import Attribute, Block, Operation, SSAValue
 
 from .. import exc
@@ -45,7 +47,6 @@ ELEMENTS: dict[torch.dtype, Attribute] = {
 """The element type of device values of a dtype."""
 
 UNSIGNED = frozenset((torch.uint8, torch.uint16, torch.uint32, torch.uint64))
-_REF_UNSIGNED = {dtype: f"ui{ELEMENTS[dtype].bitwidth}" for dtype in UNSIGNED}  # type: ignore[attr-defined]
 
 
 def element_type(dtype: torch.dtype) -> Attribute:
@@ -56,10 +57,19 @@ def element_type(dtype: torch.dtype) -> Attribute:
         raise exc.UnsupportedPythonType(f"dtype {dtype} is not supported in device code") from None
 
 
+_SCALAR_CASTS: dict[str, Callable[..., Operation]] = {
+    "sitofp": arith.SIToFPOp, "uitofp": arith.UIToFPOp, "fptosi": arith.FPToSIOp, "fptoui": arith.FPToUIOp,
+    "extsi": arith.ExtSIOp, "extui": arith.ExtUIOp, "trunci": arith.TruncIOp,
+}  # fmt: skip
+
+
 def ref_element_type(dtype: torch.dtype) -> Attribute:
     """The element type of refs of `dtype`: unsigned where the dtype is."""
     element = element_type(dtype)
-    return IntegerType(element.width.data, "unsigned") if dtype in UNSIGNED else element  # type: ignore[attr-defined, arg-type]
+    if dtype not in UNSIGNED:
+        return element
+    assert isinstance(element, IntegerType)
+    return IntegerType(element.width.data, Signedness.UNSIGNED)
 
 
 class Builder:
@@ -135,12 +145,15 @@ class Builder:
         assert isinstance(source, IntegerType)
         if source == element:
             return value
-        type_ = with_element(value.type, element)
         if source.width.data > element.width.data:
-            return self.emit(arith.TruncIOp(value, type_))  # type: ignore[arg-type]
-        if unsigned or source == i1:
-            return self.emit(arith.ExtUIOp(value, type_))  # type: ignore[arg-type]
-        return self.emit(arith.ExtSIOp(value, type_))  # type: ignore[arg-type]
+            return self.cast("trunci", value, element)
+        return self.cast("extui" if unsigned or source == i1 else "extsi", value, element)
+
+    def cast(self, kind: str, value: SSAValue, element: Attribute) -> SSAValue:
+        """A conversion to or from integers: `arith` for scalars, `tile.cast` for tensors."""
+        if isinstance(value.type, TensorType):
+            return self.emit(tile.CastOp(kind, value, element))
+        return self.emit(_SCALAR_CASTS[kind](value, element))
 
     def convert(self, value: SSAValue, source: torch.dtype, target: torch.dtype) -> SSAValue:
         """`value.to(target)`, elementwise."""
@@ -154,12 +167,10 @@ class Builder:
             if target.is_floating_point:
                 return self._float(value, element)
             value = self._float(value, f32) if element_of(value) not in (f32, f64) else value
-            op = arith.FPToUIOp if target in UNSIGNED else arith.FPToSIOp
-            return self.emit(op(value, with_element(value.type, element)))  # type: ignore[arg-type]
+            return self.cast("fptoui" if target in UNSIGNED else "fptosi", value, element)
         if target.is_floating_point:
-            op = arith.UIToFPOp if source in UNSIGNED or source == torch.bool else arith.SIToFPOp
-            wide = element if element in (f32, f64) else f32
-            return self._float(self.emit(op(value, with_element(value.type, wide))), element)  # type: ignore[arg-type]
+            kind = "uitofp" if source in UNSIGNED or source == torch.bool else "sitofp"
+            return self._float(self.cast(kind, value, element if element in (f32, f64) else f32), element)
         assert isinstance(element, IntegerType)
         return self.integer(value, element, unsigned=source in UNSIGNED)
 

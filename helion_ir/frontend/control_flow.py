@@ -141,7 +141,9 @@ class ControlFlow:
             with tracer.into(before):
                 condition = test()
                 if isinstance(condition, bool):
-                    raise exc.StatementNotSupported("the condition of a while loop in device code must be a run-time value")
+                    raise exc.StatementNotSupported(
+                        "the condition of a while loop in device code must be a run-time value"
+                    )
                 tracer.builder.append(scf.ConditionOp(condition, *before.args))
             args = self._carry_in(after_block, carried, start)
             with tracer.into(after_block):
@@ -196,7 +198,9 @@ class ControlFlow:
             if path not in after:
                 if path in self.environment.names or path[0] not in self.environment.names or len(path) > 1:
                     raise exc.CantCombineTypesInControlFlow(f"variable {path[0]!r} changes its structure in a loop")
-                raise exc.CantCombineTypesInControlFlow(f"variable {path[0]!r} is a number or tensor only before the loop")
+                raise exc.CantCombineTypesInControlFlow(
+                    f"variable {path[0]!r} is a number or tensor only before the loop"
+                )
             value = after[path]
             if path in carried:
                 kind = join(path[0], carried[path], carried_as(self.tracer, value))

@@ -208,7 +208,9 @@ class DeviceWalker:
     def _unpack(self, target: ast.Tuple | ast.List, value: Any) -> None:
         place = node_location(target, self.file)
         if any(isinstance(element, ast.Starred) for element in target.elts):
-            raise exc.StarredArgsNotSupportedOnDevice("a starred target is not supported in device code", location=place)
+            raise exc.StarredArgsNotSupportedOnDevice(
+                "a starred target is not supported in device code", location=place
+            )
         if isinstance(value, Tile):
             raise exc.FailedToUnpackTile(
                 "a loop over one size yields one tile, which cannot be unpacked",
@@ -326,17 +328,17 @@ class DeviceWalker:
             return then() if truth else otherwise()
         name = f"__result_{self.results}"
         self.results += 1
-        names, local = self.environment.names, self.environment.local
+        names = self.environment.names
 
         def arm(value: Callable[[], Any]) -> Callable[[], None]:
             def run() -> None:
                 names[name] = value()
-                local.add(name)
+                self.environment.local.add(name)
 
             return run
 
         self.control.branch(truth, arm(then), arm(otherwise))
-        local.discard(name)
+        self.environment.local.discard(name)
         return names.pop(name)
 
     def _minimum(self, *args: Any, **kwargs: Any) -> Any:

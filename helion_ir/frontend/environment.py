@@ -19,7 +19,7 @@ from .. import exc
 from ..dialects.dims import Dim, dims_of, tensor_type
 from ..language.tiles import Tile
 from .builder import element_type
-from .lowering import Operand, broadcast, operand
+from .lowering import broadcast_to, operand
 from .symbolic import BoolNode, FloatNode, poly_of
 from .tensors import DeviceTensor
 from .tracer import Tracer
@@ -103,7 +103,9 @@ class Snapshot:
         self.states = {path: leaf.ssa if isinstance(leaf, DeviceTensor) else leaf for path, leaf in self.leaves.items()}
         self._containers: list[tuple[Any, Any]] = []
         self._tensors = [
-            (leaf, leaf.ssa, leaf.tiles, leaf.reduced) for leaf in self.leaves.values() if isinstance(leaf, DeviceTensor)
+            (leaf, leaf.ssa, leaf.tiles, leaf.reduced)
+            for leaf in self.leaves.values()
+            if isinstance(leaf, DeviceTensor)
         ]
         for name in environment.local:
             self._keep(environment.names.get(name), 0)
@@ -183,7 +185,11 @@ def join(name: str, first: Carried, second: Carried) -> Carried:
             return first if first.dims else second
     elif "tensor" in kinds:
         tensor, number = (first, second) if first.kind == "tensor" else (second, first)
-        if tensor.dtype.is_floating_point or number.kind == "bool" or (number.kind == "int" and tensor.dtype != torch.bool):
+        if (
+            tensor.dtype.is_floating_point
+            or number.kind == "bool"
+            or (number.kind == "int" and tensor.dtype != torch.bool)
+        ):
             return tensor
     elif kinds == {"int"}:
         return first if first.dtype == torch.int64 else second
@@ -203,18 +209,12 @@ def lift(tracer: Tracer, name: str, leaf: Any, carried: Carried) -> SSAValue:
             f"variable {name!r} changes its dtype from {carried.dtype} to {leaf.dtype}",
             hint=f"convert it back: .to({carried.dtype})",
         )
-    if dims_of(value.ssa) == carried.dims:
-        return value.ssa
-    try:
-        blank = Operand(tracer.builder.filled(0, element_type(carried.dtype), carried.dims))
-        values, _, _ = broadcast(tracer, [blank, value])
-    except exc.ShapeMismatch:
-        values = []
-    if not values or dims_of(values[1]) != carried.dims:
+    result = broadcast_to(tracer, value, carried.dims)
+    if result is None:
         raise exc.ControlFlowTensorMismatch(
             f"variable {name!r} changes its shape from {list(carried.dims)} to {list(dims_of(value.ssa))}"
         )
-    return values[1]
+    return result
 
 
 def lower(tracer: Tracer, ssa: SSAValue, carried: Carried, like: Any = None) -> Any:

@@ -91,7 +91,8 @@ class HostWalker:
         for name in assigned_names([node]):
             if isinstance(self.names.get(name), Loop):
                 raise exc.LoopFunctionNotInFor(
-                    "hl.tile and hl.grid only mean something in a for statement", location=node_location(node, self.file)
+                    "hl.tile and hl.grid only mean something in a for statement",
+                    location=node_location(node, self.file),
                 )
 
     def evaluate(self, node: ast.expr) -> Any:

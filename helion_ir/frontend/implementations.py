@@ -107,7 +107,7 @@ def register_block_size(tracer: Tracer, min_or_max: Any, max: Any = None) -> Any
         raise exc.NotAllowedOnDevice("hl.register_block_size is host code", hint="call it before the outermost loop")
     low, high = (1, min_or_max) if max is None else (min_or_max, max)
     low, high = (tracer.hint_of(poly_of(v)) if isinstance(v, torch.SymInt) else v for v in (low, high))
-    if not isinstance(low, int) or not isinstance(high, int) or not 1 <= low:
+    if not isinstance(low, int) or not isinstance(high, int) or not low >= 1:
         raise exc.InvalidAPIUsage("hl.register_block_size takes a maximum, or a minimum and a maximum")
     low, high = hl.next_power_of_2(low), hl.next_power_of_2(high)
     name = tracer.new_block(low, None if low >= high else high)

@@ -152,7 +152,9 @@ def _same(tracer: Tracer, a: Dim, b: Dim) -> bool:
     return a == b or (tracer.fixed(a) is not None and tracer.fixed(a) == tracer.fixed(b))
 
 
-def _merge_dims(tracer: Tracer, target: list[Dim], dims: Sequence[Dim], placement: Sequence[int]) -> list[Dim] | None:
+def _merge_dims(
+    tracer: Tracer, target: Sequence[Dim], dims: Sequence[Dim], placement: Sequence[int]
+) -> list[Dim] | None:
     """`target` with `dims` laid onto axes `placement`; None where they do not fit."""
     result = list(target)
     for axis, dim in zip(placement, dims, strict=True):
@@ -163,7 +165,7 @@ def _merge_dims(tracer: Tracer, target: list[Dim], dims: Sequence[Dim], placemen
     return result
 
 
-def _by_identity(tracer: Tracer, target: Sequence[Dim], dims: Sequence[Dim]) -> list[int] | None:
+def _by_identity(target: Sequence[Dim], dims: Sequence[Dim]) -> list[int] | None:
     """For each of `dims` the axis of `target` with the same tile, in order; None where there is none."""
     placement: list[int] = []
     start = 0
@@ -191,19 +193,20 @@ def align(tracer: Tracer, operands: Sequence[Operand]) -> tuple[list[Dim], list[
         placement = list(range(rank - len(dims), rank))
         merged = _merge_dims(tracer, target, dims, placement)
         if merged is None and len(dims) < rank and not operands[i].reduced:
-            identity = _by_identity(tracer, target, dims)
+            identity = _by_identity(target, dims)
             if identity is not None:
                 placement, merged = identity, _merge_dims(tracer, target, dims, identity)
         if merged is None:
+            for axis, dim in zip(placement, dims, strict=True):
+                if 1 not in (dim, target[axis]) and dim != target[axis]:
+                    tracer.must_equal(target[axis], dim)
             shapes = " and ".join(str(list(d)) for d in every if d)
             raise exc.ShapeMismatch(f"shapes {shapes} do not broadcast")
         target, placements[i] = merged, placement
     return target, placements
 
 
-def broadcast(
-    tracer: Tracer, operands: Sequence[Operand]
-) -> tuple[list[SSAValue], tuple[SSAValue | None, ...], bool]:
+def broadcast(tracer: Tracer, operands: Sequence[Operand]) -> tuple[list[SSAValue], tuple[SSAValue | None, ...], bool]:
     """The operands with common dims, the tiles of those, and whether a reduction made one of full rank."""
     if all(o.ssa.type == operands[0].ssa.type or not dims_of(o.ssa) for o in operands) and not dims_of(operands[0].ssa):
         return [o.ssa for o in operands], (), False
@@ -215,14 +218,37 @@ def broadcast(
         for axis, dim, known in zip(placement, dims, o.tiles, strict=False):
             if known is not None and dim == target[axis]:
                 tiles[axis] = tiles[axis] or known
-        wanted = list(target)
-        value = o.ssa
-        if any(dim not in (1, target[axis]) for axis, dim in zip(placement, dims, strict=True)):
-            renamed = [1 if dim == 1 else target[axis] for axis, dim in zip(placement, dims, strict=True)]
-            value = tracer.builder.emit(tile.ReshapeOp(value, renamed))
-        values.append(value if dims_of(value) == tuple(wanted) else tracer.builder.broadcast(value, wanted, placement))
+        values.append(_place(tracer, o.ssa, target, placement))
     reduced = any(o.reduced for o in operands if len(dims_of(o.ssa)) == len(target))
     return values, tuple(tiles), reduced
+
+
+def _place(tracer: Tracer, value: SSAValue, target: Sequence[Dim], placement: Sequence[int]) -> SSAValue:
+    """`value` with the dims `target`, its axes at `placement`; equal fixed sizes under other names are renamed."""
+    dims = dims_of(value)
+    if any(dim not in (1, target[axis]) for axis, dim in zip(placement, dims, strict=True)):
+        renamed = [1 if dim == 1 else target[axis] for axis, dim in zip(placement, dims, strict=True)]
+        value = tracer.builder.emit(tile.ReshapeOp(value, renamed))
+    return value if dims_of(value) == tuple(target) else tracer.builder.broadcast(value, target, placement)
+
+
+def broadcast_to(tracer: Tracer, value: Operand, dims: Sequence[Dim]) -> SSAValue | None:
+    """`value` with exactly `dims`; None where it does not fit."""
+    source = dims_of(value.ssa)
+    if source == tuple(dims):
+        return value.ssa
+    rank = len(dims)
+    if len(source) > rank:
+        return None
+    for placement in (list(range(rank - len(source), rank)), _by_identity(dims, source)):
+        if placement is None or (placement[:1] != [rank - len(source)] and value.reduced):
+            continue
+        if _merge_dims(tracer, dims, source, placement) == list(dims):
+            return _place(tracer, value.ssa, dims, placement)
+    for dim, wanted in zip(source, dims[rank - len(source) :], strict=True):
+        if dim not in (1, wanted):
+            tracer.must_equal(wanted, dim)
+    return None
 
 
 def device_tensor(tracer: Tracer, arg: Any) -> DeviceTensor:
@@ -236,8 +262,6 @@ def device_tensor(tracer: Tracer, arg: Any) -> DeviceTensor:
     return tracer.tensor(operand(tracer, arg, dtype).ssa, dtype)
 
 
-def like(
-    tracer: Tracer, ssa: SSAValue, source: DeviceTensor, dtype: torch.dtype | None = None
-) -> DeviceTensor:
+def like(tracer: Tracer, ssa: SSAValue, source: DeviceTensor, dtype: torch.dtype | None = None) -> DeviceTensor:
     """A tensor with the axes of `source`."""
     return tracer.tensor(ssa, dtype or source.dtype, source.tiles, reduced=source.reduced)

@@ -14,7 +14,7 @@ from ..dialects import tile
 from ..dialects.dims import Dim, dims_of
 from ..language.tiles import Tile
 from .builder import element_type
-from .lowering import Operand, broadcast, operand
+from .lowering import Operand, broadcast, broadcast_to, operand
 from .symbolic import poly_of, sym_int
 from .tensors import DeviceTensor, HostTensor
 from .tracer import Tracer
@@ -95,9 +95,7 @@ def _join_tensors(tracer: Tracer, result: Subscript, tensors: list[tuple[int, De
     result.tiles = [tracer.axis_tile(dim, known) for dim, known in axes]
 
 
-def _index(
-    tracer: Tracer, tensor: HostTensor, dimension: int, item: Any, result: Subscript
-) -> SSAValue | DeviceTensor:
+def _index(tracer: Tracer, tensor: HostTensor, dimension: int, item: Any, result: Subscript) -> SSAValue | DeviceTensor:
     size = tensor.shape[dimension]
     if isinstance(item, Tile):
         result.needs_zeros |= not tracer.ends_within(item.ssa, size)
@@ -200,22 +198,10 @@ def _shaped(tracer: Tracer, value: Operand, dims: Sequence[Dim], what: str) -> S
         value = Operand(tracer.builder.emit(tile.ReshapeOp(value.ssa, source[extra:])), value.tiles[extra:])
         if not dims:
             return value.ssa
-    if dims_of(value.ssa) == tuple(dims):
-        return value.ssa
-    if len(dims_of(value.ssa)) > len(dims):
+    result = broadcast_to(tracer, value, dims)
+    if result is None:
         raise exc.ShapeMismatch(f"the {what} has shape {list(source)}, the subscript selects {list(dims)}")
-    target = Operand(tracer.builder.filled(0, _bool(), dims))
-    try:
-        values, _, _ = broadcast(tracer, [target, value])
-    except exc.ShapeMismatch:
-        values = []
-    if not values or dims_of(values[0]) != tuple(dims):
-        raise exc.ShapeMismatch(f"the {what} has shape {list(source)}, the subscript selects {list(dims)}")
-    return values[1]
-
-
-def _bool() -> Any:
-    return element_type(torch.bool)
+    return result
 
 
 def stored(tracer: Tracer, tensor: HostTensor, where: Subscript, value: Any) -> SSAValue:

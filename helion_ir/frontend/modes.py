@@ -13,9 +13,8 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves, tree_map
 
 from .. import exc
-from ..dialects import tile
 from ..dialects.dims import dims_of
-from .lowering import FUNCTIONS, LOWERINGS, Operand, aten, broadcast
+from .lowering import FUNCTIONS, LOWERINGS, Operand, aten, broadcast_to
 from .memory import load, store, view_value
 from .tensors import CPU, DeviceTensor, HostTensor, TracedTensor
 from .tracer import Tracer, meta_like
@@ -124,7 +123,7 @@ class DispatchHook(TorchDispatchMode):
                 f"a host tensor is used in device code without a subscript (in {func})",
                 hint="load what you need of it: x[tile]",
             )
-        for decomposition in (decompositions().get(func), _composite(func)):
+        for decomposition in (decompositions().get(func), _composite(func), decomposition_table.get(func)):
             if decomposition is not None:
                 last = tracer.builder.block.last_op
                 tracer.internal += 1
@@ -170,6 +169,28 @@ class DispatchHook(TorchDispatchMode):
             raise exc.DataDependentOutputShapeNotSupported(
                 "host code reads the data of a tensor", hint="a kernel is traced without data; compute it outside"
             )
+        self._warn_compute(func, args, kwargs)
+        symbolic = any(
+            isinstance(leaf, HostTensor) and leaf.inner._has_symbolic_sizes_strides
+            for leaf in tree_leaves((args, kwargs))
+        )
+        if symbolic and not func.is_view:
+            if (implementation := meta_table.get(func)) is not None:
+                return self._on_meta(implementation, args, kwargs)
+            if (decomposition := decomposition_table.get(func)) is not None:
+                with self:
+                    return decomposition(*args, **kwargs)
+        return self._on_meta(func, args, kwargs)
+
+    def _warn_compute(self, func: Any, args: Any, kwargs: Any) -> None:
+        computes = not func.is_view and func not in _MOVES and not func._schema.is_mutable
+        if computes and any(isinstance(leaf, torch.Tensor) for leaf in tree_leaves((args, kwargs))):
+            self.tracer.warn(
+                exc.TensorOperationInWrapper(f"{func} in host code is a kernel of its own, not fused into this one")
+            )
+
+    def _on_meta(self, func: Any, args: Any, kwargs: Any) -> Any:
+        """Run `func` on the meta tensors inside of host tensors."""
         outer: dict[int, HostTensor] = {}
         devices: list[torch.device] = []
 
@@ -184,13 +205,18 @@ class DispatchHook(TorchDispatchMode):
             return torch.device("meta") if isinstance(value, torch.device) else value
 
         inner_args, inner_kwargs = tree_map(unwrap, (args, kwargs))
-        named, tracer.named_device = tracer.named_device, None
+        named, self.tracer.named_device = self.tracer.named_device, None
         if not devices and "device" in kwargs:
             inner_kwargs["device"] = torch.device("meta")
-        device = named or (devices[0] if devices else tracer.device)
-        if devices and not func.is_view and func not in _MOVES and not func._schema.is_mutable:
-            tracer.warn(exc.TensorOperationInWrapper(f"{func} in host code is a kernel of its own, not fused into this one"))
-        result = self._run_meta(func, inner_args, inner_kwargs)
+        device = named or (devices[0] if devices else self.tracer.device)
+        try:
+            result = func(*inner_args, **inner_kwargs)
+        except RuntimeError as error:
+            name = getattr(func, "_overloadpacket", func).__name__
+            reference = getattr(torch._refs, name, None)
+            if "SymInt" not in str(error) or reference is None:
+                raise
+            result = reference(*inner_args[0]) if name in _UNPACKED else reference(*inner_args, **inner_kwargs)
 
         def wrap(value: Any) -> Any:
             if not isinstance(value, torch.Tensor):
@@ -199,18 +225,9 @@ class DispatchHook(TorchDispatchMode):
 
         return tree_map(wrap, result)
 
-    @staticmethod
-    def _run_meta(func: Any, args: Any, kwargs: Any) -> Any:
-        symbolic = any(
-            isinstance(leaf, torch.Tensor) and leaf._has_symbolic_sizes_strides for leaf in tree_leaves((args, kwargs))
-        )
-        if symbolic and not func.is_view:
-            for table in (meta_table, decomposition_table):
-                if (implementation := table.get(func)) is not None:
-                    return implementation(*args, **kwargs)
-        return func(*args, **kwargs)
 
-
+_UNPACKED = frozenset(("broadcast_tensors",))
+"""Operators whose Python form takes the tensors of its list one by one."""
 _MOVES = frozenset(
     (
         aten.clone.default, aten._to_copy.default, aten.detach.default, aten.empty_like.default, aten.zeros_like.default,
@@ -234,19 +251,12 @@ def assign(tracer: Tracer, target: DeviceTensor, value: Any) -> DeviceTensor:
     else:
         raise exc.TorchOpTracingError("an in-place operation needs a tensor")
     dims = dims_of(target.ssa)
-    if dims_of(converted.ssa) != dims:
-        blank = Operand(tracer.builder.splat(tracer.builder.constant(0, _element(converted)), dims), target.tiles)
-        values, _, _ = broadcast(tracer, [blank, converted])
-        if dims_of(values[1]) != dims:
-            raise exc.ShapeMismatch(f"a value of {list(dims_of(converted.ssa))} does not fit into {list(dims)} in place")
-        converted.ssa = values[1]
-    target.ssa = converted.ssa
+    result = broadcast_to(tracer, converted, dims)
+    if result is None:
+        raise exc.ShapeMismatch(f"a value of {list(dims_of(converted.ssa))} does not fit into {list(dims)} in place")
+    target.ssa = result
     target.reduced = target.reduced or getattr(value, "reduced", False)
     return target
-
-
-def _element(value: Operand) -> Any:
-    return tile.element_of(value.ssa)
 
 
 def _fill(tracer: Tracer, target: DeviceTensor, value: Any) -> DeviceTensor:

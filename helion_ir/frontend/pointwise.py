@@ -202,9 +202,7 @@ def _remainder(b: Builder, dtype: torch.dtype, v: Sequence[SSAValue], *, signed_
     if not signed_by_divisor:
         return rest
     zero = b.filled(0, element_of(rest), dims_of(rest))
-    differ = b.emit(
-        arith.XOrIOp(b.emit(tile.CompareOp("lt", rest, zero)), b.emit(tile.CompareOp("lt", v[1], zero)))
-    )
+    differ = b.emit(arith.XOrIOp(b.emit(tile.CompareOp("lt", rest, zero)), b.emit(tile.CompareOp("lt", v[1], zero))))
     wrong = b.emit(arith.AndIOp(b.emit(tile.CompareOp("ne", rest, zero)), differ))
     moved = b.emit((arith.AddfOp if dtype.is_floating_point else arith.AddiOp)(rest, v[1]))
     return b.emit(tile.SelectOp(wrong, moved, rest))

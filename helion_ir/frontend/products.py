@@ -10,7 +10,7 @@ from .. import exc
 from ..dialects import tile
 from ..dialects.dims import dims_of
 from .builder import element_type
-from .lowering import Operand, aten, broadcast, lowers, lowers_function, operand, promote
+from .lowering import aten, broadcast_to, lowers, lowers_function, operand, promote
 from .pointwise import ADD, MUL, pointwise
 from .tensors import DeviceTensor, HostTensor
 from .tracer import Tracer
@@ -69,6 +69,7 @@ def dot(tracer: Tracer, a: Any, b: Any, acc: Any = None) -> DeviceTensor:
 def _unify(tracer: Tracer, b: DeviceTensor, axis: int, left: Any, right: Any) -> DeviceTensor:
     """Axes of equal fixed size under different names are one."""
     if tracer.fixed(left[-1]) is None or tracer.fixed(left[-1]) != tracer.fixed(right[axis]):
+        tracer.must_equal(left[-1], right[axis])
         raise exc.ShapeMismatch(f"the inner dimensions of {list(left)} and {list(right)} differ")
     dims = list(right)
     dims[axis] = left[-1]
@@ -78,13 +79,10 @@ def _unify(tracer: Tracer, b: DeviceTensor, axis: int, left: Any, right: Any) ->
 def _shaped(tracer: Tracer, acc: Any, dims: tuple[Any, ...], dtype: torch.dtype) -> Any:
     """The accumulator broadcast to `dims`."""
     value = operand(tracer, acc, dtype)
-    target = Operand(tracer.builder.filled(0, element_type(dtype), dims)) if dims_of(value.ssa) != dims else None
-    if target is None:
-        return value.ssa
-    values, _, _ = broadcast(tracer, [target, value])
-    if dims_of(values[0]) != dims:
+    result = broadcast_to(tracer, value, dims)
+    if result is None:
         raise exc.ShapeMismatch(f"an accumulator {list(dims_of(value.ssa))} for a product {list(dims)}")
-    return values[1]
+    return result
 
 
 def _to(tracer: Tracer, x: DeviceTensor, dtype: torch.dtype) -> DeviceTensor:
@@ -119,7 +117,9 @@ def addmm(tracer: Tracer, acc: Any, a: Any, b: Any, *, beta: Any = 1, alpha: Any
     if not plain:
         result = pointwise(tracer, MUL, [result, alpha], dtypes=same)
     if not (isinstance(beta, int | float) and beta == 0):
-        scaled = acc if isinstance(beta, int | float) and beta == 1 else pointwise(tracer, MUL, [acc, beta], dtypes=same)
+        scaled = (
+            acc if isinstance(beta, int | float) and beta == 1 else pointwise(tracer, MUL, [acc, beta], dtypes=same)
+        )
         result = pointwise(tracer, ADD, [result, scaled], dtypes=same)
     return _to(tracer, result, acc.dtype)
 
@@ -135,9 +135,7 @@ def matmul(tracer: Tracer, a: Any, b: Any) -> Any:
     batch = max((dims_of(x.ssa)[:-2] for x in (a, b)), key=len)
     if len(batch) > 1:
         raise exc.RankMismatch("matrix products in device code have at most one batch dimension")
-    a, b = (
-        x if x.dim() == len(batch) + 2 else expand(tracer, x, [*map(tracer.size, batch), *x.shape]) for x in (a, b)
-    )
+    a, b = (x if x.dim() == len(batch) + 2 else expand(tracer, x, [*map(tracer.size, batch), *x.shape]) for x in (a, b))
     result = _to(tracer, dot(tracer, a, b), dtype)
     result = squeeze(tracer, result, -2) if vector_a else result
     return squeeze(tracer, result, -1) if vector_b else result

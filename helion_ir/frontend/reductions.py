@@ -6,7 +6,6 @@ number of elements counts the valid ones.
 
 from __future__ import annotations
 
-import math as pymath
 from collections.abc import Sequence
 from typing import Any
 
@@ -19,6 +18,7 @@ from .. import exc
 from ..dialects import tile
 from ..dialects.dims import dims_of
 from .lowering import HALVES, aten, like, lowers
+from .pointwise import isinf, where
 from .tensors import DeviceTensor
 from .tracer import Tracer
 from .views import reshaped, unsqueeze
@@ -32,9 +32,7 @@ def axes_of(x: DeviceTensor, dim: Any) -> list[int]:
     try:
         return sorted({canonicalize_dim(x.dim(), d) for d in dims} or range(x.dim()))
     except IndexError:
-        raise exc.ReductionDimInvalidForShape(
-            f"dimension {dim} of a value with shape {list(dims_of(x.ssa))}"
-        ) from None
+        raise exc.ReductionDimInvalidForShape(f"dimension {dim} of a value with shape {list(dims_of(x.ssa))}") from None
 
 
 def _wide(dtype: torch.dtype) -> torch.dtype:
@@ -65,7 +63,9 @@ def _accumulates(x: DeviceTensor, dtype: torch.dtype | None) -> torch.dtype:
 
 
 @lowers(aten.sum.dim_IntList, aten.sum.default)
-def total(tracer: Tracer, x: DeviceTensor, dim: Any = None, keepdim: bool = False, *, dtype: Any = None) -> DeviceTensor:
+def total(
+    tracer: Tracer, x: DeviceTensor, dim: Any = None, keepdim: bool = False, *, dtype: Any = None
+) -> DeviceTensor:
     result = _accumulates(x, dtype)
     return reduce(tracer, "sum", x, dim, keepdim, result, _wide(result))
 
@@ -218,7 +218,7 @@ def logsumexp(tracer: Tracer, x: DeviceTensor, dim: Any, keepdim: bool = False) 
     dtype = x.dtype if x.dtype.is_floating_point else torch.get_default_dtype()
     wide = _cast(tracer, x, _wide(dtype))
     top = amax(tracer, wide, dim, True)
-    top = aten.where.self(aten.eq.Scalar(aten.abs.default(top), pymath.inf), 0.0, top)
+    top = where(tracer, isinf(tracer, top), 0.0, top)
     total_ = total(tracer, aten.exp.default(aten.sub.Tensor(wide, top)), dim, True)
     result = aten.add.Tensor(aten.log.default(total_), top)
     if not keepdim:

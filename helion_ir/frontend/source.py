@@ -56,7 +56,9 @@ def _parse(fn: Callable[..., Any]) -> FunctionSource:
     try:
         tree = ast.parse(text, file)
     except SyntaxError as error:
-        raise exc.InvalidAPIUsage(f"the source of kernel {fn.__name__!r} cannot be parsed: {error}", hint=hint) from None
+        raise exc.InvalidAPIUsage(
+            f"the source of kernel {fn.__name__!r} cannot be parsed: {error}", hint=hint
+        ) from None
     statement = tree.body[0]
     if indented and isinstance(statement, ast.If):
         statement = statement.body[0]

@@ -61,6 +61,14 @@ class Options:
     ignore_warnings: tuple[type[exc.BaseWarning], ...] = ()
 
 
+class Retrace(Exception):
+    """Two sizes must be one for this trace to make sense; as they are in this call, trace again with that known."""
+
+    def __init__(self, lhs: Poly, rhs: Poly):
+        super().__init__()
+        self.equality = (lhs, rhs)
+
+
 class Tracer:
     """One trace of one kernel."""
 
@@ -92,6 +100,7 @@ class Tracer:
         self.hints: dict[str, int] = {}
         self.merged: dict[str, Poly] = {}
         self.guards: dict[str, None] = {}
+        self.stride_symbols: set[str] = set()
 
         self.atoms: dict[str, Callable[[], SSAValue]] = {}
         self._atom_types: dict[str, IntegerType] = {}
@@ -205,6 +214,20 @@ class Tracer:
         block = self.blocks.get(dim)
         return None if block is None else block.fixed
 
+    def must_equal(self, a: Dim, b: Dim) -> None:
+        """Two dims meet where PyTorch wants equal sizes (or a 1): trace again with that as a guard, if it holds now."""
+        lhs, rhs = (self.resolved(self.poly_of_dim(d)) for d in (a, b))
+        if any(atom in self.blocks for poly in (lhs, rhs) for atom in poly.atoms()):
+            return
+        left, right = self.hint_of(lhs), self.hint_of(rhs)
+        if left is None or right is None:
+            return
+        if left == right:
+            raise Retrace(lhs, rhs)
+        for poly, hint in ((lhs, left), (rhs, right)):
+            if hint == 1 and poly.value is None:
+                raise Retrace(poly, Poly.constant(1))
+
     # Kernel arguments
 
     def argument(self, key: object, expr: str, type_: Attribute, keep: object = None) -> SSAValue:
@@ -234,11 +257,26 @@ class Tracer:
             raise exc.HostTensorDirectUsage(
                 "a host tensor without a name is used in device code", hint="assign it to a variable in host code"
             )
-        sizes, strides = ([self.dim(d) for d in dims] for dims in (tensor.inner.size(), tensor.inner.stride()))
+        sizes = [self.dim(d) for d in tensor.inner.size()]
+        strides = [self._stride(s, f"{expr}.stride({i})") for i, s in enumerate(tensor.inner.stride())]
         offset, item = tensor.inner.storage_offset(), tensor.inner.element_size()
-        align = next(a for a in (16, 8, 4, 2, 1) if isinstance(offset, int) and offset * item % a == 0 or a <= item)
+        align = next(a for a in (16, 8, 4, 2, 1) if (isinstance(offset, int) and offset * item % a == 0) or a <= item)
         type_ = tile.RefType(sizes, strides, ref_element_type(tensor.dtype), align)
         return self.argument(("tensor", id(tensor)), expr, type_, tensor)
+
+    def _stride(self, stride: int | torch.SymInt, expr: str) -> Dim:
+        """The dim of a stride; where it depends on strides of arguments, it is asked of the tensor itself.
+
+        Whether a reshape copies, say, may differ from call to call.
+        """
+        poly = poly_of(stride)
+        if not any(atom in self.stride_symbols for atom in poly.atoms()):
+            return self.dim(stride)
+        symbol = next((name for name, known in self.symbol_exprs.items() if known == expr), None)
+        if symbol is None:
+            symbol = str(self.new_symbol(expr, self.hint_of(poly) or 1))
+            self.stride_symbols.add(symbol)
+        return self.dim(torch.SymInt(IntNode(self, Poly.atom(symbol))))
 
     def host_tensor(self, tensor: torch.Tensor) -> HostTensor:
         """The host tensor that stands for a tensor met in device code (one that a global or closure holds, too)."""
@@ -285,8 +323,10 @@ class Tracer:
             for value in scope:
                 if isinstance(value.type, tile.TileType) and value.type.dim == dim:
                     return value
-        if isinstance(dim, str) and any(atom in self.blocks for atom in self.poly_of_dim(dim).atoms()) and dim not in (
-            self.blocks
+        if (
+            isinstance(dim, str)
+            and any(atom in self.blocks for atom in self.poly_of_dim(dim).atoms())
+            and dim not in (self.blocks)
         ):
             raise exc.ReductionOnNonTile(f"an axis of size {dim} is neither a tile nor a full slice")
         return self.builder.emit(tile.WholeOp(dim))
@@ -461,9 +501,22 @@ class Tracer:
         if hint is None or other is None:
             raise exc.ShapeSpecializingCall(f"host code compares {lhs} with {rhs}, which depends on a tuned block size")
         truth = _PREDICATES[predicate](hint, other)
+        if self.internal and self._harmless(predicate, lhs, rhs, truth):
+            return truth
         opposite = {"eq": "ne", "ne": "eq", "lt": "ge", "ge": "lt", "le": "gt", "gt": "le"}
         self.guard(predicate if truth else opposite[predicate], lhs, rhs)
         return truth
+
+    def _harmless(self, predicate: str, lhs: Poly, rhs: Poly, truth: bool) -> bool:
+        """Whether the truth of a check of PyTorch's own on the host need not be guarded.
+
+        What is about strides need not: the host code runs in each call, and strides are passed by it. Nor does the
+        usual answer about sizes 0 and 1: where another size would broadcast, an equality is guarded, too.
+        """
+        if any(atom in self.stride_symbols for poly in (lhs, rhs) for atom in poly.atoms()):
+            return True
+        small = any(poly.value in (-1, 0, 1) for poly in (lhs, rhs))
+        return small and truth == self._assume(predicate, lhs - rhs)
 
     def _settle(self, predicate: str, difference: Poly) -> bool | None:
         """The truth of `difference <predicate> 0` that holds whatever the sizes are (none is negative)."""

@@ -114,7 +114,11 @@ def reshaped(tracer: Tracer, x: DeviceTensor, dims: Sequence[Dim]) -> DeviceTens
 
 
 @lowers(
-    aten.view.default, aten.reshape.default, aten._unsafe_view.default, aten._reshape_alias.default, aten.view_copy.default
+    aten.view.default,
+    aten.reshape.default,
+    aten._unsafe_view.default,
+    aten._reshape_alias.default,
+    aten.view_copy.default,
 )
 def view(tracer: Tracer, x: DeviceTensor, size: Sequence[Any], stride: Any = None) -> DeviceTensor:
     return reshaped(tracer, x, _infer(tracer, x, to_dims(tracer, size)))

@@ -35,7 +35,8 @@ def api(*, host: bool = False) -> Callable[[F], F]:
         def call(*args: Any, **kwargs: Any) -> Any:
             if not ACTIVE:
                 raise exc.NotInsideKernel(
-                    f"hl.{signature.__name__} is called outside of a kernel", hint="decorate the function with @kernel()"
+                    f"hl.{signature.__name__} is called outside of a kernel",
+                    hint="decorate the function with @kernel()",
                 )
             tracer = ACTIVE[-1]
             if not tracer.in_device and not host:

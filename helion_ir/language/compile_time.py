@@ -17,7 +17,7 @@ def specialize(value: Any) -> Any:
     """Make a size or stride, or a tuple of them, a constant of the specialization; returns it."""
 
 
-class constexpr:  # noqa: N801 - used like a type annotation
+class constexpr:
     """An annotation: the argument's value is a constant of the specialization. `constexpr(v)` wraps a value."""
 
     def __init__(self, value: Any):
