@@ -1,0 +1,49 @@
+"""What the README, the Makefile and pyproject.toml say agrees with each other and with the code."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from pathlib import Path
+
+from . import lit
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+MAKEFILE = (ROOT / "Makefile").read_text(encoding="utf-8")
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+PINS = dict(line.split("==") for line in (ROOT / ".ci" / "pins.txt").read_text().splitlines() if "==" in line)
+
+
+def test_every_package_is_installed() -> None:
+    """A folder that pyproject.toml does not list is missing from a wheel, though not from an editable install."""
+    found = {"helion_ir"}
+    for base, name in (("helion_ir", "helion_ir"), *((top, f"helion_ir.{top}") for top in PACKAGE_DIRS)):
+        for init in (ROOT / base).rglob("__init__.py"):
+            found.add(".".join([name, *init.parent.relative_to(ROOT / base).parts]))
+    assert set(PROJECT["tool"]["setuptools"]["packages"]) == found
+
+
+PACKAGE_DIRS = tuple(PROJECT["tool"]["setuptools"]["package-dir"].values())
+
+
+def test_the_commands_of_the_readme_exist() -> None:
+    targets = set(re.findall(r"^([a-z]+):", MAKEFILE, re.MULTILINE))
+    named = set(re.findall(r"\bmake ([a-z]+)", README))
+    assert {"demo", "test"} <= named <= targets
+    options = set(re.findall(r"--[a-z-]+", lit.run_command(["helion-opt", "--help"]).out))
+    rows = [line for line in README.splitlines() if line.startswith("| `helion-opt")]
+    assert rows
+    assert {option for row in rows for option in re.findall(r"--[a-z-]+", row)} <= options
+
+
+def test_versions_agree() -> None:
+    default = re.search(r"^DEFAULT_TRITON := (\S+)$", MAKEFILE, re.MULTILINE)
+    assert default
+    assert f"torch {PINS['torch']} and triton {default[1]}" in README
+    dependencies = PROJECT["project"]["dependencies"]
+    assert f"xdsl=={PINS['xdsl']}" in dependencies
+    assert "PyTorch 2.11 and later, Triton 3.6 to 3.9" in README
+    assert {"torch>=2.11", "triton>=3.6"} <= set(dependencies)
+    assert "Python 3.11 to 3.13" in README
+    assert PROJECT["project"]["requires-python"] == ">=3.11"
