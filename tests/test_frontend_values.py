@@ -146,7 +146,7 @@ def test_runtime_branches(k: int) -> None:
 def folded_if(x: torch.Tensor, mode: str) -> torch.Tensor:
     out = torch.empty_like(x)
     for t in hl.tile(x.size(0)):
-        if mode == "double":
+        if mode == "double":  # noqa: SIM108
             value = x[t] * 2
         else:
             value = x[t].no_such_method()
@@ -179,7 +179,7 @@ def newton(x: torch.Tensor) -> torch.Tensor:
         n = x[i]
         steps = 0
         while n > 1:
-            if n % 2 == 0:
+            if n % 2 == 0:  # noqa: SIM108
                 n = n // 2
             else:
                 n = 3 * n + 1
@@ -233,7 +233,7 @@ def test_unrolled_loops_over_a_list_of_tensors() -> None:
 
 
 def subscripts(x: torch.Tensor, index: torch.Tensor) -> torch.Tensor:
-    n, m, k = x.size()
+    n = x.size(0)
     out = torch.empty([n, 7], dtype=x.dtype, device=x.device)
     for t in hl.tile(n):
         out[t, 0] = x[t, -1, 2]

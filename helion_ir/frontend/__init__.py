@@ -101,7 +101,7 @@ def _trace(
     parameters = [a.arg for a in (*tree.args.posonlyargs, *tree.args.args)]
     if len(args) != len(parameters) or tree.args.vararg or tree.args.kwonlyargs:
         raise exc.InvalidAPIUsage(f"{fn.__name__} takes {len(parameters)} positional arguments, got {len(args)}")
-    keep = {name: f"_{name}_argument" for name in assigned_names(tree.body) & set(parameters)}
+    keep = {name: f"_{name}_argument" for name in assigned_names(tree.body) if name in parameters}
     tracer.parameters = tuple(parameters)
     names: dict[str, Any] = {**fn.__globals__, **_nonlocals(fn)}
     module_names = dict(names)
@@ -113,7 +113,7 @@ def _trace(
         tracer.guard("eq", lhs, rhs)
     tracer.device = wrapper.device or torch.device("cpu")
     captures: set[str] = set()
-    walker = HostWalker(tracer, names, set(parameters), captures)
+    walker = HostWalker(tracer, names, dict.fromkeys(parameters), captures)
     tracer.find_real = walker.real_tensor
     result = _run(walker, tracer)
     if not walker.launches:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -98,7 +98,7 @@ class ControlFlow:
             raise exc.EmptyDeviceLoopAfterDCE("this device loop has no effect: it stores nothing")
         tracer.builder.append(tile.GridOp(begins, ends, loop.blocks, Region(block)))
 
-    def inner(self, loop: Loop, assigned: set[str], body: Callable[[Any], None]) -> None:
+    def inner(self, loop: Loop, assigned: Collection[str], body: Callable[[Any], None]) -> None:
         """A loop inside of a kernel."""
         tracer = self.tracer
         begins = [index_value(tracer, b) for b in loop.begins]
@@ -127,7 +127,9 @@ class ControlFlow:
         tracer.builder.append(op)
         self._carry_out(op.results, carried, start)
 
-    def while_loop(self, assigned: set[str], test: Callable[[], SSAValue | bool], body: Callable[[], None]) -> None:
+    def while_loop(
+        self, assigned: Collection[str], test: Callable[[], SSAValue | bool], body: Callable[[], None]
+    ) -> None:
         """A loop while a run-time condition holds."""
         tracer = self.tracer
         start = Snapshot(self.environment)
@@ -141,9 +143,7 @@ class ControlFlow:
             with tracer.into(before):
                 condition = test()
                 if isinstance(condition, bool):
-                    raise exc.StatementNotSupported(
-                        "the condition of a while loop in device code must be a run-time value"
-                    )
+                    raise exc.StatementNotSupported("the condition of a while loop must be a run-time value")
                 tracer.builder.append(scf.ConditionOp(condition, *before.args))
             args = self._carry_in(after_block, carried, start)
             with tracer.into(after_block):
@@ -265,7 +265,7 @@ class ControlFlow:
             start.restore()
         first, second = arms[0][1], arms[1][1]
         joined: dict[Path, Carried] = {}
-        for path in sorted(first.keys() & second.keys(), key=str):
+        for path in [path for path in first if path in second]:
             known = path in start.leaves
             if known and not start.differs(path, first[path]) and not start.differs(path, second[path]):
                 continue
@@ -293,7 +293,7 @@ class ControlFlow:
         """Make sure that the container of a leaf bound in both arms exists."""
         if path[0] not in self.environment.names:
             self.environment.names[path[0]] = names[path[0]]
-            self.environment.local.add(path[0])
+            self.environment.local[path[0]] = None
 
     def truth(self, value: Any) -> bool | SSAValue:
         """The truth of a value: known now, or an `i1` scalar."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import builtins
 import operator
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any, NoReturn
 
 import torch
@@ -40,10 +40,10 @@ _HINTS = {
 LOOP_FUNCTIONS = (hl.tile, hl.grid)
 
 
-def assigned_names(statements: Sequence[ast.stmt]) -> set[str]:
-    """The names that statements bind."""
+def assigned_names(statements: Sequence[ast.stmt]) -> dict[str, None]:
+    """The names that statements bind, in the order of the text."""
     return {
-        node.id
+        node.id: None
         for statement in statements
         for node in ast.walk(statement)
         if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)
@@ -53,12 +53,12 @@ def assigned_names(statements: Sequence[ast.stmt]) -> set[str]:
 class DeviceWalker:
     """Device code: one method per kind of statement."""
 
-    def __init__(self, tracer: Tracer, environment: Environment, host_names: set[str], read_later: set[str]):
+    def __init__(self, tracer: Tracer, environment: Environment, host_names: Collection[str], read_later: set[str]):
         self.tracer = tracer
         self.environment = environment
         self.control = ControlFlow(tracer, environment)
         self.file = tracer.source.file
-        self.host_names = host_names & read_later
+        self.host_names = read_later.intersection(host_names)
         self.results = 0
         environment.names.update(
             {
@@ -172,7 +172,7 @@ class DeviceWalker:
 
     def visit_FunctionDef(self, node: ast.FunctionDef) -> None:
         exec(statement_code(node, self.file), self.environment.names)
-        self.environment.local.add(node.name)
+        self.environment.local[node.name] = None
 
     # Targets
 
@@ -203,14 +203,12 @@ class DeviceWalker:
         if isinstance(ssa, SSAValue) and ssa.name_hint is None:
             ssa.name_hint = target.id
         self.environment.names[target.id] = value
-        self.environment.local.add(target.id)
+        self.environment.local[target.id] = None
 
     def _unpack(self, target: ast.Tuple | ast.List, value: Any) -> None:
         place = node_location(target, self.file)
         if any(isinstance(element, ast.Starred) for element in target.elts):
-            raise exc.StarredArgsNotSupportedOnDevice(
-                "a starred target is not supported in device code", location=place
-            )
+            raise exc.StarredArgsNotSupportedOnDevice("device code cannot assign a starred target", location=place)
         if isinstance(value, Tile):
             raise exc.FailedToUnpackTile(
                 "a loop over one size yields one tile, which cannot be unpacked",
@@ -267,17 +265,13 @@ class DeviceWalker:
             names = assigned_names([node])
             self.tracer.builder.at(node_location(node, self.file))
             self.control.inner(iterable, names, lambda index: self._loop_body(node, index))
-            for name in names - self._known:
-                self.environment.names.pop(name, None)
+            for name in names:
+                if name not in self.environment.local:
+                    self.environment.names.pop(name, None)
             return
         for value in iterable:
             self.assign(node.target, value)
             self.walk(node.body)
-
-    @property
-    def _known(self) -> set[str]:
-        """Names that hold something known outside of the loop that just ended."""
-        return {name for name in self.environment.local if name in self.environment.names}
 
     def _loop_body(self, node: ast.For, index: Any) -> None:
         self.assign(node.target, index)
@@ -294,7 +288,8 @@ class DeviceWalker:
         if isinstance(value, torch.Tensor | dict | str | torch.SymInt) or not hasattr(value, "__iter__"):
             raise exc.InvalidDeviceForLoop(
                 f"device code cannot loop over a {type(value).__name__}",
-                hint="loop over hl.tile, hl.grid, range, hl.static_range, or a tuple", location=node_location(node, self.file),
+                hint="loop over hl.tile, hl.grid, range, hl.static_range, or a tuple",
+                location=node_location(node, self.file),
             )  # fmt: skip
         return list(value)
 
@@ -333,12 +328,12 @@ class DeviceWalker:
         def arm(value: Callable[[], Any]) -> Callable[[], None]:
             def run() -> None:
                 names[name] = value()
-                self.environment.local.add(name)
+                self.environment.local[name] = None
 
             return run
 
         self.control.branch(truth, arm(then), arm(otherwise))
-        self.environment.local.discard(name)
+        self.environment.local.pop(name)
         return names.pop(name)
 
     def _minimum(self, *args: Any, **kwargs: Any) -> Any:

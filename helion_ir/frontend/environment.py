@@ -59,9 +59,10 @@ def _with_child(value: Any, key: Any, child: Any) -> Any:
 
 
 class Environment:
-    """Variables by name: `names` holds all that expressions can see, `local` which of them are the kernel's own."""
+    """Variables by name: `names` holds all that expressions can see; the keys of `local` are the kernel's own, in
+    the order in which they were first bound (a dict, so that traces are reproducible)."""
 
-    def __init__(self, names: dict[str, Any], local: set[str]):
+    def __init__(self, names: dict[str, Any], local: dict[str, None]):
         self.names = names
         self.local = local
 
@@ -98,7 +99,7 @@ class Snapshot:
     def __init__(self, environment: Environment):
         self.environment = environment
         self.names = dict(environment.names)
-        self.local = set(environment.local)
+        self.local = dict(environment.local)
         self.leaves = environment.leaves()
         self.states = {path: leaf.ssa if isinstance(leaf, DeviceTensor) else leaf for path, leaf in self.leaves.items()}
         self._containers: list[tuple[Any, Any]] = []
@@ -121,7 +122,7 @@ class Snapshot:
         """Put everything back."""
         self.environment.names.clear()
         self.environment.names.update(self.names)
-        self.environment.local = set(self.local)
+        self.environment.local = dict(self.local)
         for container, content in self._containers:
             container.clear()
             container.extend(content) if isinstance(container, list) else container.update(content)

@@ -27,7 +27,7 @@ from .source import FunctionSource
 
 LAUNCH = "__launch__"
 _ANNOTATIONS = frozenset(("torch", "int", "float", "bool", "str", "None", "tuple", "list", "dict", "object"))
-_CONSTANTS = (int, float, bool, str, bytes, type(None))
+_CONSTANTS = (int, float, bool, str, bytes, type(None), torch.dtype)
 _REPLACED: dict[Any, str] = {hl.cdiv: "cdiv", hl.next_power_of_2: "next_power_of_2"}
 
 
@@ -180,7 +180,7 @@ def _prelude(wanted: set[str], names: Mapping[str, Any]) -> tuple[str, tuple[str
         if isinstance(value, types.ModuleType):
             if not (value in (torch, triton) and name == value.__name__):
                 imports.append(f"import {value.__name__} as {name}")
-        elif isinstance(value, _CONSTANTS) or isinstance(value, torch.dtype):
+        elif isinstance(value, _CONSTANTS):
             definitions.append(f"{name} = {value!r}")
         elif isinstance(value, types.FunctionType | type) and (text := _source_of(value)) is not None:
             inner = value.__globals__ if isinstance(value, types.FunctionType) else scope

@@ -30,11 +30,11 @@ class Returned(Exception):
 class HostWalker:
     """Host code: statements are executed as they are; `if` around device loops and the loops themselves are walked."""
 
-    def __init__(self, tracer: Tracer, names: dict[str, Any], local: set[str], globals_: set[str]):
+    def __init__(self, tracer: Tracer, names: dict[str, Any], local: dict[str, None], captures: set[str]):
         self.tracer = tracer
         self.names = names
         self.local = local
-        self.captures = globals_
+        self.captures = captures
         self.file = tracer.source.file
         self.launches: list[ast.For] = []
         self.device_names: set[str] = set()
@@ -85,7 +85,8 @@ class HostWalker:
         except NameError as error:
             self._unknown_name(error)
         self._check_loops(node)
-        self.local |= assigned_names([node]) | (set(self.names) - before - {"__builtins__"})
+        new = [name for name in self.names if name not in before and name != "__builtins__"]
+        self.local |= assigned_names([node]) | dict.fromkeys(new)
 
     def _check_loops(self, node: ast.stmt) -> None:
         for name in assigned_names([node]):
@@ -129,8 +130,8 @@ class HostWalker:
         self.launches.append(node)
         tracer = self.tracer
         self._name_host_values()
-        host_names, host_local = dict(self.names), set(self.local)
-        environment = Environment(self.names, set(self.local))
+        host_names, host_local = dict(self.names), dict(self.local)
+        environment = Environment(self.names, dict(self.local))
         tracer.in_device = True
         try:
             walker = DeviceWalker(tracer, environment, self.local, self._read_after(node))

@@ -255,10 +255,8 @@ def device_tensor(tracer: Tracer, arg: Any) -> DeviceTensor:
     """`arg`, which must be a device value; a number becomes a scalar."""
     if isinstance(arg, DeviceTensor):
         return arg
-    if isinstance(arg, torch.Tensor) and not hasattr(arg, "_wrapped_number"):
-        dtype = arg.dtype
-    else:
-        dtype = promote([arg])[1]
+    plain = isinstance(arg, torch.Tensor) and not hasattr(arg, "_wrapped_number")
+    dtype = arg.dtype if plain else promote([arg])[1]
     return tracer.tensor(operand(tracer, arg, dtype).ssa, dtype)
 
 

@@ -21,7 +21,8 @@ from .tracer import Tracer, meta_like
 
 _COMPOSITE = torch._C.DispatchKey.CompositeImplicitAutograd
 _HAS_DEVICE = frozenset((torch.Tensor.to, torch.Tensor.cuda, torch.Tensor.cpu))
-_MAX_INPLACE = 8
+_SYMBOLIC = frozenset((torch.sym_max, torch.sym_min, torch.sym_not, torch.sym_float, torch.sym_int, torch.sym_ite))
+"""Functions of numbers: what they compare is the user's, not a check of PyTorch's."""
 
 
 @lru_cache(maxsize=1)
@@ -55,6 +56,8 @@ class FunctionHook(TorchFunctionMode):
                 result = lowering(tracer, *args, **kwargs)
                 if result is not NotImplemented:
                     return result
+        if func in _SYMBOLIC:
+            return func(*args, **kwargs)
         args, kwargs = _without_device(tracer, func, args, kwargs)
         tracer.internal += 1
         try:
@@ -164,7 +167,6 @@ class DispatchHook(TorchDispatchMode):
 
     def host_op(self, func: Any, args: Any, kwargs: Any) -> Any:
         """Run an operator on meta tensors; no data."""
-        tracer = self.tracer
         if func in (aten._local_scalar_dense.default, aten.equal.default):
             raise exc.DataDependentOutputShapeNotSupported(
                 "host code reads the data of a tensor", hint="a kernel is traced without data; compute it outside"
@@ -230,9 +232,9 @@ _UNPACKED = frozenset(("broadcast_tensors",))
 """Operators whose Python form takes the tensors of its list one by one."""
 _MOVES = frozenset(
     (
-        aten.clone.default, aten._to_copy.default, aten.detach.default, aten.empty_like.default, aten.zeros_like.default,
-        aten.ones_like.default, aten.full_like.default, aten.new_empty.default, aten.new_zeros.default,
-        aten.new_ones.default, aten.new_full.default, aten.new_empty_strided.default, aten.lift_fresh.default,
+        aten.clone.default, aten._to_copy.default, aten.detach.default, aten.lift_fresh.default,
+        aten.empty_like.default, aten.zeros_like.default, aten.ones_like.default, aten.full_like.default,
+        aten.new_empty.default, aten.new_zeros.default, aten.new_ones.default, aten.new_full.default, aten.new_empty_strided.default,
     )
 )  # fmt: skip
 """Host operators that allocate or copy only."""

@@ -195,10 +195,7 @@ def floor_divide(tracer: Tracer, a: Any, b: Any) -> DeviceTensor:
 def _remainder(b: Builder, dtype: torch.dtype, v: Sequence[SSAValue], *, signed_by_divisor: bool) -> SSAValue:
     if dtype in UNSIGNED:
         return b.emit(arith.RemUIOp(*v))
-    if dtype.is_floating_point:
-        rest = b.emit(tile.LibdeviceOp("fmod", v))
-    else:
-        rest = b.emit(arith.RemSIOp(*v))
+    rest = b.emit(tile.LibdeviceOp("fmod", v) if dtype.is_floating_point else arith.RemSIOp(*v))
     if not signed_by_divisor:
         return rest
     zero = b.filled(0, element_of(rest), dims_of(rest))

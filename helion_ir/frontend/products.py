@@ -58,10 +58,8 @@ def dot(tracer: Tracer, a: Any, b: Any, acc: Any = None) -> DeviceTensor:
     dims = (*left[:-1], dims_of(b.ssa)[-1])
     tiles = (*a.tiles[:-1], b.tiles[-1])
     over = tracer.axis_tile(left[-1], a.tiles[-1] or b.tiles[-2])
-    if acc is None:
-        start = tracer.builder.filled(0, element_type(wide), dims)
-    else:
-        start = _shaped(tracer, acc, dims, wide)
+    zeros = tracer.builder.filled(0, element_type(wide), dims) if acc is None else None
+    start = _shaped(tracer, acc, dims, wide) if zeros is None else zeros
     op = tile.DotOp(a.ssa, b.ssa, start, over, tracer.options.dot_precision)
     return tracer.tensor(tracer.builder.emit(op), wide, tiles)
 

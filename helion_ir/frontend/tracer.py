@@ -490,7 +490,7 @@ class Tracer:
         known = self._settle(predicate, lhs - rhs)
         if known is not None:
             return known
-        if self.in_device and self.internal:
+        if self.in_device and self.internal and all(self._is_symbolic(a) for p in (lhs, rhs) for a in p.atoms()):
             return self._assume(predicate, lhs - rhs)
         hint, other = self.hint_of(lhs), self.hint_of(rhs)
         if self.in_device:
@@ -515,7 +515,7 @@ class Tracer:
         """
         if any(atom in self.stride_symbols for poly in (lhs, rhs) for atom in poly.atoms()):
             return True
-        small = any(poly.value in (-1, 0, 1) for poly in (lhs, rhs))
+        small = any(poly.value in (-1, 0, 1, 2) for poly in (lhs, rhs))
         return small and truth == self._assume(predicate, lhs - rhs)
 
     def _settle(self, predicate: str, difference: Poly) -> bool | None:
