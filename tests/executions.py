@@ -26,6 +26,7 @@ import torch
 import helion_ir
 
 from .matrix import MATRIX, Case, Tolerance
+from .triton_patches import correct_bfloat16_dots
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -159,6 +160,7 @@ class TritonProcess:
 
 def serve() -> None:
     """The other end of `TritonProcess`: a case per line in, an outcome per line out."""
+    correct_bfloat16_dots()
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)  # What kernels print must not mix with the answers.
     for line in sys.stdin:
