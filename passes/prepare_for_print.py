@@ -14,7 +14,7 @@ from xdsl.dialects.builtin import FloatAttr, IntegerAttr, ModuleOp, UnitAttr, i1
 from xdsl.ir import Block, Operation, Region, SSAValue, Use
 from xdsl.passes import ModulePass
 from xdsl.rewriter import InsertPoint, Rewriter
-from xdsl.traits import is_side_effect_free
+from xdsl.traits import Pure, is_side_effect_free
 from xdsl.utils.exceptions import PassFailedException
 
 from ..dialects import tl
@@ -155,6 +155,17 @@ def is_implicit(op: Operation) -> bool:
 # --- inlining ----------------------------------------------------------------------------------------------------
 
 
+_always_pure: dict[type[Operation], bool] = {}
+
+
+def is_expression(op: Operation) -> bool:
+    """Whether `op` may print inside another op: it has no effects, and its dialect's ops are expressions."""
+    pure = _always_pure.get(type(op))
+    if pure is None:
+        pure = _always_pure[type(op)] = op.dialect_name() in EXPRESSIONS and op.has_trait(Pure)
+    return pure or (op.dialect_name() in EXPRESSIONS and is_side_effect_free(op))
+
+
 class Inliner:
     """Marks ops that print inside their users, walking a block in order, so that lengths are known."""
 
@@ -163,9 +174,7 @@ class Inliner:
 
     def visit(self, op: Operation) -> None:
         """Decide for one op, after those it uses."""
-        if len(op.results) != 1 or op.regions or not is_side_effect_free(op):
-            return
-        if op.dialect_name() not in EXPRESSIONS:
+        if len(op.results) != 1 or op.regions or not is_expression(op):
             return
         length = self._own_length(op) + sum(self._operand_length(value) for value in op.operands)
         if is_implicit(op) or is_weak(op.results[0]) or _is_loop_condition(op) or self._fits(op, length):
@@ -314,17 +323,18 @@ class PrepareForPrintPass(ModulePass):
 def prepare(func: tl.FuncOp) -> None:
     """Prepare one function's body; its grid is one expression and needs nothing."""
     body = func.body.block
-    for op in [op for op in body.walk(reverse=True, region_first=True) if isinstance(op, scf.WhileOp)]:
-        if not is_rotated(op):
-            rotate_while(op)
-    for op in list(body.walk()):
+    ops = list(body.walk(reverse=True, region_first=True))
+    loops = [op for op in ops if type(op) is scf.WhileOp and not is_rotated(op)]
+    for op in loops:
+        rotate_while(op)
+    for op in list(body.walk()) if loops else ops:
         if isinstance(op, arith.CmpiOp | arith.CmpfOp):
             as_tl_compare(op)
-        elif isinstance(op, tl.BroadcastOp | tl.FullOp):
+        elif type(op) in (tl.BroadcastOp, tl.FullOp):
             split_uses(op, IMPLICIT, broadcasts_itself)
     for op in list(body.walk()):
         if op.results and is_weak(op.results[0]):
-            split_uses(op, TYPED, lambda use: not accepts_bare(use) and not is_implicit(use.operation))
+            split_uses(op, TYPED, _needs_type)
     inliner = Inliner()
     ops = list(body.walk())
     for op in ops:
@@ -335,3 +345,7 @@ def prepare(func: tl.FuncOp) -> None:
     for op in inner_first:
         insert_copies(variables, op)
     assign_names(func, variables)
+
+
+def _needs_type(use: Use) -> bool:
+    return not accepts_bare(use) and not is_implicit(use.operation)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 import struct
 from collections.abc import Callable, Sequence
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from xdsl.dialects import builtin
 from xdsl.dialects.arith import ConstantOp
@@ -56,8 +56,8 @@ class Context(Protocol):
         ...
 
 
-Row = Callable[[Context, Operation], Expr]
-"""How the result of an op prints."""
+Row = Callable[[Context, Any], Expr]
+"""How the result of an op prints; each row takes the op class that the table gives it for."""
 
 DTYPES: dict[type[Attribute], str] = {
     builtin.Float16Type: "float16",

@@ -104,7 +104,9 @@ def grid(func: tl.FuncOp) -> str:
     block = func.grid.block
     last = block.last_op
     assert isinstance(last, tl.LaunchGridOp)
-    names = {arg: _host_operand(expr.data) for arg, expr in zip(block.args, func.arg_exprs, strict=True)}
+    names: dict[SSAValue, Expr] = {
+        arg: _host_operand(expr.data) for arg, expr in zip(block.args, func.arg_exprs, strict=True)
+    }
     dims = [host_expr(dim, names).text for dim in last.dims]
     return f"({', '.join(dims)},)" if len(dims) == 1 else f"({', '.join(dims)})"
 

@@ -119,4 +119,4 @@ MEMORY: dict[type[Operation], Row] = {
     tl.MakeTensorDescriptorOp: _make_descriptor,
     tl.DescriptorLoadOp: _descriptor_load,
     tl.DescriptorStoreOp: _descriptor_store,
-}  # pyright: ignore[reportAssignmentType] - each row takes the op class that it stands for
+}

@@ -46,4 +46,4 @@ OPAQUE: dict[type[Operation], Row] = {
     inline_triton.AsmOp: _asm,
     inline_triton.MakeTupleOp: _tuple,
     inline_triton.ElementOp: _element,
-}  # pyright: ignore[reportAssignmentType] - each row takes the op class that it stands for
+}

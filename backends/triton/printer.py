@@ -6,6 +6,7 @@ import linecache
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from os.path import basename
+from typing import Any
 
 from xdsl.dialects import scf
 from xdsl.dialects.builtin import ArrayAttr, FileLineColLoc, IntAttr, IntegerAttr, StringAttr
@@ -164,12 +165,12 @@ class KernelPrinter(BasePrinter):
 _SILENT = (scf.YieldOp, scf.ConditionOp, tl.ReturnOp)
 """Terminators: what they pass on already has its name."""
 
-_STATEMENTS: dict[type[Operation], Callable[[KernelPrinter, Operation], None]] = {
+_STATEMENTS: dict[type[Operation], Callable[[KernelPrinter, Any], None]] = {
     scf.ForOp: KernelPrinter._for,
     scf.IfOp: KernelPrinter._if,
     scf.WhileOp: KernelPrinter._while,
     inline_triton.SnippetOp: KernelPrinter._snippet,
-}  # pyright: ignore[reportAssignmentType] - each method takes the op class that it stands for
+}
 
 
 def _is_printed(op: Operation) -> bool:

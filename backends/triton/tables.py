@@ -382,5 +382,5 @@ ROWS: dict[type[Operation], Row] = {
     tl.DotOp: _dot,
     **MEMORY,
     **OPAQUE,
-}  # pyright: ignore[reportAssignmentType] - each row takes the op class that it stands for
+}
 """How each op without regions prints: an expression, which is a statement of its own where it has no result."""

@@ -20,6 +20,9 @@ from ...dialects.dims import Dim, dims_of, element_of
 NATURAL = (i1, i32, f32)
 """The types that bare Python constants get."""
 
+_FILLS = (tl.BroadcastOp, tl.FullOp)
+_ACCESSES = (tl.LoadOp, tl.StoreOp, tl.AtomicRMWOp)
+
 INFIX: tuple[type[Operation], ...] = (
     arith.AddiOp, arith.SubiOp, arith.MuliOp, arith.DivSIOp, arith.DivUIOp, arith.RemSIOp, arith.RemUIOp,
     arith.AndIOp, arith.OrIOp, arith.XOrIOp, arith.ShLIOp, arith.ShRSIOp, arith.ShRUIOp,
@@ -36,26 +39,27 @@ FUNCTIONS: tuple[type[Operation], ...] = (
 )  # fmt: skip
 """Calls of several operands: they broadcast, but a bare constant is of its natural type first."""
 
-BROADCASTING = (*INFIX, *FUNCTIONS)
+BROADCASTING = frozenset((*INFIX, *FUNCTIONS))
 
 
 def is_weak(value: SSAValue) -> bool:
     """Whether `value` prints as a bare constant."""
-    return isinstance(value.owner, arith.ConstantOp | tl.ConstexprOp)
+    return type(value.owner) in (arith.ConstantOp, tl.ConstexprOp)
 
 
 def unbroadcast(value: SSAValue) -> SSAValue:
     """`value` without the broadcast that makes it."""
-    return value.owner.input if isinstance(value.owner, tl.BroadcastOp | tl.FullOp) else value
+    owner = value.owner
+    return owner.input if isinstance(owner, _FILLS) else value
 
 
 def broadcasts_itself(use: Use) -> bool:
     """Whether Triton would broadcast the operand `use`, a `tl.broadcast` or `tl.full`, to its op's full shape."""
     op, value = use.operation, use.operation.operands[use.index]
-    if isinstance(op, tl.LoadOp | tl.StoreOp | tl.AtomicRMWOp):
+    if isinstance(op, _ACCESSES):
         fills = value is not op.ptr and value is not op.offset
         return fills and _adopts_type(op, use.index, unbroadcast(value))
-    if not isinstance(op, BROADCASTING):
+    if type(op) not in BROADCASTING:
         return False
     joined = _joined_dims([dims_of(unbroadcast(operand)) for operand in op.operands])
     return joined == dims_of(op.results[0]) and _adopts_type(op, use.index, unbroadcast(value))
@@ -79,7 +83,7 @@ def _adopts_type(op: Operation, index: int, value: SSAValue) -> bool:
     if rule is not None:
         return rule(op, index, value)
     natural = value.type in NATURAL
-    if isinstance(op, BROADCASTING):
+    if type(op) in BROADCASTING:
         strong = any(
             i != index and element_of(operand) == value.type and not is_weak(unbroadcast(operand))
             for i, operand in enumerate(op.operands)
