@@ -115,8 +115,7 @@ def type_of(value: SSAValue | Attribute) -> Attribute:
 
 def dims_of(value: SSAValue | Attribute) -> tuple[Dim, ...]:
     """The dims of a value or type; `()` for a scalar."""
-    is_value = type(value) in _VALUES
-    type_: Attribute = value.type if is_value else type_of(value)  # pyright: ignore[reportAttributeAccessIssue, reportUnknownMemberType]
+    type_ = cast("SSAValue", value).type if type(value) in _VALUES else type_of(value)
     if type(type_) is not TensorType:
         return ()
     encoding = type_.encoding
@@ -127,8 +126,7 @@ def dims_of(value: SSAValue | Attribute) -> tuple[Dim, ...]:
 
 def element_of(value: SSAValue | Attribute) -> Attribute:
     """The element type of a value or type; the type itself for a scalar."""
-    is_value = type(value) in _VALUES
-    type_: Attribute = value.type if is_value else type_of(value)  # pyright: ignore[reportAttributeAccessIssue, reportUnknownMemberType]
+    type_ = cast("SSAValue", value).type if type(value) in _VALUES else type_of(value)
     return type_.element_type if type(type_) is TensorType else type_
 
 
