@@ -19,7 +19,7 @@ from .control_flow import ControlFlow, Loop
 from .environment import Environment
 from .implementations import loop_range
 from .modes import setitem
-from .source import CHOOSE, LAZY_AND, LAZY_OR, NOT, expression_code, node_location, statement_code
+from .source import CHOOSE, LAZY_AND, LAZY_OR, NOT, expression_code, located, node_location, statement_code
 from .symbolic import BoolNode
 from .tensors import DeviceTensor
 from .tracer import Tracer
@@ -76,7 +76,8 @@ class DeviceWalker:
             method = getattr(self, f"visit_{type(statement).__name__}", None)
             if method is None:
                 self._unsupported(statement)
-            method(statement)
+            with located(statement, self.file):
+                method(statement)
 
     def _unsupported(self, node: ast.AST) -> NoReturn:
         name = type(node).__name__.lower()
@@ -225,16 +226,13 @@ class DeviceWalker:
     def set_item(self, node: ast.Subscript, container: Any, index: Any, value: Any) -> None:
         """`container[index] = value`."""
         self.tracer.builder.at(node_location(node, self.file))
-        try:
+        with located(node, self.file):
             if isinstance(container, torch.Tensor):
                 setitem(self.tracer, container, index, value)
             elif isinstance(container, list | dict):
                 container[index] = value
             else:
                 raise exc.NonTensorSubscriptAssign(f"a {type(container).__name__} has no items to assign")
-        except exc.Base as error:
-            error.location = error.location or node_location(node, self.file)
-            raise
 
     # Control flow
 

@@ -14,7 +14,7 @@ from .. import exc
 from .control_flow import ControlFlow, Loop
 from .device_walker import LOOP_FUNCTIONS, DeviceWalker, assigned_names
 from .environment import Environment
-from .source import expression_code, node_location, statement_code
+from .source import error_location, expression_code, located, node_location, statement_code
 from .tensors import HostTensor, TracedTensor
 from .tracer import Tracer
 
@@ -51,7 +51,8 @@ class HostWalker:
     def walk(self, statements: Sequence[ast.stmt]) -> None:
         """Walk statements in order."""
         for statement in statements:
-            self._statement(statement)
+            with located(statement, self.file):
+                self._statement(statement)
 
     def _statement(self, node: ast.stmt) -> None:
         if self.is_device_loop(node):
@@ -108,6 +109,7 @@ class HostWalker:
             raise exc.CannotReadDeviceVariableOnHost(
                 f"host code reads {error.name!r}, which only device code assigned",
                 hint="store it into a host tensor in the loop",
+                location=error_location(self.file, error.__traceback__),
             ) from error
         raise error
 

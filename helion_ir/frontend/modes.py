@@ -234,7 +234,8 @@ _MOVES = frozenset(
     (
         aten.clone.default, aten._to_copy.default, aten.detach.default, aten.lift_fresh.default,
         aten.empty_like.default, aten.zeros_like.default, aten.ones_like.default, aten.full_like.default,
-        aten.new_empty.default, aten.new_zeros.default, aten.new_ones.default, aten.new_full.default, aten.new_empty_strided.default,
+        aten.new_empty.default, aten.new_zeros.default, aten.new_ones.default, aten.new_full.default,
+        aten.new_empty_strided.default,
     )
 )  # fmt: skip
 """Host operators that allocate or copy only."""

@@ -5,21 +5,15 @@ from __future__ import annotations
 import ast
 import copy
 import inspect
-import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from types import CodeType, FrameType, TracebackType
 from typing import Any
 
-import torch
-
 from .. import exc
-
-PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-_TORCH = os.path.dirname(os.path.abspath(torch.__file__))
-_STDLIB = os.path.dirname(os.path.abspath(os.__file__))
 
 LAZY_AND, LAZY_OR, NOT, CHOOSE = "__tile_and__", "__tile_or__", "__tile_not__", "__tile_choose__"
 
@@ -152,12 +146,6 @@ def _place(code: CodeType, lasti: int) -> exc.SourceLocation | None:
     return exc.SourceLocation(code.co_filename, line, (column or 0) + 1, end)
 
 
-@lru_cache(maxsize=1024)
-def _is_users(filename: str) -> bool:
-    ours = filename.startswith(PACKAGE + os.sep) or filename.startswith(_TORCH + os.sep)
-    return not ours and not filename.startswith(_STDLIB + os.sep) and not filename.startswith("<")
-
-
 @lru_cache(maxsize=4096)
 def _cached_place(code: CodeType, lasti: int) -> exc.SourceLocation | None:
     return _place(code, lasti)
@@ -185,9 +173,11 @@ def error_location(file: str, trace: TracebackType | None) -> exc.SourceLocation
     return found
 
 
-def raised_by_user(trace: TracebackType | None) -> bool:
-    """Whether the innermost frame of an exception is the user's own code."""
-    last = None
-    while trace is not None:
-        last, trace = trace, trace.tb_next
-    return last is not None and _is_users(last.tb_frame.f_code.co_filename)
+@contextmanager
+def located(node: ast.AST, file: str) -> Iterator[None]:
+    """Errors from here on point at the user's expression that they came from, else at `node`."""
+    try:
+        yield
+    except exc.Base as error:
+        error.location = error.location or error_location(file, error.__traceback__) or node_location(node, file)
+        raise
