@@ -156,8 +156,8 @@ def no_lowering(x):
     return out
 
 
-@mistake(exc.NotAllowedOnDevice, says="cannot return")
-def returns(x):  # noqa: RET503
+@mistake(exc.NotAllowedOnDevice, says="cannot return")  # noqa: RET503
+def returns(x):
     for t in hl.tile(x.size()):
         return x[t]  # <- return
 

@@ -23,8 +23,9 @@ from .expressions import Poly
 from .host_text import host_text
 from .host_walker import HostWalker
 from .modes import DispatchHook, FunctionHook, hook_tensors
+from .sizes import Options, Retrace
 from .source import error_location, function_source, node_location
-from .tracer import Options, Retrace, Tracer
+from .tracer import Tracer
 
 
 @dataclass(frozen=True)

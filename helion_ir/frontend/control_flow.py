@@ -196,11 +196,7 @@ class ControlFlow:
         more: dict[Path, Carried] = {}
         for path, before in start.leaves.items():
             if path not in after:
-                if path in self.environment.names or path[0] not in self.environment.names or len(path) > 1:
-                    raise exc.CantCombineTypesInControlFlow(f"variable {path[0]!r} changes its structure in a loop")
-                raise exc.CantCombineTypesInControlFlow(
-                    f"variable {path[0]!r} is a number or tensor only before the loop"
-                )
+                raise exc.CantCombineTypesInControlFlow(f"variable {path[0]!r} changes its structure in a loop")
             value = after[path]
             if path in carried:
                 kind = join(path[0], carried[path], carried_as(self.tracer, value))

@@ -5,7 +5,8 @@ from __future__ import annotations
 import ast
 import builtins
 import operator
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from functools import lru_cache
 from typing import Any, NoReturn
 
 import torch
@@ -40,8 +41,13 @@ _HINTS = {
 LOOP_FUNCTIONS = (hl.tile, hl.grid)
 
 
-def assigned_names(statements: Sequence[ast.stmt]) -> dict[str, None]:
+def assigned_names(statements: Sequence[ast.stmt]) -> Mapping[str, None]:
     """The names that statements bind, in the order of the text."""
+    return _assigned_names(tuple(statements))
+
+
+@lru_cache(maxsize=4096)
+def _assigned_names(statements: tuple[ast.stmt, ...]) -> Mapping[str, None]:
     return {
         node.id: None
         for statement in statements

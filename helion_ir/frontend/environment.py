@@ -54,7 +54,8 @@ def _with_child(value: Any, key: Any, child: Any) -> Any:
         return value
     if isinstance(value, tuple):
         items = [child if i == key else item for i, item in enumerate(value)]
-        return value._make(items) if hasattr(value, "_make") else tuple(items)
+        make = getattr(value, "_make", tuple)
+        return make(items)
     return dataclasses.replace(value, **{key: child})
 
 

@@ -119,23 +119,34 @@ def host_text(
     `names` are the globals and closure of the function; `expressions` are host expressions that the launch
     evaluates; `keep` maps parameters that the function rebinds to the names under which the launch finds them.
     """
-    rewriter = _HostRewriter(names, launches, registrations)
     tree = source.tree
-    body = [
-        statement
-        for original in tree.body
-        if not _is_docstring(original) and (statement := rewriter.visit(copy.deepcopy(original))) is not None
-    ]
     lines = [f"{alias} = {name}" for name, alias in keep.items()]
-    for statement in body:
-        ast.fix_missing_locations(statement)
-        lines += [_comment(source.file, statement), ast.unparse(statement)]
+    lines += _body(source, names, launches, registrations)
     result = ast.unparse(tree.returns) if tree.returns is not None and _plain_annotation(tree.returns) else None
     head = f"def {tree.name}({ast.unparse(_signature(tree.args))}){f' -> {result}' if result else ''}:"
     text = head + "\n" + textwrap.indent("\n".join(lines) or "pass", "    ") + "\n"
     module = ast.parse(text + "\n".join(expressions))
     prelude, missing = _prelude(_free_names(module) - {tree.name, LAUNCH, *registrations.values()}, names)
     return prelude + text, missing
+
+
+_BODIES: dict[Any, list[str]] = {}
+
+
+def _body(
+    source: FunctionSource, names: Mapping[str, Any], launches: Collection[ast.For], registrations: Mapping[Any, str]
+) -> list[str]:
+    """The statements as text; kept, as a function's text rarely differs from one specialization to the next."""
+    key = (source.tree, tuple(launches), tuple(registrations.items()))
+    if key not in _BODIES:
+        rewriter = _HostRewriter(names, launches, registrations)
+        lines: list[str] = []
+        for original in source.tree.body:
+            if not _is_docstring(original) and (statement := rewriter.visit(copy.deepcopy(original))) is not None:
+                ast.fix_missing_locations(statement)
+                lines += [_comment(source.file, statement), ast.unparse(statement)]
+        _BODIES[key] = lines
+    return _BODIES[key]
 
 
 def _is_docstring(node: ast.stmt) -> bool:

@@ -87,7 +87,7 @@ class HostWalker:
             self._unknown_name(error)
         self._check_loops(node)
         new = [name for name in self.names if name not in before and name != "__builtins__"]
-        self.local |= assigned_names([node]) | dict.fromkeys(new)
+        self.local |= dict.fromkeys([*assigned_names([node]), *new])
 
     def _check_loops(self, node: ast.stmt) -> None:
         for name in assigned_names([node]):

@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 import torch
 from torch._prims_common import ELEMENTWISE_TYPE_PROMOTION_KIND as Promotion
 from torch._prims_common import elementwise_dtypes
+from torch.utils._python_dispatch import _disable_current_modes
 from xdsl.ir import SSAValue
 
 from .. import exc
@@ -64,7 +65,7 @@ _PROTOTYPES: dict[Any, Any] = {}
 def _prototype(dtype: torch.dtype, scalar: bool) -> torch.Tensor:
     key = (dtype, scalar)
     if key not in _PROTOTYPES:
-        with torch.utils._python_dispatch._disable_current_modes():
+        with _disable_current_modes():
             _PROTOTYPES[key] = torch.empty(() if scalar else (1,), dtype=dtype, device="meta")
     return _PROTOTYPES[key]
 
@@ -138,7 +139,7 @@ def _constant_tensor(tracer: Tracer, arg: torch.Tensor, dtype: torch.dtype) -> O
     if (number := getattr(arg, "_wrapped_number", None)) is not None:
         return operand(tracer, number, dtype)
     if arg.dim() == 0 and arg.device.type == "cpu" and not isinstance(arg, torch._subclasses.FakeTensor):
-        with torch.utils._python_dispatch._disable_current_modes():
+        with _disable_current_modes():
             return operand(tracer, arg.item(), dtype)
     raise exc.HostTensorDirectUsage(
         "a host tensor is used in device code without a subscript", hint="load what you need of it: x[tile]"

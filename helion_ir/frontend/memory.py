@@ -247,8 +247,8 @@ def atomic(tracer: Tracer, kind: str, target: Any, index: Any, value: Any, sem: 
 def atomic_cas(tracer: Tracer, target: Any, index: Any, expected: Any, value: Any, sem: str) -> DeviceTensor:
     """A compare-and-swap; the previous values."""
     tensor, where = _atomic_target(tracer, target, index, sem)
-    parts = [stored(tracer, tensor, where, part) for part in (expected, value)]
-    op = tile.AtomicCASOp(*parts, tracer.ref(tensor), where.indices, sem=sem, tiles=where.tiles)
+    old, new = (stored(tracer, tensor, where, part) for part in (expected, value))
+    op = tile.AtomicCASOp(old, new, tracer.ref(tensor), where.indices, sem=sem, tiles=where.tiles)
     tracer.effects += 1
     return tracer.tensor(tracer.builder.emit(op), tensor.dtype, tile.access_tiles(op))
 

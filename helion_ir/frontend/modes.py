@@ -6,6 +6,7 @@ from functools import lru_cache
 from typing import Any
 
 import torch
+import torch._refs
 from torch._decomp import decomposition_table, meta_table
 from torch._inductor.decomposition import select_decomp_table
 from torch.overrides import TorchFunctionMode
@@ -145,8 +146,8 @@ class DispatchHook(TorchDispatchMode):
     def _roll_back(self, last: Any) -> None:
         """Erase what a decomposition that gave up emitted after `last`."""
         block = self.tracer.builder.block
-        while block.last_op is not last:
-            block.erase_op(block.last_op)
+        while (op := block.last_op) is not None and op is not last:
+            block.erase_op(op)
 
     def _in_place(self, func: Any, args: Any, kwargs: Any) -> Any:
         """An in-place form: the operator itself, then the tensor stands for the new value."""
@@ -173,7 +174,7 @@ class DispatchHook(TorchDispatchMode):
             )
         self._warn_compute(func, args, kwargs)
         symbolic = any(
-            isinstance(leaf, HostTensor) and leaf.inner._has_symbolic_sizes_strides
+            isinstance(leaf, HostTensor) and leaf.meta_tensor._has_symbolic_sizes_strides
             for leaf in tree_leaves((args, kwargs))
         )
         if symbolic and not func.is_view:
@@ -198,9 +199,9 @@ class DispatchHook(TorchDispatchMode):
 
         def unwrap(value: Any) -> Any:
             if isinstance(value, HostTensor):
-                outer[id(value.inner)] = value
+                outer[id(value.meta_tensor)] = value
                 devices.append(value.user_device)
-                return value.inner
+                return value.meta_tensor
             if isinstance(value, torch.Tensor):
                 devices.append(value.device)
                 return meta_like(value.shape, value.stride(), value.dtype)

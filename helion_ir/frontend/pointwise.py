@@ -179,10 +179,10 @@ def div_mode(tracer: Tracer, a: Any, b: Any, rounding_mode: str | None = None) -
     def emit(builder: Builder, dtype: torch.dtype, v: Sequence[SSAValue]) -> SSAValue:
         if dtype.is_floating_point:
             op = math.FloorOp if rounding_mode == "floor" else math.TruncOp
-            return builder.emit(op(builder.emit(arith.DivfOp(*v))))
+            return builder.emit(op(builder.emit(arith.DivfOp(v[0], v[1]))))
         if dtype in UNSIGNED:
-            return builder.emit(arith.DivUIOp(*v))
-        return builder.emit((arith.FloorDivSIOp if rounding_mode == "floor" else arith.DivSIOp)(*v))
+            return builder.emit(arith.DivUIOp(v[0], v[1]))
+        return builder.emit((arith.FloorDivSIOp if rounding_mode == "floor" else arith.DivSIOp)(v[0], v[1]))
 
     return pointwise(tracer, emit, [a, b])
 
@@ -194,8 +194,8 @@ def floor_divide(tracer: Tracer, a: Any, b: Any) -> DeviceTensor:
 
 def _remainder(b: Builder, dtype: torch.dtype, v: Sequence[SSAValue], *, signed_by_divisor: bool) -> SSAValue:
     if dtype in UNSIGNED:
-        return b.emit(arith.RemUIOp(*v))
-    rest = b.emit(tile.LibdeviceOp("fmod", v) if dtype.is_floating_point else arith.RemSIOp(*v))
+        return b.emit(arith.RemUIOp(v[0], v[1]))
+    rest = b.emit(tile.LibdeviceOp("fmod", v) if dtype.is_floating_point else arith.RemSIOp(v[0], v[1]))
     if not signed_by_divisor:
         return rest
     zero = b.filled(0, element_of(rest), dims_of(rest))
@@ -318,7 +318,9 @@ def masked_fill(tracer: Tracer, x: DeviceTensor, mask: Any, value: Any) -> Devic
 
 def _logical(op: Any) -> Any:
     def lowering(tracer: Tracer, a: Any, b: Any) -> DeviceTensor:
-        return pointwise(tracer, lambda builder, _, v: builder.emit(op(*v)), [a, b], dtypes=(torch.bool, torch.bool))
+        return pointwise(
+            tracer, lambda builder, _, v: builder.emit(op(v[0], v[1])), [a, b], dtypes=(torch.bool, torch.bool)
+        )
 
     return lowering
 

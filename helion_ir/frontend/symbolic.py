@@ -155,7 +155,7 @@ class IntNode(Node):
     sym_int = trunc = floor = ceil = pos
 
     def abs(self) -> IntNode:
-        return self.sym_max(self.neg())
+        return self._new(self.context.integer_op("max", self.poly, -self.poly))
 
     def round(self, ndigits: int | None = None) -> IntNode:
         return self
@@ -177,7 +177,9 @@ class IntNode(Node):
         return self.context.to_float(self.poly)
 
     def int_truediv(self, other: IntNode) -> FloatNode:
-        return self.sym_float().float_truediv(other.sym_float())
+        quotient = self.context.float_op("float_truediv", [self.sym_float(), other.sym_float()])
+        assert isinstance(quotient, FloatNode)
+        return quotient
 
     truediv = int_truediv
 
@@ -329,10 +331,8 @@ class BoolNode(Node):
 
 def poly_of(value: int | torch.SymInt) -> Poly:
     """The expression of an integer."""
-    if isinstance(value, torch.SymInt):
-        node = value.node
-        return node.poly if isinstance(node, IntNode) else Poly.constant(int(value))
-    return Poly.constant(int(value))
+    node = getattr(value, "node", None)
+    return node.poly if isinstance(node, IntNode) else Poly.constant(int(value))
 
 
 def sym_int(context: Context, poly: Poly) -> int | torch.SymInt:

@@ -46,9 +46,9 @@ class TracedTensor(torch.Tensor):
 
 
 class HostTensor(TracedTensor):
-    """A tensor of the host function; `inner` is the meta tensor that computes its shape."""
+    """A tensor of the host function; `meta_tensor` is the meta tensor that computes its shape."""
 
-    inner: torch.Tensor
+    meta_tensor: torch.Tensor
 
     @staticmethod
     def make(inner: torch.Tensor, device: torch.device) -> HostTensor:
@@ -57,7 +57,7 @@ class HostTensor(TracedTensor):
             storage_size=0,
         )  # fmt: skip
         assert isinstance(result, HostTensor)
-        result.inner = inner
+        result.meta_tensor = inner
         result.user_device = device
         return result
 

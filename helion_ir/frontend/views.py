@@ -297,7 +297,7 @@ def arange(
     span = poly_of(end) - poly_of(start)
     sign = 1 if step > 0 else -1
     length = sym_int(tracer, span) if step == 1 else (sym_int(tracer, span) + (step - sign)) // step
-    dtype = dtype or torch.int64
+    dtype = torch.int64 if dtype is None else dtype
     element = element_type(dtype)
     whole = tracer.builder.emit(tile.WholeOp(tracer.dim(length)))
     value = tracer.builder.emit(tile.IndexOp(whole, tracer.index_type))

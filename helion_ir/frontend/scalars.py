@@ -1,0 +1,295 @@
+"""Numbers of a trace: constants, expressions of sizes, and device scalars; and what PyTorch asks of them.
+
+This is the `Context` of symbolic numbers: on the host it answers from this call's values and records guards, on the
+device it emits ops.
+"""
+
+from __future__ import annotations
+
+import operator
+import re
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from xdsl.dialects import arith, math
+from xdsl.dialects.builtin import IntegerType, f32, i1, i64
+from xdsl.ir import Attribute, SSAValue
+
+from .. import exc
+from ..dialects import tile
+from ..dialects.dims import Dim
+from .expressions import Poly
+from .sizes import PREDICATES, SIGNS, Options, Sizes
+from .source import FunctionSource
+from .symbolic import FLOAT_FUNCTIONS, BoolNode, FloatNode, IntNode, poly_of, sym_int
+
+_INTEGER_FUNCTIONS: dict[str, Callable[[int, int], int]] = {
+    "floordiv": operator.floordiv, "mod": operator.mod, "max": max, "min": min, "lshift": operator.lshift,
+    "rshift": operator.rshift, "and": operator.and_, "or": operator.or_, "xor": operator.xor,
+}  # fmt: skip
+_SPELLINGS = {"floordiv": "//", "mod": "%"}
+_INTEGER_OPS: dict[str, Callable[..., Any]] = {
+    "floordiv": arith.FloorDivSIOp, "max": arith.MaxSIOp, "min": arith.MinSIOp, "lshift": arith.ShLIOp,
+    "rshift": arith.ShRSIOp, "and": arith.AndIOp, "or": arith.OrIOp, "xor": arith.XOrIOp,
+}  # fmt: skip
+_FLOAT_OPS: dict[str, Callable[..., Any]] = {
+    "add": arith.AddfOp, "sub": arith.SubfOp, "mul": arith.MulfOp, "float_truediv": arith.DivfOp,
+    "float_pow": math.PowFOp, "neg": arith.NegfOp, "abs": math.AbsFOp, "sym_max": arith.MaximumfOp,
+    "sym_min": arith.MinimumfOp, "sqrt": math.SqrtOp, "exp": math.ExpOp, "log": math.LogOp, "sin": math.SinOp,
+    "cos": math.CosOp, "tanh": math.TanhOp, "log2": math.Log2Op,
+}  # fmt: skip
+_OPPOSITES = {"eq": "ne", "ne": "eq", "lt": "ge", "ge": "lt", "le": "gt", "gt": "le"}
+_SYMBOL = re.compile(r"\bs\d+\b")
+
+
+class Scalars(Sizes):
+    """Scalars as SSA values and as Python's numbers, and the kernel arguments that some of them are."""
+
+    def __init__(self, source: FunctionSource, options: Options):
+        super().__init__(source, options)
+        self.arg_names: list[str] = []
+        self.arg_exprs: list[str] = []
+        self.paths: dict[int, str] = {}  # id of a host object → the host expression of it
+        self._args: dict[object, SSAValue] = {}
+        self._atoms: dict[str, Callable[[], SSAValue]] = {}
+        self._atom_types: dict[str, IntegerType] = {}
+
+    def argument(self, key: object, expr: str, type_: Attribute, keep: object = None) -> SSAValue:
+        """The kernel argument for `key`; made at its first use, with the host expression `expr`."""
+        value = self._args.get(key)
+        if value is None:
+            name = base = re.sub(r"\W+", "_", expr.replace(".__closure__", "").replace(".cell_contents", "")).strip("_")
+            suffix = 1
+            while name in self.arg_names:
+                name, suffix = f"{base}_{suffix}", suffix + 1
+            value = self.kernel_block.insert_arg(type_, len(self.arg_names))
+            value.name_hint = name if name.isidentifier() else None
+            self.arg_names.append(name)
+            self.arg_exprs.append(expr)
+            self._args[key] = value
+            self._kept.append(keep)
+        return value
+
+    def size(self, dim: Dim) -> int | torch.SymInt:
+        """The size that PyTorch sees for a dim."""
+        size = self._sizes.get(dim)
+        if size is None:
+            size = self._sizes[dim] = sym_int(self, self.poly_of_dim(dim))
+        return size
+
+    def device_scalar(
+        self, make: Callable[[], SSAValue], name: str | None = None, element: IntegerType | None = None
+    ) -> torch.SymInt:
+        """A run-time integer as Python's number; `make` emits it (again, in each place that needs it)."""
+        name = f"@{len(self._atoms)}" if name is None else f"@{name}"
+        self._atoms.setdefault(name, make)
+        self._atom_types[name] = element or self.index_type
+        return torch.SymInt(IntNode(self, Poly.atom(name)))
+
+    def integer(self, value: int | torch.SymInt, element: IntegerType | None = None) -> SSAValue:
+        """A number as an SSA scalar of the index type, or of `element`."""
+        return self.materialize(poly_of(value), element or self.index_type)
+
+    def materialize(self, poly: Poly, element: IntegerType) -> SSAValue:
+        """Emit an integer expression."""
+        poly = self.resolved(poly)
+        if (value := poly.value) is not None:
+            return self.builder.constant(value, element)
+        static = {atoms: k for atoms, k in poly.terms.items() if all(map(self._is_symbolic, atoms))}
+        result: SSAValue | None = None
+        if any(static) or not set(poly.terms) - set(static):
+            result = self._symbolic(Poly(static), element)
+        elif static:
+            result = self.builder.constant(static[()], element)
+        for atoms, factor in poly.terms.items():
+            if atoms not in static:
+                term = self._product(atoms, factor, element)
+                result = term if result is None else self.builder.emit(arith.AddiOp(result, term))
+        assert result is not None
+        return result
+
+    def _symbolic(self, poly: Poly, element: IntegerType) -> SSAValue:
+        dim = self.dim(torch.SymInt(IntNode(self, poly)))
+        return self.builder.integer(self.builder.emit(tile.SymbolOp(dim, self.index_type)), element)
+
+    def _product(self, atoms: tuple[str, ...], factor: int, element: IntegerType) -> SSAValue:
+        result: SSAValue | None = None
+        for atom in atoms:
+            value = self.builder.integer(self._atom(atom, element), element)
+            result = value if result is None else self.builder.emit(arith.MuliOp(result, value))
+        assert result is not None
+        if factor != 1:
+            result = self.builder.emit(arith.MuliOp(result, self.builder.constant(factor, element)))
+        return result
+
+    def _atom(self, atom: str, element: IntegerType) -> SSAValue:
+        if atom in self._atoms:
+            return self._atoms[atom]()
+        if atom in self.int_args:
+            return self.argument(("int", atom), self.int_args[atom], i64)
+        return self._symbolic(Poly.atom(atom), element)
+
+    def value_type(self, poly: Poly) -> IntegerType:
+        """The type in which an integer expression is computed as a value: i64 if an int argument is in it."""
+        if any(atom in self.int_args for atom in poly.atoms()):
+            return i64
+        for atom in poly.atoms():
+            if self._atom_types.get(atom) == i64:
+                return i64
+        return self.index_type
+
+    def float_value(self, node: FloatNode) -> SSAValue:
+        """A float as an SSA scalar."""
+        if node.ssa is not None:
+            return node.ssa
+        if node.constant_value is not None:
+            return self.builder.constant(node.constant_value, f32)
+        expr = self.paths.get(id(node))
+        if expr is None:
+            raise exc.UnsupportedPythonType("a host float without a name is used in device code")
+        return self.argument(("float", id(node)), expr, f32, node)
+
+    def bool_value(self, node: BoolNode) -> SSAValue:
+        """A truth value as an SSA scalar."""
+        if isinstance(node.value, SSAValue):
+            return node.value
+        if isinstance(node.value, bool):
+            return self.builder.constant(node.value, i1)
+        expr = self.paths.get(id(node))
+        if expr is None:
+            raise exc.UnsupportedPythonType("a host truth value without a name is used in device code")
+        return self.argument(("bool", id(node)), expr, i1, node)
+
+    def compare(self, predicate: str, lhs: Poly, rhs: Poly) -> bool | SSAValue:
+        lhs, rhs = self.resolved(lhs), self.resolved(rhs)
+        known = self._settle(predicate, lhs - rhs)
+        if known is not None:
+            return known
+        if self.in_device and self.internal and all(self._is_symbolic(a) for p in (lhs, rhs) for a in p.atoms()):
+            return self._assume(predicate, lhs - rhs)
+        hint, other = self.hint_of(lhs), self.hint_of(rhs)
+        if self.in_device:
+            self.called()
+            element = max((self.value_type(lhs), self.value_type(rhs)), key=lambda t: t.width.data)
+            operands = [self.materialize(side, element) for side in (lhs, rhs)]
+            return self.builder.emit(tile.CompareOp(predicate, *operands))
+        if hint is None or other is None:
+            raise exc.ShapeSpecializingCall(f"host code compares {lhs} with {rhs}, which depends on a tuned block size")
+        truth = PREDICATES[predicate](hint, other)
+        if self.internal and self._harmless(predicate, lhs, rhs, truth):
+            return truth
+        opposite = {"eq": "ne", "ne": "eq", "lt": "ge", "ge": "lt", "le": "gt", "gt": "le"}
+        self.guard(predicate if truth else opposite[predicate], lhs, rhs)
+        return truth
+
+    def integer_op(self, name: str, lhs: Poly, rhs: Poly) -> Poly:
+        lhs, rhs = self.resolved(lhs), self.resolved(rhs)
+        a, b = lhs.value, rhs.value
+        if a is not None and b is not None:
+            return Poly.constant(_INTEGER_FUNCTIONS[name](a, b))
+        if name == "mod" and lhs.exact_div(rhs) is not None:
+            return Poly({})
+        if name in ("max", "min") and (not self.in_device or self.internal):
+            return lhs if self.compare("ge" if name == "max" else "le", lhs, rhs) else rhs
+        symbolic = all(not atom.startswith("@") for poly in (lhs, rhs) for atom in poly.atoms())
+        if symbolic and name in _SPELLINGS:
+            text = f"({_group(lhs)} {_SPELLINGS[name]} {_group(rhs)})"
+            left, right = self.hint_of(lhs), self.hint_of(rhs)
+            if left is not None and right is not None and right:
+                self.hints[text] = _INTEGER_FUNCTIONS[name](left, right)
+            return Poly.atom(text)
+        if not self.in_device:
+            return Poly.constant(_INTEGER_FUNCTIONS[name](self.int_of(lhs), self.int_of(rhs)))
+        if name == "mod":
+            return lhs - self.integer_op("floordiv", lhs, rhs) * rhs
+        self.called()
+        element = max((self.value_type(lhs), self.value_type(rhs)), key=lambda t: t.width.data)
+        operands = [self.materialize(side, element) for side in (lhs, rhs)]
+        result = self.builder.emit(_INTEGER_OPS[name](*operands))
+        return poly_of(self.device_scalar(lambda: result, element=element))
+
+    def int_of(self, poly: Poly) -> int:
+        poly = self.resolved(poly)
+        if (value := poly.value) is not None:
+            return value
+        hint = self.hint_of(poly)
+        only_fixed = hint is not None and not any(_SYMBOL.search(atom) for atom in poly.atoms())
+        if hint is None or (self.in_device and not only_fixed):
+            raise exc.ShapeSpecializingCall(
+                f"Python needs the value of {poly} at compile time", hint="use hl.specialize() in host code for a size"
+            )
+        if not only_fixed:
+            self.guard("eq", poly, Poly.constant(hint))
+        return hint
+
+    def to_float(self, poly: Poly) -> FloatNode:
+        if (value := self.resolved(poly).value) is not None:
+            return FloatNode(self, constant_value=float(value))
+        if not self.in_device:
+            hint = self.hint_of(poly)
+            return FloatNode(self, hint=float(self.int_of(poly)) if hint is None else float(hint))
+        self.called()
+        return FloatNode(self, self.builder.emit(arith.SIToFPOp(self.materialize(poly, self.value_type(poly)), f32)))
+
+    def float_op(self, name: str, args: list[FloatNode]) -> FloatNode | BoolNode:
+        values = [a.constant_value if a.constant_value is not None else a.hint for a in args]
+        constant = all(a.constant_value is not None for a in args)
+        if constant or not self.in_device:
+            result = FLOAT_FUNCTIONS[name](*values)
+            if isinstance(result, bool):
+                if not constant:
+                    self.guards[f"{self._spell(args[0])} {SIGNS[name]} {self._spell(args[1])} is {result}"] = None
+                return BoolNode(self, result)
+            return FloatNode(self, constant_value=result) if constant else FloatNode(self, hint=result)
+        self.called()
+        operands = [self.float_value(a) for a in args]
+        if name in SIGNS:
+            return BoolNode(self, self.builder.emit(tile.CompareOp(name, *operands)))
+        if name not in _FLOAT_OPS:
+            raise exc.InductorLoweringError(f"no lowering for {name!r} of a run-time float")
+        return FloatNode(self, self.builder.emit(_FLOAT_OPS[name](*operands)))
+
+    def float_of(self, node: FloatNode) -> float:
+        if node.constant_value is not None:
+            return node.constant_value
+        if node.hint is None or self.in_device:
+            raise exc.ShapeSpecializingCall("Python needs the value of a run-time float at compile time")
+        self.guards[f"{self._spell(node)} == {node.hint!r}"] = None
+        return node.hint
+
+    def bool_op(self, name: str, args: list[BoolNode]) -> BoolNode:
+        if not self.in_device:
+            values = [self.bool_of(a) for a in args]
+            result = {"and": all, "or": any, "not": lambda v: not v[0], "eq": lambda v: v[0] == v[1]}[name](values)
+            return BoolNode(self, result)
+        self.called()
+        operands = [self.bool_value(a) for a in args]
+        if name in ("not", "eq"):
+            second = operands[1] if name == "eq" else self.builder.constant(True, i1)
+            result = self.builder.emit(arith.XOrIOp(operands[0], second))
+            if name == "eq":
+                result = self.builder.emit(arith.XOrIOp(result, self.builder.constant(True, i1)))
+            return BoolNode(self, result)
+        op = arith.AndIOp if name == "and" else arith.OrIOp
+        return BoolNode(self, self.builder.emit(op(operands[0], operands[1])))
+
+    def bool_of(self, node: BoolNode) -> bool:
+        if isinstance(node.value, bool):
+            return node.value
+        if node.hint is None or self.in_device:
+            raise exc.NotAllowedOnDevice(
+                "Python needs a run-time condition at compile time",
+                hint="`if`, `while` and conditional expressions of the kernel itself can be run-time branches",
+            )
+        self.guards[f"{self.paths.get(id(node), '?')} is {node.hint}"] = None
+        return node.hint
+
+    def _spell(self, node: FloatNode) -> str:
+        """A host float as an expression of the parameters."""
+        return repr(node.constant_value) if node.constant_value is not None else self.paths.get(id(node), "?")
+
+
+def _group(poly: Poly) -> str:
+    dim = poly.as_dim()
+    return str(dim) if isinstance(dim, int) or poly.single else f"({dim})"

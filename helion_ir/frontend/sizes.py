@@ -1,0 +1,254 @@
+"""What a trace knows of sizes: symbols, block sizes, which are equal, and what it took for granted."""
+
+from __future__ import annotations
+
+import operator
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from math import inf
+
+import torch
+from xdsl.dialects.builtin import IntegerType
+from xdsl.ir import Block
+
+from .. import exc
+from ..dialects import tile
+from ..dialects.dims import Dim
+from .builder import Builder
+from .expressions import Poly
+from .source import FunctionSource, current_location
+from .symbolic import poly_of
+
+PREDICATES: dict[str, Callable[[int, int], bool]] = {
+    "eq": operator.eq, "ne": operator.ne, "lt": operator.lt, "le": operator.le, "gt": operator.gt, "ge": operator.ge,
+}  # fmt: skip
+SIGNS = {"eq": "==", "ne": "!=", "lt": "<", "le": "<=", "gt": ">", "ge": ">="}
+_SYMBOL = re.compile(r"\bs\d+\b")
+
+
+@dataclass(frozen=True)
+class Options:
+    """What the settings say to the frontend."""
+
+    static_shapes: bool = True
+    index_dtype: torch.dtype = torch.int32
+    dot_precision: str = "tf32"
+    ignore_warnings: tuple[type[exc.BaseWarning], ...] = ()
+
+
+class Retrace(Exception):
+    """Two sizes must be one for this trace to make sense; as they are in this call, trace again with that known."""
+
+    def __init__(self, lhs: Poly, rhs: Poly):
+        super().__init__()
+        self.equality = (lhs, rhs)
+
+
+class Sizes:
+    """Block symbols, size symbols with their values in this call, and guards; and where the trace is."""
+
+    def __init__(self, source: FunctionSource, options: Options):
+        self.source = source
+        self.options = options
+        self.builder = Builder()
+        self.index_type = IntegerType(64 if options.index_dtype == torch.int64 else 32)
+        self.kernel_block = Block()
+        self.in_device = False
+        self.failed_in_device = False
+        self.internal = 0  # how deep inside PyTorch's own code
+        self.blocks: dict[str, tile.BlockAttr] = {}
+        self.registrations: dict[tuple[int, int], str] = {}  # line and column of the call → its block
+        self.symbol_exprs: dict[str, str] = {}  # symbol → host expression
+        self.used_symbols: dict[str, str] = {}  # those that the kernel's types and ops name
+        self.int_args: dict[str, str] = {}  # symbols of int arguments: of any sign, and kernel arguments as values
+        self.stride_symbols: set[str] = set()
+        self.hints: dict[str, int] = {}
+        self.merged: dict[str, Poly] = {}
+        self.guards: dict[str, None] = {}
+        self._polys: dict[str, Poly] = {}
+        self._sizes: dict[Dim, int | torch.SymInt] = {}  # what PyTorch sees of a dim
+        self._kept: list[object] = []  # objects whose ids are keys must live
+
+    def called(self) -> None:
+        """Note where the user's code is, for the ops that follow."""
+        self.builder.at(current_location(self.source.file))
+
+    def keep(self, value: object) -> None:
+        """Keep an object alive whose id is a key."""
+        self._kept.append(value)
+
+    @contextmanager
+    def inside_torch(self) -> Iterator[None]:
+        """PyTorch's own code runs: comparisons of sizes are its shape checks, not the user's."""
+        self.internal += 1
+        try:
+            yield
+        finally:
+            self.internal -= 1
+
+    @contextmanager
+    def inside_kernel(self) -> Iterator[None]:
+        """Device code: ops go into the kernel's body."""
+        self.builder.block = self.kernel_block
+        try:
+            yield
+        except Exception:
+            self.failed_in_device = True
+            raise
+
+    def warn(self, warning: exc.BaseWarning) -> None:
+        """Print a warning with the current place."""
+        warning.location = warning.location or current_location(self.source.file)
+        exc.warn(warning, self.options.ignore_warnings)
+
+    def new_block(self, low: int = 1, high: int | None = None) -> str:
+        """A new block symbol."""
+        name = f"b{len(self.blocks)}"
+        self.blocks[name] = tile.BlockAttr(low, high)
+        return name
+
+    def new_symbol(self, expr: str, hint: int, *, argument: bool = False) -> Poly:
+        """A new size symbol for a host expression; `argument` for an int argument, whose sign is unknown."""
+        name = f"s{len(self.symbol_exprs)}"
+        self.symbol_exprs[name] = expr
+        self.hints[name] = hint
+        if argument:
+            self.int_args[name] = expr
+        return Poly.atom(name)
+
+    def registered(self, block: str) -> None:
+        """Note that the host code's call at the current place registered `block`."""
+        place = current_location(self.source.file)
+        if place is not None:
+            self.registrations[(place.line, place.column)] = block
+
+    def specialize(self, value: torch.SymInt) -> int:
+        """Make a size a constant of this specialization."""
+        poly = self.resolved(poly_of(value))
+        hint = self.hint_of(poly)
+        if hint is None:
+            raise exc.SpecializeArgType(f"{poly} depends on a block size, which is no constant")
+        self.guard("eq", poly, Poly.constant(hint))
+        return hint
+
+    def resolved(self, poly: Poly) -> Poly:
+        """The expression with symbols that turned out equal replaced."""
+        return poly.substitute(self.merged) if self.merged else poly
+
+    def hint_of(self, poly: Poly) -> int | None:
+        """The value of an expression in this call; None where a tuned block size or the device decides it."""
+        total = 0
+        for atoms, factor in self.resolved(poly).terms.items():
+            for atom in atoms:
+                hint = self.hints.get(atom, self.fixed(atom))
+                if hint is None:
+                    return None
+                factor *= hint
+            total += factor
+        return total
+
+    def dim(self, size: int | torch.SymInt) -> Dim:
+        """The dim that spells a size; its symbols are part of the kernel from now on."""
+        if isinstance(size, int):
+            return size
+        poly = self.resolved(poly_of(size))
+        if any(atom.startswith("@") for atom in poly.atoms()):
+            raise exc.ShapeSpecializingAllocation(
+                f"the size {poly} is known on the device only", hint="sizes are tiles, block sizes, or host sizes"
+            )
+        dim = poly.as_dim()
+        if isinstance(dim, str):
+            self._polys[dim] = poly
+            for name in _SYMBOL.findall(dim):
+                self.used_symbols[name] = self.symbol_exprs[name]
+        return dim
+
+    def poly_of_dim(self, dim: Dim) -> Poly:
+        """The expression of a dim."""
+        if isinstance(dim, int):
+            return Poly.constant(dim)
+        return self._polys.get(dim) or Poly.atom(dim)
+
+    def fixed(self, dim: Dim) -> int | None:
+        """The value of a dim, if it is a constant or a block size that the user fixed."""
+        if isinstance(dim, int):
+            return dim
+        block = self.blocks.get(dim)
+        return None if block is None else block.fixed
+
+    def must_equal(self, a: Dim, b: Dim) -> None:
+        """Two dims meet where PyTorch wants equal sizes (or a 1): trace again with that as a guard, if it holds now."""
+        lhs, rhs = (self.resolved(self.poly_of_dim(d)) for d in (a, b))
+        if any(atom in self.blocks for poly in (lhs, rhs) for atom in poly.atoms()):
+            return
+        left, right = self.hint_of(lhs), self.hint_of(rhs)
+        if left is None or right is None:
+            return
+        if left == right:
+            raise Retrace(lhs, rhs)
+        for poly, hint in ((lhs, left), (rhs, right)):
+            if hint == 1 and poly.value is None:
+                raise Retrace(poly, Poly.constant(1))
+
+    def guard(self, predicate: str, lhs: Poly, rhs: Poly) -> None:
+        """This trace is right only for calls in which the host sees the same truth."""
+        if predicate == "eq":
+            self._merge(lhs, rhs)
+        spelled = [_SYMBOL.sub(lambda m: f"({self.symbol_exprs[m[0]]})", str(side)) for side in (lhs, rhs)]
+        self.guards[f"{spelled[0]} {SIGNS[predicate]} {spelled[1]}"] = None
+
+    def _merge(self, lhs: Poly, rhs: Poly) -> None:
+        for symbol, other in ((rhs.single, lhs), (lhs.single, rhs)):
+            if symbol is not None and _SYMBOL.fullmatch(symbol) and symbol not in str(other):
+                self.merged = {name: poly.substitute({symbol: other}) for name, poly in self.merged.items()}
+                self.merged[symbol] = other
+                self._sizes.clear()
+                return
+
+    def _settle(self, predicate: str, difference: Poly) -> bool | None:
+        """The truth of `difference <predicate> 0` that holds whatever the sizes are (none is negative)."""
+        if (value := difference.value) is not None:
+            return PREDICATES[predicate](value, 0)
+        if not all(self._is_symbolic(atom) for atom in difference.atoms()):
+            return None
+        low, negated = self._at_least(difference), self._at_least(-difference)
+        if low > 0 or negated > 0:
+            return PREDICATES[predicate](1 if low > 0 else -1, 0)
+        if low == 0 and predicate in ("ge", "lt"):
+            return predicate == "ge"
+        if negated == 0 and predicate in ("le", "gt"):
+            return predicate == "le"
+        return None
+
+    def _at_least(self, poly: Poly) -> float:
+        """A lower bound, from: block sizes are at least 1, sizes at least 0."""
+        bound: float = 0
+        for atoms, factor in poly.terms.items():
+            if factor < 0 and atoms:
+                return -inf
+            if all(atom in self.blocks for atom in atoms):
+                bound += factor
+        return bound
+
+    def _assume(self, predicate: str, difference: Poly) -> bool:
+        """What PyTorch's shape checks see of symbolic sizes: distinct, and large."""
+        if predicate in ("eq", "ne"):
+            return predicate == "ne"
+        leading = sum(factor for atoms, factor in difference.terms.items() if atoms)
+        return (leading > 0) == (predicate in ("gt", "ge"))
+
+    def _harmless(self, predicate: str, lhs: Poly, rhs: Poly, truth: bool) -> bool:
+        """Whether the truth of a check of PyTorch's own on the host need not be guarded.
+
+        What is about strides need not: the host code runs in each call, and strides are passed by it. Nor does the
+        usual answer about sizes 0 and 1: where another size would broadcast, an equality is guarded, too.
+        """
+        if any(atom in self.stride_symbols for poly in (lhs, rhs) for atom in poly.atoms()):
+            return True
+        small = any(poly.value in (-1, 0, 1, 2) for poly in (lhs, rhs))
+        return small and truth == self._assume(predicate, lhs - rhs)
+
+    def _is_symbolic(self, atom: str) -> bool:
+        return not atom.startswith("@") and atom not in self.int_args
