@@ -144,7 +144,7 @@ class KernelConverter:
                 emit.location = grids[0].location
                 emit.effect(scf.YieldOp())
             loop = emit.effect(scf.ForOp(begin, end, step, [], body))
-            loop.attributes.update(loop_options(grids[0]))
+            loop.attributes.update(loop_options(grids[0], body))
         elif mappings[0].pid_type == "xyz" and len(grids) == 1:
             ids = programs.program_ids(emit, len(counts[0]))
             self._program(low, grids[0], ids)

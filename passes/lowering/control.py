@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from xdsl.dialects import scf
+from xdsl.dialects.builtin import IntAttr
 from xdsl.ir import Attribute, Block, Operation, Region, SSAValue
 
-from ...dialects import tile
+from ...dialects import tile, tl
 from .context import Lowering
 from .registry import lower_ops, row
 
@@ -15,9 +16,15 @@ LOOP_OPTIONS = ("num_stages", "unroll_factor", "flatten", "multi_buffer", "warp_
 """Attributes of annotate-ranges that a loop keeps."""
 
 
-def loop_options(op: Operation) -> dict[str, Attribute]:
-    """The range options that a schedule pass put on a loop."""
-    return {name: op.attributes[name] for name in LOOP_OPTIONS if name in op.attributes}
+def loop_options(op: Operation, body: Block) -> dict[str, Attribute]:
+    """The range options that a schedule pass put on a loop whose lowered body is `body`.
+
+    Triton's pipeliner cannot predicate the creation of a descriptor, so a loop that makes one has one stage.
+    """
+    options = {name: op.attributes[name] for name in LOOP_OPTIONS if name in op.attributes}
+    if any(type(inner) is tl.MakeTensorDescriptorOp for inner in body.ops):
+        options["num_stages"] = IntAttr(1)
+    return options
 
 
 def bind_loop_arg(low: Lowering, arg: SSAValue, start: SSAValue, end: SSAValue) -> None:
@@ -57,7 +64,7 @@ def loop_nest(low: Lowering, op: tile.ForOp, dim: int, carried: Sequence[SSAValu
         emit.location = op.location
         emit.effect(scf.YieldOp(*results))
     loop = emit.effect(scf.ForOp(begin, end, step, carried, body))
-    loop.attributes.update(loop_options(op))
+    loop.attributes.update(loop_options(op, body))
     for result, source in zip(loop.results, op.results, strict=True):
         result.name_hint = source.name_hint
     return loop.results
@@ -80,9 +87,10 @@ def region(low: Lowering, source: Block, arg_types: Sequence[Attribute]) -> Bloc
 
 @row(scf.IfOp)
 def lower_if(low: Lowering, op: scf.IfOp) -> Sequence[SSAValue]:
-    arms = [Region(region(low, r.block, [])) if r.blocks else Region() for r in op.regions]
+    then = Region(region(low, op.true_region.block, []))
+    otherwise = Region(region(low, op.false_region.block, [])) if op.false_region.blocks else Region()
     types = [low.type(result.type) for result in op.results]
-    return low.emit.effect(scf.IfOp(low.value(op.cond), types, *arms)).results
+    return low.emit.effect(scf.IfOp(low.value(op.cond), types, then, otherwise)).results
 
 
 @row(scf.WhileOp)
