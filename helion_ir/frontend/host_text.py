@@ -22,13 +22,14 @@ import torch
 import triton
 
 from .. import language as hl
+from ..sizes import cdiv, next_power_of_2
 from .host_walker import resolve
 from .source import FunctionSource
 
 LAUNCH = "__launch__"
 _ANNOTATIONS = frozenset(("torch", "int", "float", "bool", "str", "None", "tuple", "list", "dict", "object"))
 _CONSTANTS = (int, float, bool, str, bytes, type(None), torch.dtype)
-_REPLACED: dict[Any, str] = {hl.cdiv: "cdiv", hl.next_power_of_2: "next_power_of_2"}
+_REPLACED: dict[Any, str] = {cdiv: "cdiv", next_power_of_2: "next_power_of_2"}
 
 
 class _HostRewriter(ast.NodeTransformer):

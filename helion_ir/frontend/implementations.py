@@ -14,6 +14,7 @@ from ..dialects import tile
 from ..dialects.dims import Dim
 from ..language.api import implement
 from ..language.tiles import Tile, tile_shift
+from ..sizes import next_power_of_2
 from . import memory, products, reductions, views
 from .control_flow import Loop, index_value
 from .symbolic import poly_of
@@ -109,7 +110,7 @@ def register_block_size(tracer: Tracer, min_or_max: Any, max: Any = None) -> Any
     low, high = (tracer.hint_of(poly_of(v)) if isinstance(v, torch.SymInt) else v for v in (low, high))
     if not isinstance(low, int) or not isinstance(high, int) or not low >= 1:
         raise exc.InvalidAPIUsage("hl.register_block_size takes a maximum, or a minimum and a maximum")
-    low, high = hl.next_power_of_2(low), hl.next_power_of_2(high)
+    low, high = next_power_of_2(low), next_power_of_2(high)
     name = tracer.new_block(low, None if low >= high else high)
     tracer.registered(name)
     return tracer.size(name)

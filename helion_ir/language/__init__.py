@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .compile_time import cdiv, constexpr, next_power_of_2, register_block_size, specialize
+from .compile_time import constexpr, register_block_size, specialize
 from .loops import grid, static_range, tile
 from .memory import (
     atomic_add,
@@ -21,7 +21,7 @@ from .values import arange, cumprod, cumsum, dot, full, join, split, subscript, 
 
 __all__ = [
     "Tile", "arange", "atomic_add", "atomic_and", "atomic_cas", "atomic_max", "atomic_min", "atomic_or",
-    "atomic_xchg", "atomic_xor", "cdiv", "constexpr", "cumprod", "cumsum", "dot", "full", "grid", "join",
-    "load", "next_power_of_2", "register_block_size", "specialize", "split", "static_range", "store", "subscript",
+    "atomic_xchg", "atomic_xor", "constexpr", "cumprod", "cumsum", "dot", "full", "grid", "join",
+    "load", "register_block_size", "specialize", "split", "static_range", "store", "subscript",
     "tile", "tile_begin", "tile_block_size", "tile_count", "tile_end", "tile_id", "tile_index", "zeros",
 ]  # fmt: skip

@@ -34,13 +34,3 @@ class constexpr:
 
     def __repr__(self) -> str:
         return f"constexpr({self.value!r})"
-
-
-def cdiv(a: Any, b: Any) -> Any:
-    """`a / b`, rounded up; for ints on the host and on the device."""
-    return (a + b - 1) // b
-
-
-def next_power_of_2(n: int) -> int:
-    """The smallest power of two that is at least `n`."""
-    return 1 << max(0, int(n) - 1).bit_length()
