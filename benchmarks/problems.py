@@ -16,6 +16,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.nn.functional import scaled_dot_product_attention
 
 Run = Callable[[], torch.Tensor]
+DESCRIPTOR = "tensor_descriptor"
 
 
 @dataclass
@@ -52,11 +53,11 @@ def matmul_problem() -> Problem:
         others[by_hand] = lambda stages=stages: matmul_triton.matmul(x, y, num_stages=stages)
         variants = {
             "pointer": {"indexing": "pointer"},
-            "tma": {"indexing": "tensor_descriptor"},
-            "tma loads": {"indexing": ["tensor_descriptor", "tensor_descriptor", "pointer"]},
+            "tma": {"indexing": DESCRIPTOR},
+            "tma loads": {"indexing": [DESCRIPTOR, DESCRIPTOR, "pointer"]},
         }
         if stages == 3:
-            variants["persistent tma"] = {"indexing": "tensor_descriptor", "pid_type": "persistent_interleaved"}
+            variants["persistent tma"] = {"indexing": DESCRIPTOR, "pid_type": "persistent_interleaved"}
         for variant, options in variants.items():
             name = f"{variant}, {stages} stages"
             configs[name] = {**blocking, **options, "num_stages": stages}
@@ -73,21 +74,21 @@ def attention_problem(causal: bool) -> Problem:
     configs: dict[str, dict[str, Any]] = {}
     others: dict[str, Run] = {}
     twins: dict[str, str] = {}
-    for block_m, block_n, warps, stages in (
-        (128, 128, 8, 2), (128, 128, 8, 3), (128, 64, 8, 2), (128, 64, 8, 3), (128, 64, 8, 4), (128, 64, 4, 3),
-        (64, 64, 4, 3),
-    ):  # fmt: skip
+    variants = {
+        "pointer": {},
+        "pointer xyz": {"pid_type": "xyz"},
+        "tma xyz": {"pid_type": "xyz", "indexing": DESCRIPTOR},
+    }
+    for block_m, block_n, warps, stages in ((128, 128, 8, 2), (128, 128, 8, 3), (128, 64, 8, 3), (64, 64, 4, 3)):
         blocking = f"{block_m}×{block_n}, {warps} warps, {stages} stages"
         by_hand = f"by hand, {blocking}"
         others[by_hand] = lambda blocks=(block_m, block_n), warps=warps, stages=stages: (
             flash_attention_triton.attention(q, k, v, causal, blocks, warps, stages)
         )
         keys = [block_n] * (2 if causal else 1)
-        for indexing in ("pointer", "tensor_descriptor"):
-            name = f"{'tma' if indexing == 'tensor_descriptor' else indexing}, {blocking}"
-            configs[name] = {
-                "block_sizes": [block_m, *keys], "num_warps": warps, "num_stages": stages, "indexing": indexing,
-            }  # fmt: skip
+        for variant, options in variants.items():
+            name = f"{variant}, {blocking}"
+            configs[name] = {"block_sizes": [block_m, *keys], "num_warps": warps, "num_stages": stages, **options}
             twins[name] = by_hand
 
     def library(backend: SDPBackend) -> Run:

@@ -26,7 +26,7 @@ import torch
 import helion_ir
 
 from .matrix import MATRIX, Case, Tolerance
-from .triton_patches import correct_bfloat16_dots
+from .triton_patches import correct_interpreter
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -160,7 +160,7 @@ class TritonProcess:
 
 def serve() -> None:
     """The other end of `TritonProcess`: a case per line in, an outcome per line out."""
-    correct_bfloat16_dots()
+    correct_interpreter()
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)  # What kernels print must not mix with the answers.
     for line in sys.stdin:
