@@ -12,7 +12,7 @@ from xdsl.ir import Attribute, Operation, SSAValue
 from xdsl.utils.exceptions import PassFailedException
 
 from ...dialects import tl
-from ...dialects.dims import Dim, dims_of, substitute, symbols_of, tensor_type
+from ...dialects.dims import Dim, dims_of, substitute, symbols_of, with_dims
 from ...dialects.tile import KernelOp, TileType
 from ..analysis.bounds import tile_bounds, tile_exact
 from ..analysis.physical import PhysicalDims
@@ -91,7 +91,7 @@ class Lowering:
     def type(self, source: Attribute) -> Attribute:
         """A value's type with physical dims."""
         dims = dims_of(source)
-        return tensor_type(source.element_type, *self.physical_dims(dims)) if dims else source  # pyright: ignore[reportAttributeAccessIssue]
+        return with_dims(source, self.physical_dims(dims)) if dims else source
 
     def physical_dims(self, dims: Sequence[Dim]) -> tuple[Dim, ...]:
         """`dims` as ints and constexpr names."""

@@ -5,13 +5,13 @@ Re-emitting a module through it gives what canonicalize + cse + licm would leave
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TypeVar
 
 from xdsl.dialects import arith
-from xdsl.dialects.builtin import FloatAttr, IntegerAttr, IntegerType, UnknownLoc, i1
+from xdsl.dialects.builtin import FloatAttr, IntegerAttr, IntegerType, LocationAttr, UnknownLoc, i1
 from xdsl.ir import Attribute, Block, Operation, SSAValue
 from xdsl.traits import is_side_effect_free
 from xdsl.utils.test_value import create_ssa_value
@@ -73,13 +73,13 @@ class Emitter:
     def __init__(self, block: Block):
         self._scopes = [Scope(block, False)]
         self._depth: dict[SSAValue, int] = {}
-        self.location: Attribute = UnknownLoc()
+        self.location: LocationAttr = UnknownLoc()
         self.name_hint: str | None = None
 
     # --- blocks -----------------------------------------------------------------------------------------------
 
     @contextmanager
-    def nested(self, block: Block, *, hoistable: bool) -> Iterator[None]:
+    def nested(self, block: Block, *, hoistable: bool) -> Generator[None]:
         """Emit into `block`, which belongs to an op that is inserted afterwards.
 
         Pure ops leave a `hoistable` block (a loop's) when their operands allow; they stay in an arm of a branch.
@@ -152,7 +152,7 @@ class Emitter:
             return self.pure(attribute, (), lambda: arith.ConstantOp(attribute)).results[0]  # pyright: ignore[reportArgumentType, reportCallIssue]
 
     @contextmanager
-    def named(self, name: str | None) -> Iterator[None]:
+    def named(self, name: str | None) -> Generator[None]:
         """Give the results of ops built meanwhile this name hint."""
         saved, self.name_hint = self.name_hint, name
         yield
