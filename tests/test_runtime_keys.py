@@ -76,7 +76,7 @@ def test_values_that_are_run_time_values_share_a_key(one: object, other: object)
         (torch.zeros(64)[:32], torch.zeros(64)[1:33]),
         (torch.argmax, torch.argmin),
     ],
-    ids=str,
+    ids=[str(number) for number in range(16)],
 )
 def test_what_a_kernel_depends_on_tells_keys_apart(one: object, other: object) -> None:
     assert differ(static, one, other)

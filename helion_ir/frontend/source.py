@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
+from pathlib import Path
 from types import CodeType, FrameType, TracebackType
 from typing import Any
 
@@ -133,6 +134,10 @@ def node_location(node: ast.AST, file: str) -> exc.SourceLocation:
     return exc.SourceLocation(file, line, column + 1, None if end is None else end + 1)
 
 
+_TRACER = str(Path(__file__).with_name("__init__.py"))
+"""The file of `trace`, below whose frame the user's code runs."""
+
+
 @lru_cache(maxsize=1024)
 def _positions(code: CodeType) -> list[tuple[int | None, int | None, int | None, int | None]]:
     return list(code.co_positions())
@@ -152,12 +157,17 @@ def _cached_place(code: CodeType, lasti: int) -> exc.SourceLocation | None:
 
 
 def current_location(file: str) -> exc.SourceLocation | None:
-    """The innermost expression of the user's file that is being evaluated."""
+    """The innermost expression of the user's file that is being evaluated.
+
+    None outside any; frames beyond the tracer's own are the caller's, who may live in the same file.
+    """
     frame: FrameType | None = sys._getframe(1)
     while frame is not None:
         code = frame.f_code
         if code.co_filename == file:
             return _cached_place(code, frame.f_lasti)
+        if code.co_name == "trace" and code.co_filename == _TRACER:
+            return None
         frame = frame.f_back
     return None
 
