@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import re
+import shlex
+import subprocess
+import sys
 import tomllib
 from pathlib import Path
 
@@ -47,3 +50,28 @@ def test_versions_agree() -> None:
     assert {"torch>=2.11", "triton>=3.6"} <= set(dependencies)
     assert "Python 3.11 to 3.13" in README
     assert PROJECT["project"]["requires-python"] == ">=3.11"
+
+
+def test_the_first_kernel_of_the_readme_runs_and_prints_what_it_says(tmp_path: Path) -> None:
+    blocks = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+    first = tmp_path / "first.py"
+    first.write_text(blocks[0], encoding="utf-8")
+    printed = subprocess.run([sys.executable, "first.py"], cwd=tmp_path, check=True, capture_output=True, text=True)
+    assert blocks[1].removesuffix("    ...\n") in printed.stdout
+    command = re.search(r"^helion-opt (first.py .*)$", README, re.MULTILINE)
+    assert command
+    arguments = shlex.split(command[1].replace("first.py", str(first)))
+    shown = re.findall(r"```mlir\n(.*?)```", README, re.DOTALL)[0].splitlines()
+    actual = [line.strip() for line in lit.run_command(["helion-opt", *arguments]).out.splitlines()]
+    start = actual.index(shown[0].strip())
+    for line, there in zip(shown[:-1], actual[start:], strict=False):
+        begin, _, end = line.strip().partition("…")
+        assert there.startswith(begin)
+        assert there.endswith(end)
+
+
+def test_the_architecture_names_every_module() -> None:
+    page = (ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8")
+    folders = ("helion_ir", "dialects", "passes", "backends", "examples", "benchmarks")
+    modules = [path for folder in folders for path in (ROOT / folder).rglob("*.py") if path.name != "__init__.py"]
+    assert not [str(path.relative_to(ROOT)) for path in modules if f"`{path.name}`" not in page]
