@@ -140,7 +140,7 @@ def attention_configs(arguments: Arguments) -> list[Config]:
         {},
         {**blocks(16, 16), "num_warps": 2},
         {**blocks(64, 32), "num_stages": 2, "pid_type": "xyz"},
-        {**blocks(128, 64), "num_warps": 8, "num_stages": 3},
+        {**blocks(128, 64), "num_warps": 8, "num_stages": 2},
         {**blocks(32, 64), "pid_type": "persistent_blocked"},
         {**blocks(64, 64), "pid_type": "persistent_interleaved", "num_stages": 2},
         {**blocks(64, 64), "indexing": "tensor_descriptor", "num_stages": 3},
@@ -173,7 +173,7 @@ MATRIX: dict[str, Example] = {
         tuple(
             {"shapes": shapes}
             for shapes in (
-                ((1,), (1,)), ((3, 127), (127,)), ((4097,), (4097,)), ((3, 1, 127), (129, 1)), ((127, 1000), (1,)),
+                ((1,), (1,)), ((3, 127), (127,)), ((4097,), (4097,)), ((3, 1, 127), (129, 1)), ((127, 300), (1,)),
                 ((1, 3), (1000, 1)), ((2, 3, 1, 5), (3, 7, 1)),
             )
         ),
@@ -251,6 +251,15 @@ def covering_cases() -> Iterator[Case]:
                 yield Case(name, arguments, dtype, static, configs[(2 * number + turn) % len(configs)])
 
 
-def representative(name: str) -> Arguments:
-    """Arguments of an example that meet masks, several blocks and several pieces of a row."""
-    return MATRIX[name].arguments[1] if name != "matmul_epilogue" else MATRIX[name].arguments[0]
+REPRESENTATIVE: dict[str, Arguments] = {
+    "add": {"shapes": ((37, 127), (127,))},
+    "matmul": {"sizes": (67, 69, 100)},
+    "matmul_epilogue": {"sizes": (67, 69, 100), "bias": True},
+    "softmax": {"sizes": (19, 200)},
+    "softmax_online": {"sizes": (19, 200)},
+    "layer_norm": {"sizes": (19, 200)},
+    "attention": {"sizes": (1, 2, 127, 64), "causal": True},
+    "embedding": {"ids_shape": (3, 19), "table_shape": (1000, 129)},
+    "cross_entropy": {"sizes": (19, 200)},
+}
+"""Per example, small arguments that meet masks, several blocks and several pieces of a row."""

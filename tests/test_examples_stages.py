@@ -23,12 +23,12 @@ from helion_ir.runtime.structure import StructureKeys
 
 from . import ir_text as ir
 from .executions import case_args, example_kernel, expect_close, poisoned_allocations
-from .matrix import MATRIX, Case, representative
+from .matrix import MATRIX, REPRESENTATIVE, Case
 
 CASES = [
-    Case(name, representative(name), ("float32", "bfloat16")[number % 2], number % 3 != 2, config)
+    Case(name, REPRESENTATIVE[name], ("float32", "bfloat16")[number % 2], number % 3 != 2, config)
     for name, example in MATRIX.items()
-    for number, config in enumerate(example.configs(representative(name)))
+    for number, config in enumerate(example.configs(REPRESENTATIVE[name]))
 ]
 CONFIGS = pytest.mark.parametrize("case", CASES, ids=[case.id for case in CASES])
 
@@ -51,7 +51,7 @@ def stages(case: Case) -> Iterator[tuple[str, ModuleOp]]:
 
 def test_enough_configs() -> None:
     for name, example in MATRIX.items():
-        assert len(example.configs(representative(name))) >= 8
+        assert len(example.configs(REPRESENTATIVE[name])) >= 8
 
 
 @CONFIGS
