@@ -118,10 +118,22 @@ def dims_of(value: SSAValue | Attribute) -> tuple[Dim, ...]:
     type_ = cast("SSAValue", value).type if type(value) in _VALUES else type_of(value)
     if type(type_) is not TensorType:
         return ()
+    known = _KNOWN_DIMS.get(id(type_))
+    return _learn_dims(type_) if known is None else known[1]
+
+
+_KNOWN_DIMS: dict[int, tuple[TensorType, tuple[Dim, ...]]] = {}
+"""By identity, as hashing a type costs more than its dims do; the entry keeps its type alive."""
+_MAX_KNOWN_DIMS = 10_000
+
+
+def _learn_dims(type_: TensorType) -> tuple[Dim, ...]:
     encoding = type_.encoding
-    if type(encoding) is DimsAttr:
-        return encoding.as_tuple()
-    return tuple([dim.data for dim in type_.shape.data])
+    dims = encoding.as_tuple() if type(encoding) is DimsAttr else tuple([dim.data for dim in type_.shape.data])
+    if len(_KNOWN_DIMS) >= _MAX_KNOWN_DIMS:
+        _KNOWN_DIMS.clear()
+    _KNOWN_DIMS[id(type_)] = (type_, dims)
+    return dims
 
 
 def element_of(value: SSAValue | Attribute) -> Attribute:

@@ -10,7 +10,7 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
 from xdsl.ir import Operation
-from xdsl.traits import EffectInstance, MemoryEffect, MemoryEffectKind
+from xdsl.traits import EffectInstance, MemoryEffect, MemoryEffectKind, NoMemoryEffect, is_side_effect_free
 
 READ, WRITE = MemoryEffectKind.READ, MemoryEffectKind.WRITE
 
@@ -38,3 +38,17 @@ class UnknownEffects(MemoryEffect):
 Reads = OperandEffect((READ,))
 Writes = OperandEffect((WRITE,))
 ReadsAndWrites = OperandEffect((READ, WRITE))
+
+
+_NEVER: dict[type[Operation], bool] = {}
+"""Op classes → whether their ops never have effects."""
+
+
+def has_no_effects(op: Operation) -> bool:
+    """xDSL's `is_side_effect_free`, which asks every trait each time; most classes answer for all their ops."""
+    cls = type(op)
+    never = _NEVER.get(cls)
+    if never is None:
+        interfaces = op.get_traits_of_type(MemoryEffect)
+        never = _NEVER[cls] = bool(interfaces) and all(isinstance(trait, NoMemoryEffect) for trait in interfaces)
+    return never or is_side_effect_free(op)

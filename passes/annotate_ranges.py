@@ -10,6 +10,7 @@ from xdsl.context import Context
 from xdsl.dialects.builtin import IntAttr, ModuleOp
 
 from ..dialects.tile import ForOp, GridOp, KernelOp
+from ..dialects.walk import ops_in
 from .fragments import EnumFragment, IntegerFragment
 from .schedule import Fragments, Key, Option, SchedulePass, kernels, site_of
 
@@ -57,6 +58,8 @@ class AnnotateRangesPass(SchedulePass):
         }
 
     def apply(self, ctx: Context, op: ModuleOp) -> None:
+        if not any(getattr(self, key) for key in ATTRIBUTES):
+            return
         sites = [loop for kernel in kernels(op) for loop in range_sites(kernel)]
         for key, (attribute, idle) in ATTRIBUTES.items():
             options: tuple[Option, ...] = getattr(self, key)
@@ -67,6 +70,6 @@ class AnnotateRangesPass(SchedulePass):
 
 def range_sites(kernel: KernelOp) -> Iterator[GridOp | ForOp]:
     """The loop of each entry, as often as it has entries: grids once, inner loops once a dimension."""
-    for op in kernel.walk():
-        if isinstance(op, GridOp | ForOp) and site_of(op) is not None:
+    for op in ops_in(kernel):
+        if type(op) in (GridOp, ForOp) and site_of(op) is not None:
             yield from [op] * (1 if isinstance(op, GridOp) else len(op.begins))

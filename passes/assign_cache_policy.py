@@ -10,6 +10,7 @@ from xdsl.context import Context
 from xdsl.dialects.builtin import ModuleOp, StringAttr
 
 from ..dialects.tile import KernelOp, LoadOp, StoreOp
+from ..dialects.walk import ops_in
 from .fragments import EnumFragment
 from .number_sites import site_counts
 from .schedule import Fragments, Key, SchedulePass, at_site, kernels, site_of
@@ -58,8 +59,8 @@ class AssignCachePolicyPass(SchedulePass):
             return
         for kernel in kernels(op):
             policies = dict(zip(free_loads(kernel), self.load_eviction_policies, strict=False))
-            for access in kernel.walk():
-                if isinstance(access, LoadOp):
+            for access in ops_in(kernel):
+                if type(access) is LoadOp:
                     policy = POLICIES.get(policies.get(site_of(access), ""))
                     if policy is not None and access.eviction_policy is None:
                         access.eviction_policy = StringAttr(policy)
@@ -67,7 +68,7 @@ class AssignCachePolicyPass(SchedulePass):
                     self._set_modifier(access)
 
     def _set_modifier(self, access: LoadOp | StoreOp) -> None:
-        options = self.load_cache_modifiers if isinstance(access, LoadOp) else self.store_cache_modifiers
+        options = self.load_cache_modifiers if type(access) is LoadOp else self.store_cache_modifiers
         modifier = at_site(options, site_of(access), "")
         if modifier and access.cache_modifier is None:
             access.cache_modifier = StringAttr(str(modifier))
@@ -80,6 +81,6 @@ def free_loads(kernel: KernelOp) -> list[int | None]:
 
 
 def _own_policies(kernel: KernelOp) -> Iterator[int]:
-    for op in kernel.walk():
-        if isinstance(op, LoadOp) and op.eviction_policy is not None and (site := site_of(op)) is not None:
+    for op in ops_in(kernel):
+        if type(op) is LoadOp and op.eviction_policy is not None and (site := site_of(op)) is not None:
             yield site

@@ -10,6 +10,7 @@ from xdsl.context import Context
 from xdsl.dialects.builtin import ModuleOp, StringAttr
 
 from ..dialects.tile import AccessBase, KernelOp, LoadOp, StoreOp
+from ..dialects.walk import ops_in
 from .analysis.descriptors import Descriptors
 from .fragments import EnumFragment, Fragment
 from .number_sites import site_counts
@@ -48,7 +49,7 @@ class AssignIndexingPass(SchedulePass):
     def apply(self, ctx: Context, op: ModuleOp) -> None:
         first = 0
         for kernel in kernels(op):
-            descriptors = Descriptors(kernel, assigned=True)
+            descriptors = Descriptors(kernel, assigned=True)  # looks at the kernel when it is first asked
             for number, access in accesses(kernel):
                 wanted = at_site(self.indexing, first + number, POINTER) == DESCRIPTOR
                 honoured = wanted and descriptors.refusal(access) is None
@@ -60,6 +61,6 @@ class AssignIndexingPass(SchedulePass):
 def accesses(kernel: KernelOp) -> Iterator[tuple[int, AccessBase]]:
     """The loads and stores with their number in `indexing`."""
     loads = site_counts(kernel)["load"]
-    for op in kernel.walk():
-        if isinstance(op, LoadOp | StoreOp) and (site := site_of(op)) is not None:
+    for op in ops_in(kernel):
+        if type(op) in (LoadOp, StoreOp) and (site := site_of(op)) is not None:
             yield (site if isinstance(op, LoadOp) else loads + site), op

@@ -11,11 +11,11 @@ from xdsl.dialects import scf
 from xdsl.dialects.builtin import ArrayAttr, IntAttr, ModuleOp, StringAttr
 from xdsl.ir import Block, Operation, Region, SSAValue
 from xdsl.passes import ModulePass
-from xdsl.traits import get_effects, is_side_effect_free
+from xdsl.traits import get_effects
 from xdsl.utils.exceptions import PassFailedException
 
 from ..dialects import tile, tl
-from ..dialects.effects import WRITE
+from ..dialects.effects import WRITE, has_no_effects
 from .analysis.physical import PhysicalDims
 from .lowering import memory, programs, tile_values, values
 from .lowering.context import Lowering, Signature
@@ -201,7 +201,7 @@ def _erase_unused(op: Operation) -> None:
         for block in region.blocks:
             for inner in reversed(block.ops):
                 _erase_unused(inner)
-                if inner.results and not any(r.first_use for r in inner.results) and is_side_effect_free(inner):
+                if inner.results and not any(r.first_use for r in inner.results) and has_no_effects(inner):
                     block.erase_op(inner)
 
 
@@ -219,6 +219,8 @@ def _arg_name(expression: str) -> str:
 
 def _check_independent(grids: Sequence[tile.GridOp]) -> None:
     """Grids of one kernel run side by side: none may touch what another writes."""
+    if len(grids) == 1:
+        return
     touched: set[SSAValue | None] = set()
     written: set[SSAValue | None] = set()
     for grid in grids:

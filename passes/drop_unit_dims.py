@@ -37,6 +37,7 @@ from ..dialects.tile import (
     WholeOp,
     access_dims,
 )
+from ..dialects.walk import ops_in
 from .analysis.bounds import bound_dim, same_tile, tile_bounds
 from .analysis.neutral import neutral_element
 from .emit import Emitter, rebuild_access, replace
@@ -79,7 +80,7 @@ class _Dropper:
         """The dims of each op's operands and results before anything changed."""
 
     def run(self) -> None:
-        ops = list(self.kernel.walk())
+        ops = ops_in(self.kernel)
         for op in ops:
             self.before[op] = ([dims_of(v) for v in op.operands], [dims_of(v) for v in op.results])
         for op in ops:

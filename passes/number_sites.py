@@ -12,6 +12,7 @@ from xdsl.passes import ModulePass
 from xdsl.traits import MemoryEffectKind, get_effects
 
 from ..dialects.tile import AccessBase, ArgReduceOp, KernelOp, LoopBase, ReduceOp
+from ..dialects.walk import ops_in
 from .schedule import kernels
 
 KINDS = ("load", "store", "atomic", "loop", "reduction")
@@ -35,7 +36,7 @@ def site_counts(kernel: KernelOp) -> dict[str, int]:
     counts = kernel.attributes.get("sites")
     if isinstance(counts, DictionaryAttr):
         return {k: v.value.data for k, v in counts.data.items() if isinstance(v, IntegerAttr)}
-    found = Counter(kind for op in kernel.walk() if (kind := site_kind(op)))
+    found = Counter(kind for op in ops_in(kernel) if (kind := site_kind(op)))
     return {kind: found[kind] for kind in KINDS}
 
 
@@ -57,7 +58,7 @@ class NumberSitesPass(ModulePass):
 
 def _number(kernel: KernelOp) -> None:
     counts: Counter[str] = Counter()
-    for op in kernel.walk():
+    for op in ops_in(kernel):
         if (kind := site_kind(op)) is not None:
             op.attributes["site"] = IntegerAttr(counts[kind], i64)
             counts[kind] += 1

@@ -13,6 +13,7 @@ from xdsl.utils.exceptions import PassFailedException
 
 from ..dialects.dims import DimsAttr
 from ..dialects.tile import ForOp, GridOp, KernelOp
+from ..dialects.walk import ops_in
 from .fragments import PermutationFragment
 from .schedule import Fragments, Key, Option, SchedulePass, decode_permutation, kernels, site_of
 
@@ -42,6 +43,8 @@ class ReorderLoopsPass(SchedulePass):
         return {"loop_orders": [PermutationFragment(rank) for rank in ranks]} if ranks else {}
 
     def apply(self, ctx: Context, op: ModuleOp) -> None:
+        if not self.loop_orders:
+            return
         sites = [loop for kernel in kernels(op) for loop in order_sites(kernel)]
         for loop, option in zip(sites, self.loop_orders, strict=False):
             _reorder(loop, _order(loop, option))
@@ -49,8 +52,8 @@ class ReorderLoopsPass(SchedulePass):
 
 def order_sites(kernel: KernelOp) -> Iterator[GridOp | ForOp]:
     """The loops over tiles with more than one dimension."""
-    for op in kernel.walk():
-        if isinstance(op, GridOp | ForOp) and site_of(op) is not None and len(op.begins) > 1:
+    for op in ops_in(kernel):
+        if type(op) in (GridOp, ForOp) and site_of(op) is not None and len(op.begins) > 1:
             yield op
 
 

@@ -12,6 +12,7 @@ from xdsl.passes import ModulePass
 
 from ..dialects.dims import dims_of, element_of
 from ..dialects.tile import ArgReduceOp, DotOp, KernelOp, LoadOp, PadOp, ReduceOp, ScanOp
+from ..dialects.walk import ops_in
 from .analysis.neutral import neutral_element
 from .analysis.padding import Padding, constant_number, loads_behind
 from .emit import Emitter, rebuild_access, replace
@@ -72,7 +73,7 @@ class _Resolver:
         self.pads: dict[tuple[SSAValue, int, SSAValue, float | int, Block | None], SSAValue] = {}
 
     def run(self) -> None:
-        for op in list(self.kernel.walk()):
+        for op in ops_in(self.kernel):
             if isinstance(op, PadOp):
                 self._drop_pad(op)
             for need in needs(op):

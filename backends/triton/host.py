@@ -11,6 +11,7 @@ from xdsl.ir import Operation, SSAValue
 from xdsl.utils.exceptions import DiagnosticException
 
 from ...dialects import tl
+from ...dialects.walk import ops_in
 from .expressions import Expr, Precedence, binary, call, literal
 from .tables import COMPARISONS
 
@@ -113,6 +114,11 @@ def grid(func: tl.FuncOp) -> str:
 
 def _host_operand(text: str) -> Expr:
     return Expr(text, Precedence.ATOM if _SIMPLE.fullmatch(text) else Precedence.TERNARY)
+
+
+def makes_descriptors(func: tl.FuncOp) -> bool:
+    """Whether the kernel makes tensor descriptors, for which the host must give Triton an allocator."""
+    return any(type(op) is tl.MakeTensorDescriptorOp for op in ops_in(func.body.block))
 
 
 def launch(func: tl.FuncOp, *, allocates: bool) -> list[str]:

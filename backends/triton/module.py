@@ -12,7 +12,7 @@ from ...dialects import tl
 from ...dialects.tl import PtrType
 from .expressions import dtype
 from .helpers import ALLOCATOR, HELPERS
-from .host import WIDTH, host_function
+from .host import WIDTH, host_function, makes_descriptors
 from .printer import KernelPrinter
 
 IMPORTS = "import torch\nimport triton\nimport triton.language as tl\n"
@@ -59,7 +59,7 @@ def emit(module: ModuleOp, *, comments: bool = True) -> str:
     body = io.StringIO()
     printer = KernelPrinter(body, comments=comments)
     for func in funcs:
-        allocates = any(isinstance(op, tl.MakeTensorDescriptorOp) for op in func.body.block.walk())
+        allocates = makes_descriptors(func)
         print_kernel(func, printer)
         printer.print_string("\n\n\n")
         if func.host.data:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from xdsl.dialects.builtin import DictionaryAttr, ModuleOp
 
 from ...dialects import tl
-from .host import host_function
+from .host import host_function, makes_descriptors
 from .module import emit
 
 
@@ -24,7 +24,7 @@ class Relaunch:
     def of(cls, module: ModuleOp) -> Relaunch:
         """Print `module`, which must not be changed from here on."""
         func = next(op for op in module.body.block.ops if isinstance(op, tl.FuncOp))
-        allocates = any(isinstance(op, tl.MakeTensorDescriptorOp) for op in func.body.block.walk())
+        allocates = makes_descriptors(func)
         text, host = emit(module), host_function(func, allocates=allocates)
         before, _, after = text.rpartition(host) if host else (text, "", "")
         return cls(func, allocates, before, after)

@@ -36,6 +36,7 @@ from ...dialects.tile import (
     TileType,
     access_tiles,
 )
+from ...dialects.walk import ops_in
 
 Axis: TypeAlias = tuple[SSAValue, int]
 """An axis of a value."""
@@ -206,7 +207,7 @@ class AxisClasses:
         self._parent: dict[Axis, Axis] = {}
         self._tiles: defaultdict[Axis, set[SSAValue]] = defaultdict(set)
         self._blocked: set[Axis] = set()
-        for op in kernel.walk():
+        for op in ops_in(kernel):
             facts = axis_facts(op)
             for link in facts.links:
                 for axis in link[1:]:

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator
+from functools import cached_property
 
 from xdsl.dialects.builtin import FixedBitwidthType, IntegerType, i64
 from xdsl.ir import SSAValue
 from xdsl.traits import MemoryEffectKind, get_effects
 
 from ...dialects.dims import dims_of, substitute
+from ...dialects.effects import has_no_effects
 from ...dialects.tile import AccessBase, KernelOp, LoadOp, RefType, TileType
+from ...dialects.walk import ops_in
 from .bounds import bound_dim, tile_bounds, tile_dim, tile_exact, tile_step
 from .padding import constant_number
 from .physical import PhysicalDims
@@ -27,13 +30,21 @@ class Descriptors:
         self.kernel = kernel
         self.assigned = assigned
         self._sizes = kernel.block_size_values
-        self._physical = PhysicalDims(kernel)
-        self._effects: defaultdict[SSAValue | None, set[MemoryEffectKind]] = defaultdict(set)
-        for op in kernel.walk():
-            if op.regions:
+
+    @cached_property
+    def _physical(self) -> PhysicalDims:
+        return PhysicalDims(self.kernel)
+
+    @cached_property
+    def _effects(self) -> defaultdict[SSAValue | None, set[MemoryEffectKind]]:
+        """What the kernel does to each ref; None stands for any."""
+        found: defaultdict[SSAValue | None, set[MemoryEffectKind]] = defaultdict(set)
+        for op in ops_in(self.kernel):
+            if op.regions or has_no_effects(op):
                 continue
             for effect in get_effects(op) or ():
-                self._effects[effect.value if isinstance(effect.value, SSAValue) else None].add(effect.kind)
+                found[effect.value if isinstance(effect.value, SSAValue) else None].add(effect.kind)
+        return found
 
     def refusal(self, op: AccessBase) -> str | None:
         """Why the access must use pointers; None if a descriptor does the same."""

@@ -13,6 +13,7 @@ from xdsl.ir import Operation, SSAValue
 
 from ...dialects.dims import Dim, dims_of, element_of, substitute, symbols_of
 from ...dialects.tile import BlockAttr, DotOp, ForOp, KernelOp, LoadOp, LoopBase
+from ...dialects.walk import ops_in
 from ..fragments import next_power_of_two
 from .bounds import bound_dim
 
@@ -53,7 +54,7 @@ class OpMix:
     def of(cls, kernel: KernelOp) -> Self:
         """The mix of `kernel`, in one walk."""
         mix = cls(kernel)
-        for op in kernel.walk():
+        for op in ops_in(kernel):
             mix._add(op)
         return mix
 

@@ -8,6 +8,7 @@ from xdsl.dialects.builtin import FixedBitwidthType
 
 from ...dialects.dims import Dim, dims_of, element_of, substitute, symbols_of
 from ...dialects.tile import DotOp, KernelOp
+from ...dialects.walk import ops_in
 from ..fragments import is_power_of_two, next_power_of_two
 
 MIN_CONTRACTION_BITS = 256
@@ -56,8 +57,8 @@ class PhysicalDims:
 
 def _contractions(kernel: KernelOp) -> Iterable[tuple[Dim, int]]:
     """Each contracted dim with the least lanes it needs; a contraction over an int dim of 1 is no dot in the end."""
-    for op in kernel.walk():
-        if isinstance(op, DotOp) and (dim := dims_of(op.lhs)[-1]) != 1:
+    for op in ops_in(kernel):
+        if type(op) is DotOp and (dim := dims_of(op.lhs)[-1]) != 1:
             element = element_of(op.lhs)
             bits = element.bitwidth if isinstance(element, FixedBitwidthType) else 16
             yield dim, max(MIN_CONTRACTION_BITS // bits, 16)

@@ -10,6 +10,7 @@ from xdsl.traits import IsTerminator, MemoryEffectKind, get_effects
 
 from ...dialects.dims import Dim
 from ...dialects.tile import AccessBase, ArgReduceOp, KernelOp, LoadOp, ReduceOp, WholeOp
+from ...dialects.walk import ops_in
 from .axes import AxisClass, AxisClasses
 from .bounds import tile_dim
 
@@ -63,7 +64,7 @@ def rolls(kernel: KernelOp) -> Iterator[Roll]:
     """Every class of axes that can be rolled, in program order."""
     classes = AxisClasses(kernel)
     seen: set[tuple[SSAValue, int]] = set()
-    for op in kernel.walk():
+    for op in ops_in(kernel):
         if not isinstance(op, ReduceOp | ArgReduceOp) or not isinstance(op.tile.owner, WholeOp):
             continue
         if (op.input, op.axis.data) in seen or tile_dim(op.tile) == 1:
@@ -106,7 +107,7 @@ def _is_root(op: Operation, found: AxisClass) -> bool:
 
 def captured(op: Operation) -> Iterator[SSAValue]:
     """The operands of an op and of everything nested in it."""
-    for nested in op.walk():
+    for nested in ops_in(op):
         yield from nested.operands
 
 
@@ -166,7 +167,7 @@ def _memory_allows(roll: Roll, kernel: KernelOp) -> bool:
     for load, part in last.items():
         reads = _touched(load)
         if load.parent is not roll.block:
-            if any(not op.regions and op is not load and _conflict(reads, _touched(op)) for op in kernel.walk()):
+            if any(not op.regions and op is not load and _conflict(reads, _touched(op)) for op in ops_in(kernel)):
                 return False
             continue
         for op in roll.block.ops:
