@@ -189,7 +189,7 @@ def _compile(
     known = {n: v for n, v in options.items() if n != "maxnreg" or gpu.backend == "cuda"}
     known["enable_fp_fusion"] = True  # Triton 3.9 warns that 3.10 will have another default
     binary = triton.compile(ast_source, target=gpu_target, options=known)
-    registers, spills = _RESOURCES[gpu.backend](binary.asm, gpu, options.get("maxnreg"))
+    registers, spills = resources_of(binary.asm, gpu, options.get("maxnreg"))
     return CompiledBinary(
         target, binary.metadata.num_warps, binary.metadata.shared, registers, spills, dict(binary.asm.items())
     )
@@ -222,3 +222,8 @@ def _amdgcn_resources(asm: Mapping[str, Any], gpu: GPU, maxnreg: int | None) -> 
 
 
 _RESOURCES: dict[str, Callable[..., tuple[int, int]]] = {"cuda": _ptxas_resources, "hip": _amdgcn_resources}
+
+
+def resources_of(asm: Mapping[str, Any], gpu: GPU, maxnreg: int | None = None) -> tuple[int, int]:
+    """Registers of a thread, and what it spills (bytes on NVIDIA, registers on AMD), of a compiled kernel's `asm`."""
+    return _RESOURCES[gpu.backend](asm, gpu, maxnreg)

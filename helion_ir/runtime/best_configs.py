@@ -9,7 +9,7 @@ import tempfile
 from collections.abc import Sequence
 from io import StringIO
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 import triton
@@ -17,22 +17,27 @@ from xdsl.printer import Printer
 
 from ..backends.triton.load import cache_dir
 from ..config import Config
-from .bound import BoundKernel
-from .kernels import Kernel
+
+if TYPE_CHECKING:
+    from .bound import BoundKernel
+    from .kernels import Kernel
 
 
 def cache_key(bound: BoundKernel) -> dict[str, str]:
-    """What a tuned config holds for: the config-free IR (which spells the specialization), device, and versions."""
+    """What a tuned config holds for: the config-free IR (which spells the specialization), device, and versions; and
+    the configs to choose from, where there are several."""
     text = StringIO()
     Printer(text).print_op(bound.tile_module)
     device = bound.device
     gpu = device.type != "cpu" and torch.cuda.is_available()
+    configs = [config.to_json() for config in bound.kernel.configs]
     return {
         "kernel": bound.name,
         "ir": hashlib.sha256(text.getvalue().encode()).hexdigest(),
         "device": torch.cuda.get_device_name(device) if gpu else device.type,
         "torch": torch.__version__,
         "triton": triton.__version__,
+        "configs": json.dumps(configs) if len(configs) > 1 else "",
     }
 
 

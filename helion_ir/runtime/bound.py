@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import sys
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from functools import cache, cached_property
 from importlib import import_module
 from types import FunctionType, ModuleType
@@ -18,6 +18,7 @@ from ..backends.triton import emit
 from ..config import Config
 from ..pipeline import ConfigSpec, config_free_passes, scheduled_passes
 from ..settings import Settings
+from .best_configs import recall
 from .execute import Mode, Run, interpret_tile, interpret_tl, mode_for, run_emitted
 from .repro import call_script
 from .specs import TensorSpec, describe, materialize
@@ -61,6 +62,8 @@ class BoundKernel:
         self.tile_module: ModuleOp = traced.module
         """The config-free module; not to be changed."""
         self._config: Config | None = None
+        self._found: tuple[Sequence[Config], Config] | None = None
+        """What a call found by search, and the kernel's configs that it was to choose from."""
         self._structures: dict[Hashable, Structure] = {}
         self._lowered: dict[Config, Lowered] = {}
         self._runs: dict[tuple[Config, Mode], Run] = {}
@@ -88,19 +91,36 @@ class BoundKernel:
         self.kernel.forget_runs()
 
     def autotune(self, args: Sequence[object], force: bool = True, **options: object) -> Config:
-        """Search the best config, set it and return it; without `force`, a single given config is taken as it is."""
-        if not force and (given := self._given_config()) is not None:
-            self.set_config(given)
-            return given
-        raise exc.AutotuneError(
-            f"{self.name}: the autotuner is not part of this build; give a config: kernel(config=...) or set_config"
-        )
+        """Search the best config for these arguments, set it, keep it on disk and return it.
+
+        Without `force`, a single given config is taken as it is, and so is one that an earlier search found.
+        `options` are settings by name, for this search. Raises what `autotuner.tune` raises.
+        """
+        config = None if force else self._given_config() or self._known_config()
+        if config is None:
+            config = _autotuner().tune(self, args, **options).config
+        self.set_config(config)
+        return config
+
+    def _known_config(self) -> Config | None:
+        """The config that an earlier search kept on disk, if it is legal still."""
+        known = recall(self)
+        try:
+            return known and self.config_spec.normalize(known)
+        except exc.InvalidConfig:
+            return None
+
+    def _can_tune(self) -> bool:
+        return self.device.type not in ("cpu", "meta") or self.settings.autotune_benchmark_fn is not None
 
     def _given_config(self) -> Config | None:
-        """The config that was set, or the kernel's only one."""
+        """The config that was set, or found for the kernel's configs as they are, or its only one."""
         if self._config is not None:
             return self._config
-        return self.kernel.configs[0] if len(self.kernel.configs) == 1 else None
+        configs = self.kernel.configs
+        if self._found is not None and self._found[0] is configs:
+            return self._found[1]
+        return configs[0] if len(configs) == 1 else None
 
     def _chosen_config(self, config: ConfigLike | None) -> ConfigLike:
         """`config`, or what stands for None when code is asked for."""
@@ -175,10 +195,15 @@ class BoundKernel:
     def _script(self, source: str) -> str:
         return call_script(source, self.name, self.args, self.kernel.keyword_only)
 
-    def compile_config(self, config: ConfigLike | None = None) -> Callable[..., Any]:
+    def compile_config(self, config: ConfigLike | None = None) -> Run:
         """What runs the kernel under a config; takes the kernel's positional arguments."""
-        lowered = self.lower(self._chosen_config(config))
-        self._show_code(lowered)
+        config = self._chosen_config(config)
+        self._show_code(self.lower(config))
+        return self.runner(config)
+
+    def runner(self, config: ConfigLike) -> Run:
+        """What `compile_config` gives; shows nothing of it."""
+        lowered = self.lower(config)
         mode = mode_for(self.device.type)
         if mode == "triton":
             return self._run(lowered, mode)
@@ -232,22 +257,44 @@ class BoundKernel:
 
     def __call__(self, *args: object, **kwargs: object) -> Any:
         """Run on arguments of this specialization."""
-        return self.run()(*self.kernel.normalize_args(*args, **kwargs))
+        args = self.kernel.normalize_args(*args, **kwargs)
+        return self.run(args)(*args)
 
-    def run(self) -> Run:
-        """What calls do now: under the given config, else under the default one, which is said once."""
-        config = self._given_config()
-        if config is None:
-            config = self.config_spec.default_config()
-            if self.settings.autotune_effort != "none":
-                self.kernel.say_untuned(self.device)
-        return self.compile_config(config)
+    def run(self, args: Sequence[object]) -> Run:
+        """What calls do now, the first of them with `args`: under the given config, else under the best one of an
+        earlier search, else after a search. Where nothing can be tuned, which is said once, or at effort none, it is
+        the first of the kernel's configs, else the default one."""
+        return self.compile_config(self._config_to_run(args))
+
+    def _config_to_run(self, args: Sequence[object]) -> Config:
+        configs = self.kernel.configs
+        forced = self.settings.force_autotune and self._can_tune() and self._config is None and self._found is None
+        given = self._given_config()
+        if given is not None and not forced:
+            return given
+        untuned = configs[0] if configs else self.config_spec.default_config()
+        if self.settings.autotune_effort == "none":
+            return untuned
+        found = None if forced else self._known_config()
+        if found is None and self._can_tune():
+            found = _autotuner().tune(self, args).config
+        if found is None:
+            self.kernel.say_untuned()
+            return untuned
+        self._found = (configs, found)
+        return found
 
 
 @cache
 def _frontend() -> ModuleType:
     """The frontend, imported when something is traced: PyTorch's decompositions take seconds to import."""
     return import_module("..frontend", __package__)
+
+
+@cache
+def _autotuner() -> ModuleType:
+    """The autotuner's entry, imported when something is tuned."""
+    return import_module("..autotuner.tune", __package__)
 
 
 def _taking_positions(run: Run, keyword_only: tuple[str, ...]) -> Run:

@@ -43,7 +43,7 @@ class CompiledKernel:
         key = self.kernel.specialization_key(args)
         run = self._runs.get(key)
         if run is None:
-            run = self._runs[key] = self.kernel.dispatch(args, lambda bound: bound.compile_config(self._given))
+            run = self._runs[key] = self.kernel.dispatch(args, lambda bound, _: bound.compile_config(self._given))
             self._bound = self._bound or self.kernel.bind(args)
         return run(*args)
 

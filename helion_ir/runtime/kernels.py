@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import inspect
-import os
 import sys
 import threading
 from collections.abc import Callable, Hashable, Sequence
@@ -156,22 +155,22 @@ class Kernel:
             known.groups.setdefault(named, (evaluate, {}))[1][values] = bound
         return bound
 
-    def dispatch(self, args: tuple[object, ...], run_of: Callable[[BoundKernel], Run]) -> Run:
-        """What runs every call of the key of `args`; `run_of` makes it for one specialization.
+    def dispatch(self, args: tuple[object, ...], run_of: Callable[[BoundKernel, tuple[object, ...]], Run]) -> Run:
+        """What runs every call of the key of `args`; `run_of` makes it for one specialization and its first arguments.
 
         Where a guard of the trace or what it captured tells calls of the key apart, it looks at them again.
         """
         first = self._bind(args)
         known = self._specializations[self._key(args)]
         if known.only is not None:
-            return run_of(first)
+            return run_of(first, args)
         runs: dict[int, Run] = {}
 
         def run(*args: object) -> Any:
             bound = known.find(args) or self._bind(args)
             chosen = runs.get(id(bound))
             if chosen is None:
-                chosen = runs[id(bound)] = run_of(bound)
+                chosen = runs[id(bound)] = run_of(bound, args)
             return chosen(*args)
 
         return run
@@ -208,22 +207,20 @@ class Kernel:
         return run(*args)
 
     def autotune(self, args: Sequence[object], force: bool = True, **options: object) -> Config:
-        """Search the best config for these arguments."""
+        """Search the best config for these arguments; see `BoundKernel.autotune`."""
         return self.bind(args).autotune(args, force=force, **options)
 
     def to_triton_code(self, args: Sequence[object], config: ConfigLike | None = None) -> str:
         """The emitted module for these arguments."""
         return self.bind(args).to_triton_code(config)
 
-    def say_untuned(self, device: torch.device) -> None:
-        """Say, once, that the default config runs; raises where the environment forbids tuning on a GPU."""
-        if device.type != "cpu" and os.environ.get("HELION_DISALLOW_AUTOTUNING", "0") == "1":
-            raise exc.AutotuningDisallowedInEnvironment(f"{self.fn.__name__} has no config, and may not be tuned")
+    def say_untuned(self) -> None:
+        """Say, once, that there is no GPU to tune on."""
         if self._said_untuned:
             return
         self._said_untuned = True
-        why = "no GPU" if device.type == "cpu" else "this build has no autotuner"
-        print(f"helion_ir: {self.fn.__name__}: {why}: does not tune: runs the default config", file=sys.stderr)
+        config = "the first of its configs" if self.configs else "the default config"
+        print(f"helion_ir: {self.fn.__name__}: no GPU: does not tune: runs {config}", file=sys.stderr)
 
 
 def kernel(

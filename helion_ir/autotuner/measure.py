@@ -1,0 +1,77 @@
+"""How long a candidate takes: medians of CUDA events, or what `autotune_benchmark_fn` says."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol
+
+import torch
+
+Run = Callable[..., Any]
+
+FLUSH_BYTES = 256 << 20
+"""More than any L2 cache; writing it also takes longer than a launch's host side, which so stays out of the times."""
+PROBE_CALLS = 3
+SLOW = 1.5
+"""A candidate whose fastest probe is slower than the best by this factor is not measured further."""
+TARGET_MILLISECONDS = 40.0
+"""Device time that the measurement of one candidate should take."""
+MIN_CALLS, MAX_CALLS = 5, 60
+
+
+class Measure(Protocol):
+    """Times a candidate."""
+
+    def __call__(self, run: Run, args: Sequence[object], best: float | None) -> float:
+        """Milliseconds of a call; one much slower than `best` may be timed less exactly."""
+        ...
+
+
+class DeviceMeasure:
+    """Times on the GPU, with the L2 cache flushed before each call; as many calls as the duration asks for."""
+
+    def __init__(self, device: torch.device) -> None:
+        self._flush = torch.empty(FLUSH_BYTES, dtype=torch.int8, device=device)
+
+    def __call__(self, run: Run, args: Sequence[object], best: float | None) -> float:
+        probe = self._times(run, args, PROBE_CALLS)
+        if best is not None and min(probe) > SLOW * best:
+            return statistics.median(probe)
+        calls = int(TARGET_MILLISECONDS / max(statistics.median(probe), 1e-3))
+        return statistics.median(self._times(run, args, min(max(calls, MIN_CALLS), MAX_CALLS)))
+
+    def _times(self, run: Run, args: Sequence[object], calls: int) -> list[float]:
+        events = [(torch.cuda.Event(enable_timing=True), torch.cuda.Event(enable_timing=True)) for _ in range(calls)]
+        with torch.no_grad():
+            for start, end in events:
+                self._flush.zero_()
+                start.record()
+                run(*args)
+                end.record()
+        torch.cuda.synchronize()
+        return [start.elapsed_time(end) for start, end in events]
+
+
+class GivenMeasure:
+    """Times by the user's function of a compiled kernel and its arguments."""
+
+    def __init__(self, benchmark: Callable[..., Any]) -> None:
+        self._benchmark = benchmark
+
+    def __call__(self, run: Run, args: Sequence[object], best: float | None) -> float:
+        return float(self._benchmark(run, args))
+
+
+def in_turns(
+    measure: Measure, candidates: Sequence[tuple[Run, Sequence[object]]], rounds: int, best: float | None
+) -> list[float]:
+    """The median over `rounds` of each candidate's time; they take turns, so that clocks and heat meet all alike."""
+    samples: list[list[float]] = [[] for _ in candidates]
+    for _ in range(rounds):
+        for times, (run, args) in zip(samples, candidates, strict=True):
+            times.append(measure(run, args, best))
+    return [statistics.median(times) for times in samples]
+
+
+__all__ = ["DeviceMeasure", "GivenMeasure", "Measure", "in_turns"]
