@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import re
 import types
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -69,19 +69,19 @@ def trace(
         except Retrace as again:
             equalities.append(again.equality)
         except exc.Base as error:
-            error.location = error.location or error_location(source.file, error.__traceback__)
+            error.location = error.location or error_location(tracer.files, error.__traceback__)
             if error.location is None:
                 error.location = node_location(source.tree, source.file)
             raise
         except Exception as error:
             if not tracer.failed_in_device:
                 raise
-            raise _device_error(error, source.file) from error
+            raise _device_error(error, tracer.files) from error
 
 
-def _device_error(error: Exception, file: str) -> Exception:
+def _device_error(error: Exception, files: Collection[str]) -> Exception:
     """What an unexpected error of Python or PyTorch in device code means to the user."""
-    place = error_location(file, error.__traceback__)
+    place = error_location(files, error.__traceback__)
     text = str(error)
     if isinstance(error, AssertionError):
         return error if place is None else AssertionError(f"{text}\n{place.render()}")

@@ -14,7 +14,20 @@ from .. import exc
 from ..dialects import tile
 from ..dialects.dims import Dim, dims_of
 from ..language.tiles import Tile
-from .environment import Carried, Environment, Path, Snapshot, carried_as, is_runtime, join, lift, lower, same
+from .environment import (
+    CALLER,
+    Carried,
+    Environment,
+    Path,
+    Snapshot,
+    carried_as,
+    is_runtime,
+    join,
+    lift,
+    lower,
+    same,
+    variable,
+)
 from .lowering import operand
 from .symbolic import poly_of
 from .tensors import DeviceTensor
@@ -122,7 +135,7 @@ class ControlFlow:
         carried = self._prune(block, carried, args, start, len(loop.blocks))
         tracer.builder.location = place
         start.restore()
-        inits = [lift(tracer, path[0], start.leaves[path], kind) for path, kind in carried.items()]
+        inits = [lift(tracer, variable(path), start.leaves[path], kind) for path, kind in carried.items()]
         op = tile.ForOp(begins, ends, loop.blocks, inits, Region(block))
         tracer.builder.append(op)
         self._carry_out(op.results, carried, start)
@@ -158,7 +171,7 @@ class ControlFlow:
         _, carried, _ = self._settle(start, guess, attempt)
         tracer.builder.location = place
         start.restore()
-        inits = [lift(tracer, path[0], start.leaves[path], kind) for path, kind in carried.items()]
+        inits = [lift(tracer, variable(path), start.leaves[path], kind) for path, kind in carried.items()]
         op = scf.WhileOp(inits, [v.type for v in inits], Region(regions[0]), Region(regions[1]))
         tracer.builder.append(op)
         self._carry_out(op.results, carried, start)
@@ -196,19 +209,19 @@ class ControlFlow:
         more: dict[Path, Carried] = {}
         for path, before in start.leaves.items():
             if path not in after:
-                raise exc.CantCombineTypesInControlFlow(f"variable {path[0]!r} changes its structure in a loop")
+                raise exc.CantCombineTypesInControlFlow(f"variable {variable(path)!r} changes its structure in a loop")
             value = after[path]
             if path in carried:
-                kind = join(path[0], carried[path], carried_as(self.tracer, value))
+                kind = join(variable(path), carried[path], carried_as(self.tracer, value))
                 if kind != carried[path]:
                     more[path] = kind
             elif start.differs(path, value):
-                more[path] = join(path[0], carried_as(self.tracer, before), carried_as(self.tracer, value))
+                more[path] = join(variable(path), carried_as(self.tracer, before), carried_as(self.tracer, value))
         if more:
             raise _CarryMore(more)
 
     def _lift(self, carried: dict[Path, Carried], after: dict[Path, Any]) -> list[SSAValue]:
-        return [lift(self.tracer, path[0], after[path], kind) for path, kind in carried.items()]
+        return [lift(self.tracer, variable(path), after[path], kind) for path, kind in carried.items()]
 
     def _prune(
         self, block: Block, carried: dict[Path, Carried], args: dict[Path, Any], start: Snapshot, first: int
@@ -239,8 +252,9 @@ class ControlFlow:
 
     @staticmethod
     def _name(value: SSAValue, path: Path) -> None:
-        if isinstance(path[0], str) and path[0].isidentifier() and not path[0].startswith("__"):
-            value.name_hint = path[0]
+        name = variable(path)
+        if name.isidentifier() and not name.startswith("__"):
+            value.name_hint = name
 
     # Branches
 
@@ -268,10 +282,12 @@ class ControlFlow:
             if not known and same(_state(first[path]), second[path]) and not is_runtime(first[path]):
                 self._bind(path, arms[0][2])
                 continue
-            joined[path] = join(path[0], carried_as(tracer, first[path]), carried_as(tracer, second[path]))
+            joined[path] = join(variable(path), carried_as(tracer, first[path]), carried_as(tracer, second[path]))
         for path in start.leaves:
             if path not in first or path not in second:
-                raise exc.CantCombineTypesInControlFlow(f"variable {path[0]!r} changes its structure in a branch")
+                raise exc.CantCombineTypesInControlFlow(
+                    f"variable {variable(path)!r} changes its structure in a branch"
+                )
         for block, leaves, _ in arms:
             with tracer.into(block):
                 tracer.builder.location = place
@@ -287,7 +303,7 @@ class ControlFlow:
 
     def _bind(self, path: Path, names: dict[str, Any]) -> None:
         """Make sure that the container of a leaf bound in both arms exists."""
-        if path[0] not in self.environment.names:
+        if not path[0].startswith(CALLER) and path[0] not in self.environment.names:
             self.environment.names[path[0]] = names[path[0]]
             self.environment.local[path[0]] = None
 

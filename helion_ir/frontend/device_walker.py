@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import ast
-import builtins
 import operator
 from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, NoReturn
 
 import torch
-from xdsl.dialects import arith
 from xdsl.ir import SSAValue
 
 from .. import exc
@@ -18,10 +16,11 @@ from .. import language as hl
 from ..language.tiles import Tile
 from .control_flow import ControlFlow, Loop
 from .environment import Environment
+from .helpers import Helper, HelperCall, helper_call, helper_of
 from .implementations import loop_range
+from .logic import Logic
 from .modes import setitem
-from .source import CHOOSE, LAZY_AND, LAZY_OR, NOT, expression_code, located, node_location, statement_code
-from .symbolic import BoolNode
+from .source import CALL, expression_code, located, node_location, statement_code
 from .tensors import DeviceTensor
 from .tracer import Tracer
 
@@ -39,6 +38,8 @@ _HINTS = {
     ast.Raise: "use assert for static facts, or check on the host",
 }
 LOOP_FUNCTIONS = (hl.tile, hl.grid)
+_DEEPEST = 16
+"""How often a function may be in its own call before that is taken for a recursion without end."""
 
 
 def assigned_names(statements: Sequence[ast.stmt]) -> Mapping[str, None]:
@@ -59,19 +60,16 @@ def _assigned_names(statements: tuple[ast.stmt, ...]) -> Mapping[str, None]:
 class DeviceWalker:
     """Device code: one method per kind of statement."""
 
-    def __init__(self, tracer: Tracer, environment: Environment, host_names: Collection[str], read_later: set[str]):
+    def __init__(self, tracer: Tracer, environment: Environment, file: str, read_later: Collection[str] = ()):
         self.tracer = tracer
         self.environment = environment
         self.control = ControlFlow(tracer, environment)
-        self.file = tracer.source.file
-        self.host_names = read_later.intersection(host_names)
-        self.results = 0
-        environment.names.update(
-            {
-                LAZY_AND: lambda *parts: self._logic("and", parts), LAZY_OR: lambda *parts: self._logic("or", parts),
-                NOT: self._not, CHOOSE: self._choose, "min": self._minimum, "max": self._maximum,
-            }
-        )  # fmt: skip
+        self.file = file
+        self.host_names = read_later
+        logic = Logic(tracer, environment)
+        environment.names |= {**logic.operators(), CALL: self._call}
+        for name, function in logic.builtins().items():
+            environment.names.setdefault(name, function)
 
     # Statements
 
@@ -82,7 +80,7 @@ class DeviceWalker:
             method = getattr(self, f"visit_{type(statement).__name__}", None)
             if method is None:
                 self._unsupported(statement)
-            with located(statement, self.file):
+            with located(statement, self.file, self.tracer.files):
                 method(statement)
 
     def _unsupported(self, node: ast.AST) -> NoReturn:
@@ -232,7 +230,7 @@ class DeviceWalker:
     def set_item(self, node: ast.Subscript, container: Any, index: Any, value: Any) -> None:
         """`container[index] = value`."""
         self.tracer.builder.at(node_location(node, self.file))
-        with located(node, self.file):
+        with located(node, self.file, self.tracer.files):
             if isinstance(container, torch.Tensor):
                 setitem(self.tracer, container, index, value)
             elif isinstance(container, list | dict):
@@ -297,66 +295,60 @@ class DeviceWalker:
             )  # fmt: skip
         return list(value)
 
-    # Logic of expressions
+    # Functions of the user's
 
-    def _logic(self, name: str, parts: Sequence[Callable[[], Any]]) -> Any:
-        """`and` / `or`: as Python's while truths are known; run-time truths are all evaluated and combined."""
-        stop = name == "or"
-        result: SSAValue | None = None
-        value: Any = None
-        for part in parts:
-            value = part()
-            truth = self.control.truth(value)
-            if truth is stop:
-                return value if result is None else stop
-            if not isinstance(truth, bool):
-                op = arith.AndIOp if name == "and" else arith.OrIOp
-                result = truth if result is None else self.tracer.builder.emit(op(result, truth))
-        return value if result is None else torch.SymBool(BoolNode(self.tracer, result))
+    def _call(self, function: Any, /, *args: Any, **kwargs: Any) -> Any:
+        """A call: functions of the user's that may have run-time branches or loops are walked."""
+        call = helper_call(function, args, kwargs)
+        if call is None:
+            return function(*args, **kwargs)
+        if sum(called is call.function for called in self.tracer.helpers) >= _DEEPEST:
+            raise exc.NotAllowedInHelperFunction(
+                f"{call.function.__name__!r} calls itself: there is no recursion in device code",
+                hint="write a loop; only what ends at compile time may call itself, a few times",
+            )
+        self.tracer.files.add(call.function.__code__.co_filename)
+        helper = helper_of(call.function)
+        place = self.tracer.builder.location
+        self.tracer.helpers.append(call.function)
+        try:
+            return function(*args, **kwargs) if helper is None else self._walk_helper(helper, call)
+        finally:
+            self.tracer.helpers.pop()
+            self.tracer.builder.location = place
 
-    def _not(self, value: Any) -> Any:
-        truth = self.control.truth(value)
-        if isinstance(truth, bool):
-            return not truth
-        return torch.SymBool(BoolNode(self.tracer, truth).sym_not())
+    def _walk_helper(self, helper: Helper, call: HelperCall) -> Any:
+        environment = Environment(call.names(), call.parameters, caller=self.environment)
+        walker = HelperWalker(self.tracer, environment, helper.file)
+        walker.walk(helper.body)
+        return walker.result(helper)
 
-    def _choose(self, test: Any, then: Callable[[], Any], otherwise: Callable[[], Any]) -> Any:
-        """A conditional expression."""
-        truth = self.control.truth(test)
-        if isinstance(truth, bool):
-            return then() if truth else otherwise()
-        name = f"__result_{self.results}"
-        self.results += 1
+
+class HelperWalker(DeviceWalker):
+    """The body of a function that device code calls: it may return."""
+
+    RESULT = "__returned__"
+    returns_value = False
+
+    def visit_Return(self, node: ast.Return) -> None:
+        value = None if node.value is None else self.evaluate(node.value)
+        self.returns_value = self.returns_value or value is not None
+        self.environment.names[self.RESULT] = value
+        self.environment.local[self.RESULT] = None
+
+    def visit_Raise(self, node: ast.Raise) -> None:
+        exec(statement_code(node, self.file), self.environment.names)
+
+    def result(self, helper: Helper) -> Any:
+        """What the function returned."""
         names = self.environment.names
+        if self.RESULT not in names and self.returns_value:
+            raise exc.ControlFlowTensorMismatch(
+                f"{helper.name!r} returns different kinds of values on the two paths of a run-time branch",
+                hint="return a value of one shape and dtype on each path", location=self._last_return(helper),
+            )  # fmt: skip
+        return names.get(self.RESULT)
 
-        def arm(value: Callable[[], Any]) -> Callable[[], None]:
-            def run() -> None:
-                names[name] = value()
-                self.environment.local[name] = None
-
-            return run
-
-        self.control.branch(truth, arm(then), arm(otherwise))
-        self.environment.local.pop(name)
-        return names.pop(name)
-
-    def _minimum(self, *args: Any, **kwargs: Any) -> Any:
-        return self._extremum(builtins.min, torch.sym_min, torch.minimum, args, kwargs)
-
-    def _maximum(self, *args: Any, **kwargs: Any) -> Any:
-        return self._extremum(builtins.max, torch.sym_max, torch.maximum, args, kwargs)
-
-    def _extremum(self, plain: Any, symbolic: Any, tensor: Any, args: Any, kwargs: Any) -> Any:
-        """Python's `min` and `max`, also of run-time scalars."""
-        values = list(args[0]) if len(args) == 1 and not isinstance(args[0], torch.Tensor) else list(args)
-        if kwargs or not any(isinstance(v, torch.Tensor | torch.SymInt | torch.SymFloat) for v in values):
-            return plain(*args, **kwargs)
-        result = values[0]
-        for value in values[1:]:
-            if isinstance(result, torch.Tensor) or isinstance(value, torch.Tensor):
-                low = plain is builtins.min
-                condition = result < value if low else result > value
-                result = torch.where(condition, result, value)
-            else:
-                result = symbolic(result, value)
-        return result
+    def _last_return(self, helper: Helper) -> exc.SourceLocation:
+        returns = [node for part in helper.body for node in ast.walk(part) if isinstance(node, ast.Return)]
+        return node_location(max(returns, key=lambda node: node.lineno), helper.file)

@@ -59,20 +59,39 @@ def _with_child(value: Any, key: Any, child: Any) -> Any:
     return dataclasses.replace(value, **{key: child})
 
 
-class Environment:
-    """Variables by name: `names` holds all that expressions can see; the keys of `local` are the kernel's own, in
-    the order in which they were first bound (a dict, so that traces are reproducible)."""
+CALLER = "^"
+"""Before a variable's name in a path, once for each call between: a variable of the caller."""
 
-    def __init__(self, names: dict[str, Any], local: dict[str, None]):
+
+def variable(path: Path) -> str:
+    """The name of the variable of a path."""
+    return path[0].lstrip(CALLER)
+
+
+class Environment:
+    """Variables by name: `names` holds all that expressions can see; the keys of `local` are the function's own, in
+    the order in which they were first bound (a dict, so that traces are reproducible). Those of its `caller`s may
+    change, too, as lists and tensors that are changed in place are shared."""
+
+    def __init__(self, names: dict[str, Any], local: dict[str, None], caller: Environment | None = None):
         self.names = names
         self.local = local
+        self.caller = caller
+
+    def frames(self) -> Iterator[tuple[str, Environment]]:
+        """The variables of this function and of its callers, each with what stands before their names in paths."""
+        frame, prefix = self, ""
+        while frame is not None:
+            yield prefix, frame
+            frame, prefix = frame.caller, prefix + CALLER
 
     def leaves(self) -> dict[Path, Any]:
         """Every leaf of the local variables by its path."""
         found: dict[Path, Any] = {}
-        for name in self.local:
-            if name in self.names:
-                self._collect((name,), self.names[name], found, 0)
+        for prefix, frame in self.frames():
+            for name in frame.local:
+                if name in frame.names:
+                    self._collect((prefix + name,), frame.names[name], found, 0)
         return found
 
     def _collect(self, path: Path, value: Any, found: dict[Path, Any], depth: int) -> None:
@@ -85,7 +104,11 @@ class Environment:
     def put(self, path: Path, value: Any) -> None:
         """Replace the leaf at `path`."""
         name, *keys = path
-        self.names[name] = self._put(self.names.get(name), keys, value)
+        if name.startswith(CALLER):
+            assert self.caller is not None
+            self.caller.put((name[1:], *keys), value)
+        else:
+            self.names[name] = self._put(self.names.get(name), keys, value)
 
     def _put(self, container: Any, keys: list[Any], value: Any) -> Any:
         if not keys:
@@ -99,8 +122,7 @@ class Snapshot:
 
     def __init__(self, environment: Environment):
         self.environment = environment
-        self.names = dict(environment.names)
-        self.local = dict(environment.local)
+        self._frames = [(frame, dict(frame.names), dict(frame.local)) for _, frame in environment.frames()]
         self.leaves = environment.leaves()
         self.states = {path: leaf.ssa if isinstance(leaf, DeviceTensor) else leaf for path, leaf in self.leaves.items()}
         self._containers: list[tuple[Any, Any]] = []
@@ -109,8 +131,9 @@ class Snapshot:
             for leaf in self.leaves.values()
             if isinstance(leaf, DeviceTensor)
         ]
-        for name in environment.local:
-            self._keep(environment.names.get(name), 0)
+        for _, names, local in self._frames:
+            for name in local:
+                self._keep(names.get(name), 0)
 
     def _keep(self, value: Any, depth: int) -> None:
         if isinstance(value, list | dict):
@@ -121,9 +144,10 @@ class Snapshot:
 
     def restore(self) -> None:
         """Put everything back."""
-        self.environment.names.clear()
-        self.environment.names.update(self.names)
-        self.environment.local = dict(self.local)
+        for frame, names, local in self._frames:
+            frame.names.clear()
+            frame.names.update(names)
+            frame.local = dict(local)
         for container, content in self._containers:
             container.clear()
             container.extend(content) if isinstance(container, list) else container.update(content)

@@ -15,7 +15,7 @@ import linecache
 import os
 import textwrap
 import types
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -141,13 +141,39 @@ def _body(
     key = (source.tree, tuple(launches), tuple(registrations.items()))
     if key not in _BODIES:
         rewriter = _HostRewriter(names, launches, registrations)
+        originals = [copy.deepcopy(node) for node in source.tree.body if not _is_docstring(node)]
+        statements = [node for original in originals if (node := rewriter.visit(original)) is not None]
         lines: list[str] = []
-        for original in source.tree.body:
-            if not _is_docstring(original) and (statement := rewriter.visit(copy.deepcopy(original))) is not None:
-                ast.fix_missing_locations(statement)
-                lines += [_comment(source.file, statement), ast.unparse(statement)]
+        for statement in _without_device_functions(statements):
+            ast.fix_missing_locations(statement)
+            lines += [_comment(source.file, statement), ast.unparse(statement)]
         _BODIES[key] = lines
     return _BODIES[key]
+
+
+def _without_device_functions(statements: Sequence[ast.stmt]) -> Sequence[ast.stmt]:
+    """The statements without definitions of functions that only the device loops, which are gone, called."""
+
+    def unused(statement: ast.stmt) -> bool:
+        name = _function_name(statement)
+        return name is not None and not any(
+            isinstance(node, ast.Name) and node.id == name and isinstance(node.ctx, ast.Load)
+            for other in statements
+            if other is not statement
+            for node in ast.walk(other)
+        )
+
+    kept = [statement for statement in statements if not unused(statement)]
+    return kept if len(kept) == len(statements) else _without_device_functions(kept)
+
+
+def _function_name(statement: ast.stmt) -> str | None:
+    if isinstance(statement, ast.FunctionDef):
+        return statement.name
+    if isinstance(statement, ast.Assign) and isinstance(statement.value, ast.Lambda):
+        target = statement.targets[0]
+        return target.id if isinstance(target, ast.Name) and len(statement.targets) == 1 else None
+    return None
 
 
 def _is_docstring(node: ast.stmt) -> bool:

@@ -65,7 +65,7 @@ class HostWalker:
             raise Returned(None if node.value is None else self.evaluate(node.value))
         if isinstance(node, ast.If):
             self.walk(node.body if self.evaluate(node.test) else node.orelse)
-        elif any(self.is_device_loop(n) for n in ast.walk(node)):
+        elif not isinstance(node, ast.FunctionDef) and any(self.is_device_loop(n) for n in ast.walk(node)):
             raise exc.StatementNotSupported(
                 f"a device loop inside a {type(node).__name__.lower()!r} statement of host code",
                 hint="only `if` may stand around a top-level loop", location=node_location(node, self.file),
@@ -109,7 +109,7 @@ class HostWalker:
             raise exc.CannotReadDeviceVariableOnHost(
                 f"host code reads {error.name!r}, which only device code assigned",
                 hint="store it into a host tensor in the loop",
-                location=error_location(self.file, error.__traceback__),
+                location=error_location((self.file,), error.__traceback__),
             ) from error
         raise error
 
@@ -136,7 +136,7 @@ class HostWalker:
         environment = Environment(self.names, dict(self.local))
         tracer.in_device = True
         try:
-            walker = DeviceWalker(tracer, environment, self.local, self._read_after(node))
+            walker = DeviceWalker(tracer, environment, self.file, self._read_after(node).intersection(self.local))
             tracer.builder.at(node_location(node, self.file))
             loop = walker.evaluate(node.iter)
             if not isinstance(loop, Loop):

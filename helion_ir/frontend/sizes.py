@@ -51,6 +51,7 @@ class Sizes:
 
     def __init__(self, source: FunctionSource, options: Options):
         self.source = source
+        self.files = {source.file}  # of the kernel and of the functions it calls
         self.options = options
         self.builder = Builder()
         self.index_type = IntegerType(64 if options.index_dtype == torch.int64 else 32)
@@ -73,7 +74,7 @@ class Sizes:
 
     def called(self) -> None:
         """Note where the user's code is, for the ops that follow."""
-        self.builder.at(current_location(self.source.file))
+        self.builder.at(current_location(self.files))
 
     def keep(self, value: object) -> None:
         """Keep an object alive whose id is a key."""
@@ -100,7 +101,7 @@ class Sizes:
 
     def warn(self, warning: exc.BaseWarning) -> None:
         """Print a warning with the current place."""
-        warning.location = warning.location or current_location(self.source.file)
+        warning.location = warning.location or current_location(self.files)
         exc.warn(warning, self.options.ignore_warnings)
 
     def new_block(self, low: int = 1, high: int | None = None) -> str:
@@ -120,7 +121,7 @@ class Sizes:
 
     def registered(self, block: str) -> None:
         """Note that the host code's call at the current place registered `block`."""
-        place = current_location(self.source.file)
+        place = current_location((self.source.file,))
         if place is not None:
             self.registrations[(place.line, place.column)] = block
 

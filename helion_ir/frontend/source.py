@@ -6,7 +6,7 @@ import ast
 import copy
 import inspect
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
@@ -17,6 +17,7 @@ from typing import Any
 from .. import exc
 
 LAZY_AND, LAZY_OR, NOT, CHOOSE = "__tile_and__", "__tile_or__", "__tile_not__", "__tile_choose__"
+CALL = "__tile_call__"
 
 
 @dataclass(frozen=True)
@@ -64,7 +65,16 @@ def _parse(fn: Callable[..., Any]) -> FunctionSource:
 
 
 class _RunTimeLogic(ast.NodeTransformer):
-    """`and`, `or`, `not`, conditional expressions and chained comparisons as calls, so that they can be run-time."""
+    """`and`, `or`, `not`, conditional expressions and chained comparisons as calls, so that they can be run-time.
+
+    Calls become calls of `CALL`, so that functions with such logic are looked into.
+    """
+
+    def visit_Call(self, node: ast.Call) -> ast.AST:
+        self.generic_visit(node)
+        node.args.insert(0, node.func)
+        node.func = ast.copy_location(ast.Name(CALL, ast.Load()), node.func)
+        return node
 
     def visit_BoolOp(self, node: ast.BoolOp) -> ast.AST:
         self.generic_visit(node)
@@ -101,13 +111,16 @@ class _RunTimeLogic(ast.NodeTransformer):
         return ast.copy_location(ast.Call(function, args, []), node)
 
 
+_LOGIC = (ast.BoolOp, ast.UnaryOp, ast.IfExp, ast.Compare, ast.Call)
+
+
 def expression_code(node: ast.expr, file: str, *, device: bool) -> CodeType:
     """The compiled expression, kept on the node; on the device its logic may be run-time."""
     key = "_device_code" if device else "_host_code"
     code = getattr(node, key, None)
     if code is None:
         tree = node
-        if device and any(isinstance(n, ast.BoolOp | ast.UnaryOp | ast.IfExp | ast.Compare) for n in ast.walk(node)):
+        if device and any(isinstance(n, _LOGIC) for n in ast.walk(node)):
             tree = _RunTimeLogic().visit(copy.deepcopy(node))
         if isinstance(getattr(tree, "ctx", None), ast.Store):
             tree = copy.deepcopy(tree)
@@ -134,8 +147,11 @@ def node_location(node: ast.AST, file: str) -> exc.SourceLocation:
     return exc.SourceLocation(file, line, column + 1, None if end is None else end + 1)
 
 
-_TRACER = str(Path(__file__).with_name("__init__.py"))
-"""The file of `trace`, below whose frame the user's code runs."""
+_WALKERS = {
+    "trace": str(Path(__file__).with_name("__init__.py")),
+    "_walk_helper": str(Path(__file__).with_name("device_walker.py")),
+}
+"""The functions, with their files, that walk user's code: expressions in frames above theirs are their callers'."""
 
 
 @lru_cache(maxsize=1024)
@@ -156,38 +172,40 @@ def _cached_place(code: CodeType, lasti: int) -> exc.SourceLocation | None:
     return _place(code, lasti)
 
 
-def current_location(file: str) -> exc.SourceLocation | None:
-    """The innermost expression of the user's file that is being evaluated.
+def current_location(files: Collection[str]) -> exc.SourceLocation | None:
+    """The innermost expression of the user's files that is being evaluated.
 
-    None outside any; frames beyond the tracer's own are the caller's, who may live in the same file.
+    None outside any: the place is that of the statement which is walked.
     """
     frame: FrameType | None = sys._getframe(1)
     while frame is not None:
         code = frame.f_code
-        if code.co_filename == file:
+        if code.co_filename in files:
             return _cached_place(code, frame.f_lasti)
-        if code.co_name == "trace" and code.co_filename == _TRACER:
+        if _WALKERS.get(code.co_name) == code.co_filename:
             return None
         frame = frame.f_back
     return None
 
 
-def error_location(file: str, trace: TracebackType | None) -> exc.SourceLocation | None:
-    """Where in the user's file an exception came from."""
+def error_location(files: Collection[str], trace: TracebackType | None) -> exc.SourceLocation | None:
+    """Where in the user's files an exception came from."""
     found = None
     while trace is not None:
         code = trace.tb_frame.f_code
-        if code.co_filename == file:
+        if code.co_filename in files:
             found = _place(code, trace.tb_lasti) or found
         trace = trace.tb_next
     return found
 
 
 @contextmanager
-def located(node: ast.AST, file: str) -> Iterator[None]:
+def located(node: ast.AST, file: str, files: Collection[str] = ()) -> Iterator[None]:
     """Errors from here on point at the user's expression that they came from, else at `node`."""
     try:
         yield
     except exc.Base as error:
-        error.location = error.location or error_location(file, error.__traceback__) or node_location(node, file)
+        error.location = (
+            error.location or error_location(files or (file,), error.__traceback__) or node_location(node, file)
+        )
         raise

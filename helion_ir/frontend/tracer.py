@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from types import FunctionType
 from typing import Any
 
 import torch
@@ -32,6 +33,7 @@ class Tracer(Scalars):
         self.parameters: tuple[str, ...] = ()
         self.named_device: torch.device | None = None  # what the user gave to the factory that is running
         self.effects = 0  # ops with effects so far
+        self.helpers: list[FunctionType] = []  # the user's functions being called, innermost last
         self.find_real: Callable[[torch.Tensor], str | None] = lambda _: None
         self._reals: dict[int, HostTensor] = {}
         self._ends: dict[SSAValue, Poly] = {}  # the end of each loop tile, where host sizes say it
