@@ -48,25 +48,26 @@ def access_dims(indices: Sequence[SSAValue]) -> tuple[Dim, ...]:
     A tile gives its dim, a scalar none. 1-D index tensors give one axis each (an outer product); as soon as one
     has rank 2 or more, all have one type and their common axes stand where the first of them stands.
     """
-    tensors = [index for index in indices if isinstance(index.type, TensorType)]
+    tensors = [index for index in indices if type(index.type) is TensorType]
     joint = any(len(dims_of(t)) > 1 for t in tensors)
     dims: list[Dim] = []
     for index in indices:
-        if isinstance(index.type, TileType):
+        if type(index.type) is TileType:
             dims.append(index.type.dim)
-        elif isinstance(index.type, TensorType) and (not joint or index is tensors[0]):
+        elif type(index.type) is TensorType and (not joint or index is tensors[0]):
             dims.extend(dims_of(index))
     return tuple(dims)
 
 
 def access_tiles(op: AccessBase) -> tuple[SSAValue, ...]:
     """The tile of each axis of an access, in order: index tiles, and `tiles` for the axes of index tensors."""
-    extra = iter(op.tiles)
-    tensors = [index for index in op.indices if isinstance(index.type, TensorType)]
+    indices = op.indices
+    tensors = [index for index in indices if type(index.type) is TensorType]
+    extra = iter(op.tiles if tensors else ())
     joint = any(len(dims_of(t)) > 1 for t in tensors)
     result: list[SSAValue] = []
-    for index in op.indices:
-        if isinstance(index.type, TileType):
+    for index in indices:
+        if type(index.type) is TileType:
             result.append(index)
         elif isinstance(index.type, TensorType) and (not joint or index is tensors[0]):
             result.extend(next(extra) for _ in dims_of(index))
@@ -91,7 +92,7 @@ class AccessBase(IRDLOperation):
 
     @property
     def ref_type(self) -> RefType:
-        type_ = self.ref.type
+        type_ = self.operands[0].type  # of `ref`: the first one, as the effects have it
         assert isinstance(type_, RefType)
         return type_
 

@@ -157,7 +157,11 @@ class LoopBase(IRDLOperation):
     @property
     def loop_args(self) -> tuple[SSAValue, ...]:
         """The tiles or scalar indices, one a dimension."""
-        return tuple(self.body.block.args[: len(self.begins)])
+        return tuple(self.body.block.args[: len(self.blocks)])
+
+    def bounds(self, dim: int) -> tuple[SSAValue, SSAValue]:
+        """Begin and end of one dimension: operands begin with all begins, then all ends."""
+        return self.operands[dim], self.operands[len(self.blocks) + dim]
 
     def verify_loop(self, extra: Sequence[Attribute] = ()) -> None:
         """The checks of both loops; `extra` are the types of the block arguments after the loop's own."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import operator
 from collections.abc import Callable, Mapping
-from typing import NamedTuple, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 from xdsl.dialects import arith
 from xdsl.dialects.builtin import IntegerAttr
@@ -42,18 +42,36 @@ def scalar_dim(value: SSAValue) -> Dim | None:
 def constant_value(value: SSAValue) -> int | None:
     """The integer that a scalar always is, through casts and simple arithmetic; None if unknown."""
     owner = value.owner
-    if isinstance(owner, Block):
-        return None
-    if isinstance(owner, arith.ConstantOp):
-        return owner.value.value.data if isinstance(owner.value, IntegerAttr) else None
-    if isinstance(owner, SymbolOp):
-        return owner.value if isinstance(owner.value, int) else None
-    if isinstance(owner, _CASTS):
-        return constant_value(owner.operands[0])
-    if (fold := _FOLDS.get(type(owner))) is not None:
-        lhs, rhs = (constant_value(operand) for operand in owner.operands)
-        return None if lhs is None or rhs is None else fold(lhs, rhs)
-    return None
+    rule = _CONSTANTS.get(type(owner))
+    return None if rule is None else rule(owner)
+
+
+def _constant(op: Any) -> int | None:
+    attribute = op.value
+    return attribute.value.data if type(attribute) is IntegerAttr else None
+
+
+def _constant_symbol(op: Any) -> int | None:
+    return op.value if isinstance(op.value, int) else None
+
+
+def _constant_cast(op: Any) -> int | None:
+    return constant_value(op.operands[0])
+
+
+def _constant_fold(op: Any) -> int | None:
+    lhs = constant_value(op.operands[0])
+    rhs = None if lhs is None else constant_value(op.operands[1])
+    return None if lhs is None or rhs is None else _FOLDS[type(op)](lhs, rhs)
+
+
+_CONSTANTS: dict[type, Callable[[Any], int | None]] = {
+    arith.ConstantOp: _constant,
+    SymbolOp: _constant_symbol,
+    **dict.fromkeys(_CASTS, _constant_cast),
+    **dict.fromkeys(_FOLDS, _constant_fold),
+}
+"""Op class → the integer that its result always is. A table, as `isinstance` on xDSL's op classes is slow."""
 
 
 class TileBounds(NamedTuple):
@@ -76,7 +94,7 @@ def tile_bounds(tile: SSAValue) -> TileBounds:
         loop = owner.parent_op()
         assert isinstance(loop, LoopBase), "a tile that is a block argument belongs to a loop"
         index = loop.loop_args.index(tile)
-        return TileBounds(loop.begins[index], loop.ends[index], loop)
+        return TileBounds(*loop.bounds(index), loop)
     if isinstance(owner, WholeOp):
         return TileBounds(0, tile_dim(tile), None)
     if isinstance(owner, RangeOp):
@@ -90,7 +108,7 @@ def tile_bounds(tile: SSAValue) -> TileBounds:
 
 def tile_dim(tile: SSAValue) -> Dim:
     """The dim of a tile value."""
-    assert isinstance(tile.type, TileType)
+    assert type(tile.type) is TileType
     return tile.type.dim
 
 

@@ -12,6 +12,7 @@ from ...dialects import tl
 from ...dialects.dims import Dim, dims_of
 from ...dialects.tile import AccessBase, ShiftOp, TileType, access_tiles
 from ..analysis.bounds import at_most, constant_value, tile_bounds
+from .construction import descriptor_op
 from .context import Lowering
 from .tiles import LoweredTile
 
@@ -54,14 +55,14 @@ def address(low: Lowering, op: AccessBase) -> Address:
 def _terms(low: Lowering, op: AccessBase, rank: int) -> Iterable[tuple[SSAValue, Dim]]:
     """The position along each dimension of the ref, placed on its axes, and the dimension's stride."""
     axis = 0
-    tensors = [index for index in op.indices if isinstance(index.type, TensorType)]
-    joint = any(len(dims_of(t)) > 1 for t in tensors)
+    indices = op.indices
+    joint = any(len(dims_of(index)) > 1 for index in indices)
     joint_axis: int | None = None
-    for index, stride in zip(op.indices, op.ref_type.stride_dims, strict=True):
-        if isinstance(index.type, TileType):
+    for index, stride in zip(indices, op.ref_type.stride_dims, strict=True):
+        if type(index.type) is TileType:
             yield low.emit.place(low.tile(index).positions, axis, rank), stride
             axis += 1
-        elif isinstance(index.type, TensorType):
+        elif type(index.type) is TensorType:
             value = low.emit.cast_int(low.value(index), low.index_type)
             if not joint:
                 yield low.emit.place(value, axis, rank), stride
@@ -87,7 +88,7 @@ def _masks(low: Lowering, op: AccessBase, rank: int) -> Iterable[SSAValue]:
     sizes = {
         id(index): size
         for index, size in zip(op.indices, op.ref_type.size_dims, strict=True)
-        if isinstance(index.type, TileType)
+        if type(index.type) is TileType
     }
     for axis, tile in enumerate(access_tiles(op)):
         lowered = low.tile(tile)
@@ -127,7 +128,7 @@ def descriptor(low: Lowering, op: AccessBase) -> tuple[SSAValue, list[SSAValue]]
     block: list[Dim] = []
     offsets: list[SSAValue] = []
     for index, size, stride in zip(op.indices, op.ref_type.size_dims, op.ref_type.stride_dims, strict=True):
-        if isinstance(index.type, TileType):
+        if type(index.type) is TileType:
             tile = low.tile(index)
             shape.append(low.dim_value(size))
             strides.append(low.dim_value(stride))
@@ -138,9 +139,5 @@ def descriptor(low: Lowering, op: AccessBase) -> tuple[SSAValue, list[SSAValue]]
             if constant_value(scalar) != 0:
                 base = emit.op(tl.AddPtrOp, (base, scalar)).result
     with emit.named(f"{op.ref.name_hint}_desc" if op.ref.name_hint else "desc"):
-        desc = emit.pure(
-            (tl.MakeTensorDescriptorOp, len(shape), tuple(block)),
-            (base, *shape, *strides),
-            lambda: tl.MakeTensorDescriptorOp(base, shape, strides, block),
-        )
+        desc = emit.op(descriptor_op, (base, *shape, *strides), tuple(block))
     return desc.result, offsets

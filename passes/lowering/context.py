@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Callable, Sequence
+from functools import cache, lru_cache
 
 from xdsl.dialects import arith
 from xdsl.dialects.builtin import StringAttr
@@ -13,8 +14,8 @@ from xdsl.utils.exceptions import PassFailedException
 
 from ...dialects import tl
 from ...dialects.dims import Dim, dims_of, substitute, symbols_of, with_dims
-from ...dialects.tile import KernelOp, TileType
-from ..analysis.bounds import tile_bounds, tile_exact
+from ...dialects.tile import KernelOp
+from ..analysis.bounds import tile_bounds, tile_dim, tile_exact
 from ..analysis.physical import PhysicalDims
 from .emitter import Emitter
 from .tiles import LoweredTile
@@ -27,6 +28,18 @@ _OPERATORS: dict[type[ast.operator], Callable[[Emitter, SSAValue, SSAValue], SSA
 }
 
 
+@cache
+def _constexpr_name(symbol: str) -> str:
+    match = re.fullmatch(r"([a-z]+)(\d+)", symbol)
+    prefix = {"b": "_BLOCK_SIZE_", "r": "_RBLOCK_SIZE_"}.get(match[1]) if match else None
+    return f"{prefix}{match[2]}" if match and prefix else f"_{symbol.upper()}"
+
+
+@lru_cache(maxsize=1024)
+def _parsed(dim: str) -> ast.expr:
+    return ast.parse(dim, mode="eval").body
+
+
 class Signature:
     """The parameters of the emitted kernel: those of the tile kernel, then size symbols and constexprs as used."""
 
@@ -36,17 +49,21 @@ class Signature:
         self.sizes = kernel.block_size_values
         self.symbols: list[str] = []
         self.constexprs: dict[str, int | str] = {}
+        self._lanes: dict[Dim, Dim] = {}
 
     def constexpr_name(self, symbol: str) -> str:
         """The constexpr parameter of a block symbol: `b0` is `_BLOCK_SIZE_0`, a chunk symbol `r0` `_RBLOCK_SIZE_0`."""
-        match = re.fullmatch(r"([a-z]+)(\d+)", symbol)
-        prefix = {"b": "_BLOCK_SIZE_", "r": "_RBLOCK_SIZE_"}.get(match[1]) if match else None
-        name = f"{prefix}{match[2]}" if match and prefix else f"_{symbol.upper()}"
+        name = _constexpr_name(symbol)
         self.constexprs[name] = self.sizes[symbol]
         return name
 
     def lanes(self, dim: Dim) -> Dim:
         """The physical dim in terms of ints and constexpr parameters."""
+        if (lanes := self._lanes.get(dim)) is None:
+            lanes = self._lanes[dim] = self._spell_lanes(dim)
+        return lanes
+
+    def _spell_lanes(self, dim: Dim) -> Dim:
         lanes = self.physical.of(dim)
         if isinstance(lanes, int):
             return lanes
@@ -95,13 +112,13 @@ class Lowering:
 
     def physical_dims(self, dims: Sequence[Dim]) -> tuple[Dim, ...]:
         """`dims` as ints and constexpr names."""
-        return tuple(self.signature.lanes(dim) for dim in dims)
+        return tuple([self.signature.lanes(dim) for dim in dims])
 
     def dim_value(self, dim: Dim) -> SSAValue:
         """The run-time value of a logical dim."""
         if isinstance(dim, int):
             return self.emit.constant(dim, self.index_type)
-        return self._evaluate(ast.parse(dim, mode="eval").body)
+        return self._evaluate(_parsed(dim))
 
     def _evaluate(self, node: ast.expr) -> SSAValue:
         if isinstance(node, ast.Constant):
@@ -129,11 +146,10 @@ class Lowering:
         self, source: SSAValue, begin: SSAValue, end: SSAValue | None, *, step: int = 1, stop: SSAValue | None = None
     ) -> LoweredTile:
         """Record the lowered form of the tile `source`, whose positions start at `begin` and end before `end`."""
-        assert isinstance(source.type, TileType)
-        dim = source.type.dim
+        dim = tile_dim(source)
         exact = tile_exact(source, self.signature.sizes)
         padded = self.signature.physical.is_padded(dim)
-        loop = tile_bounds(source).loop
+        bounds = tile_bounds(source)
         tile = LoweredTile(
             self.emit,
             self.index_type,
@@ -144,7 +160,7 @@ class Lowering:
             None if exact else end,
             step,
         )
-        if loop is not None:
-            tile.first, tile.stop, tile.block = self.value(tile_bounds(source).begin), stop, self.dim_value(dim)  # pyright: ignore[reportArgumentType]
+        if bounds.loop is not None:
+            tile.first, tile.stop, tile.block = self.value(bounds.begin), stop, self.dim_value(dim)  # pyright: ignore[reportArgumentType]
         self.tiles[source] = tile
         return tile

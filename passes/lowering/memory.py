@@ -9,6 +9,7 @@ from xdsl.utils.exceptions import PassFailedException
 
 from ...dialects import tile, tl
 from . import accesses
+from .construction import descriptor_load_op, load_op, store_op
 from .context import Lowering
 from .registry import row
 
@@ -17,18 +18,11 @@ from .registry import row
 def lower_load(low: Lowering, op: tile.LoadOp) -> Sequence[SSAValue]:
     if op.indexing is not None and op.indexing.data == "tensor_descriptor":
         desc, offsets = accesses.descriptor(low, op)
-        return low.emit.effect(tl.DescriptorLoadOp(desc, offsets)).results
+        return low.emit.effect_op(descriptor_load_op, (desc, *offsets)).results
     where = accesses.address(low, op)
     other = low.value(op.other) if op.other is not None and where.mask is not None else None
-    load = tl.LoadOp(
-        low.value(op.ref),
-        where.offset,
-        where.mask,
-        other,
-        eviction_policy=op.eviction_policy,
-        cache_modifier=op.cache_modifier,
-    )
-    return low.emit.effect(load).results
+    operands = (low.value(op.ref), where.offset, where.mask, other)
+    return low.emit.effect_op(load_op, operands, op.eviction_policy, op.cache_modifier).results
 
 
 @row(tile.StoreOp)
@@ -39,7 +33,7 @@ def lower_store(low: Lowering, op: tile.StoreOp) -> Sequence[SSAValue]:
         low.emit.effect(tl.DescriptorStoreOp(desc, offsets, value))
         return ()
     where = accesses.address(low, op)
-    low.emit.effect(tl.StoreOp(low.value(op.ref), where.offset, value, where.mask, cache_modifier=op.cache_modifier))
+    low.emit.effect_op(store_op, (low.value(op.ref), where.offset, where.mask, value), op.cache_modifier)
     return ()
 
 

@@ -28,10 +28,13 @@ def row(cls: type[Operation]) -> Callable[[Row], Row]:
     return register
 
 
+_TERMINATORS = frozenset((tile.YieldOp, scf.YieldOp, scf.ConditionOp))
+
+
 def lower_ops(low: Lowering, block: Block) -> None:
     """Emit the ops of a block, its terminator apart."""
     for op in block.ops:
-        if not isinstance(op, tile.YieldOp | scf.YieldOp | scf.ConditionOp):
+        if type(op) not in _TERMINATORS:
             lower(low, op)
 
 

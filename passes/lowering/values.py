@@ -10,15 +10,14 @@ from xdsl.utils.exceptions import PassFailedException
 
 from ...dialects import tile, tl
 from ...dialects.dims import dims_of, element_of
+from .construction import arg_reduce_op, cast_op, reduce_op, scan_op
 from .context import Lowering
 from .registry import row
 
 
 def _first(low: Lowering, value: SSAValue) -> SSAValue:
     """A tensor of one lane along its first axis, without that axis."""
-    return low.emit.pure(
-        (tl.ReduceOp, "max", 0, True), (value,), lambda: tl.ReduceOp("max", value, 0, ignore_nan=True)
-    ).result
+    return low.emit.op(reduce_op, (value,), "max", 0, True).result
 
 
 @row(arith.ConstantOp)
@@ -82,24 +81,20 @@ def lower_pad(low: Lowering, op: tile.PadOp) -> Sequence[SSAValue]:
 @row(tile.ReduceOp)
 def lower_reduce(low: Lowering, op: tile.ReduceOp) -> Sequence[SSAValue]:
     value, kind, axis, ignore = low.value(op.input), op.kind.data, op.axis.data, op.ignore_nan is not None
-    return low.emit.pure(
-        (tl.ReduceOp, kind, axis, ignore), (value,), lambda: tl.ReduceOp(kind, value, axis, ignore_nan=ignore)
-    ).results
+    return low.emit.op(reduce_op, (value,), kind, axis, ignore).results
 
 
 @row(tile.ArgReduceOp)
 def lower_arg_reduce(low: Lowering, op: tile.ArgReduceOp) -> Sequence[SSAValue]:
     value, kind, axis = low.value(op.input), op.kind.data, op.axis.data
-    found = low.emit.pure((tl.ArgReduceOp, kind, axis), (value,), lambda: tl.ArgReduceOp(kind, value, axis))
+    found = low.emit.op(arg_reduce_op, (value,), kind, axis)
     return found.value, low.emit.cast_int(found.index, element_of(op.index))
 
 
 @row(tile.ScanOp)
 def lower_scan(low: Lowering, op: tile.ScanOp) -> Sequence[SSAValue]:
     value, kind, axis, reverse = low.value(op.input), op.kind.data, op.axis.data, op.reverse is not None
-    return low.emit.pure(
-        (tl.ScanOp, kind, axis, reverse), (value,), lambda: tl.ScanOp(kind, value, axis, reverse=reverse)
-    ).results
+    return low.emit.op(scan_op, (value,), kind, axis, reverse).results
 
 
 @row(tile.GatherOp)
@@ -131,7 +126,7 @@ def lower_bitcast(low: Lowering, op: tile.BitcastOp) -> Sequence[SSAValue]:
 @row(tile.CastOp)
 def lower_cast(low: Lowering, op: tile.CastOp) -> Sequence[SSAValue]:
     value, kind, element = low.value(op.input), op.kind.data, element_of(op.result)
-    return low.emit.pure((tl.CastOp, kind, element), (value,), lambda: tl.CastOp(kind, value, element)).results
+    return low.emit.op(cast_op, (value,), kind, element).results
 
 
 @row(tile.LibdeviceOp)
