@@ -19,6 +19,8 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import asdict
 from pathlib import Path
 
@@ -63,6 +65,37 @@ def summary(cases: Sequence[Case], results: dict[str, Outcome]) -> str:
     return "\n".join(lines)
 
 
+def run_all(cases: Iterator[Case], jobs: int, last: float) -> Iterator[tuple[Case, Outcome]]:
+    """Run cases side by side, each worker an executor of its own, so that one that dies or hangs costs its case only.
+
+    What has not ended at the time `last` counts as failed.
+    """
+    context = multiprocessing.get_context("spawn")
+    idle = [ProcessPoolExecutor(1, mp_context=context) for _ in range(jobs)]
+    running: dict[Future[tuple[Case, Outcome]], tuple[Case, ProcessPoolExecutor]] = {}
+    while True:
+        while idle and (case := next(cases, None)) is not None:
+            executor = idle.pop()
+            running[executor.submit(check, case)] = case, executor
+        if not running:
+            return
+        done, _ = wait(running, timeout=max(0.0, last - time.monotonic()), return_when=FIRST_COMPLETED)
+        if not done:
+            break
+        for future in done:
+            case, executor = running.pop(future)
+            try:
+                yield future.result()
+            except BrokenProcessPool:
+                yield case, Outcome("the worker died")
+                executor = ProcessPoolExecutor(1, mp_context=context)
+            idle.append(executor)
+    for case, executor in running.values():
+        yield case, Outcome("did not end in time")
+        for process in executor._processes.values():  # the public ways all wait for the process
+            process.kill()
+
+
 def main() -> int:
     """Run the matrix; 0 if nothing failed."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -77,29 +110,13 @@ def main() -> int:
     random.Random(0).shuffle(cases)
     deadline = time.monotonic() + options.seconds
     results: dict[str, Outcome] = {}
-    pool = multiprocessing.get_context("spawn").Pool(options.jobs)
-    # A case per request and no look-ahead beyond the pool, so that the deadline is kept.
-    pending: list[multiprocessing.pool.AsyncResult[tuple[Case, Outcome]]] = []
-    source = until(cases, deadline)
-    with pool, (folder / "gpu_check.txt").open("w") as failures:
-        while True:
-            while len(pending) < options.jobs and (case := next(source, None)) is not None:
-                pending.append(pool.apply_async(check, (case,)))
-            if not pending:
-                break
-            ready = [result for result in pending if result.ready()]
-            for result in ready:
-                case, outcome = result.get()
-                results[case.id] = outcome
-                if outcome.failure:
-                    print(f"FAILED {case.id}: {outcome.failure.strip().splitlines()[-1][:200]}", flush=True)
-                    failures.write(f"===== {case.id}\n{outcome.failure}\n")
-                    failures.flush()
-                pending.remove(result)
-            if time.monotonic() > deadline + 60:
-                print(f"{len(pending)} cases did not end in time")
-                break
-            time.sleep(0.02)
+    with (folder / "gpu_check.txt").open("w") as failures:
+        for case, outcome in run_all(until(cases, deadline), options.jobs, deadline + 60):
+            results[case.id] = outcome
+            if outcome.failure:
+                print(f"FAILED {case.id}: {outcome.failure.strip().splitlines()[-1][:200]}", flush=True)
+                failures.write(f"===== {case.id}\n{outcome.failure}\n")
+                failures.flush()
     rows = [{**asdict(case), **asdict(results[case.id])} for case in cases if case.id in results]
     (folder / "gpu_check.json").write_text(json.dumps(rows, indent=0) + "\n")
     print(summary(cases, results))

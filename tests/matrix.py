@@ -7,9 +7,9 @@ before Triton was imported, or one that holds a GPU. `tests/executions.py` runs 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
 Config = Mapping[str, Any]
 Arguments = Mapping[str, Any]
@@ -69,12 +69,13 @@ def _word(value: object) -> str:
 
 
 def add_configs(arguments: Arguments) -> list[Config]:
-    """For any rank: a scalar is the block size of every dimension."""
+    """For any rank: a scalar is the block size of every dimension; a launch grid has three dimensions at most."""
+    rank = max(len(shape) for shape in cast("Sequence[Sequence[int]]", arguments["shapes"]))
     return [
         {},
         {"block_sizes": 8},
         {"block_sizes": 16, "num_warps": 2},
-        {"block_sizes": 32, "num_warps": 8, "pid_type": "xyz"},
+        {"block_sizes": 32, "num_warps": 8, "pid_type": "xyz" if rank <= 3 else "flat"},
         {"block_sizes": 16, "pid_type": "persistent_blocked"},
         {"block_sizes": 16, "pid_type": "persistent_interleaved", "num_sm_multiplier": 2},
         {"block_sizes": 16, "indexing": "tensor_descriptor"},
