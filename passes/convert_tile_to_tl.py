@@ -5,11 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from xdsl.context import Context
 from xdsl.dialects import scf
 from xdsl.dialects.builtin import ArrayAttr, IntAttr, ModuleOp, StringAttr
-from xdsl.ir import Block, Operation, Region, SSAValue
+from xdsl.ir import Attribute, Block, Operation, Region, SSAValue
 from xdsl.passes import ModulePass
 from xdsl.traits import get_effects
 from xdsl.utils.exceptions import PassFailedException
@@ -27,6 +28,12 @@ _ROW_MODULES = (memory, tile_values, values)
 """Importing them fills the table of lowerings."""
 
 
+@lru_cache
+def _pointer_to(element: Attribute) -> tl.PtrType:
+    """One object a type: ops on values of types that were met before are built quickly."""
+    return tl.PtrType(element)
+
+
 class KernelConverter:
     """Converts one `tile.kernel`: its signature, its launch grid, and the mapping of programs to tiles."""
 
@@ -34,7 +41,7 @@ class KernelConverter:
         self.kernel = kernel
         self.signature = Signature(kernel, PhysicalDims(kernel))
         args = [
-            tl.PtrType(arg.type.element_type) if isinstance(arg.type, tile.RefType) else arg.type
+            _pointer_to(arg.type.element_type) if isinstance(arg.type, tile.RefType) else arg.type
             for arg in kernel.body.block.args
         ]
         names = [name.data for name in kernel.arg_names]

@@ -40,7 +40,7 @@ from ..dialects.tile import (
 from ..dialects.walk import ops_in
 from .analysis.bounds import bound_dim, same_tile, tile_bounds
 from .analysis.neutral import neutral_element
-from .emit import Emitter, rebuild_access, replace
+from .emit import Emitter, operand_groups, rebuild_access, replace
 from .schedule import kernels
 
 
@@ -78,6 +78,7 @@ class _Dropper:
         self.sizes = kernel.block_size_values
         self.before: dict[Operation, tuple[list[tuple[Dim, ...]], list[tuple[Dim, ...]]]] = {}
         """The dims of each op's operands and results before anything changed."""
+        self._unit: dict[Dim, bool] = {}
 
     def run(self) -> None:
         ops = ops_in(self.kernel)
@@ -90,11 +91,17 @@ class _Dropper:
             self._fix(op)
 
     def is_unit(self, dim: Dim) -> bool:
-        return isinstance(dim, str) and substitute(dim, self.sizes) == 1
+        unit = self._unit.get(dim)
+        if unit is None:
+            unit = self._unit[dim] = isinstance(dim, str) and substitute(dim, self.sizes) == 1
+        return unit
+
+    def any_unit(self, dims: Sequence[Dim]) -> bool:
+        return any([self.is_unit(dim) for dim in dims])
 
     def _retype(self, value: SSAValue) -> None:
         dims = dims_of(value)
-        if any(self.is_unit(dim) for dim in dims):
+        if self.any_unit(dims):
             _set_type(value, [d for d in dims if not self.is_unit(d)])
 
     def dims(self, op: Operation, value: SSAValue) -> tuple[Dim, ...]:
@@ -118,10 +125,13 @@ class _Dropper:
             self._wrap(op)
 
     def _touched(self, op: Operation) -> bool:
-        if any(self.is_unit(dim) for group in self.before[op] for dims in group for dim in dims):
+        if any(self.any_unit(dims) for group in self.before[op] for dims in group):
             return True
         contracts_one = isinstance(op, DotOp) and dims_of(op.lhs)[-1] == 1
-        return contracts_one or any(isinstance(v.type, TileType) and self.is_unit(v.type.dim) for v in op.operands)
+        return contracts_one or any(self.is_unit_tile(v) for v in op.operands)
+
+    def is_unit_tile(self, value: SSAValue) -> bool:
+        return type(value.type) is TileType and self.is_unit(value.type.dim)
 
     def _elementwise(self, op: Operation) -> bool:
         """Whether the op is right with all its types changed alike: lane by lane, or a holder of regions."""
@@ -177,16 +187,17 @@ def _access(drop: _Dropper, op: Operation) -> None:
     emit = Emitter(op)
     indices: list[SSAValue] = []
     guards: list[SSAValue] = []
-    for index, size in zip(op.indices, op.ref_type.size_dims, strict=True):
+    groups = operand_groups(op)
+    for index, size in zip(groups["indices"], op.ref_type.size_dims, strict=True):
         value = index
-        if isinstance(index.type, TileType) and drop.is_unit(index.type.dim):
+        if drop.is_unit_tile(index):
             value, valid = _position(drop, emit, index, size)
             guards += [] if valid is None else [valid]
         indices.append(value)
-    tiles = [tile for tile in op.tiles if not (isinstance(tile.type, TileType) and drop.is_unit(tile.type.dim))]
+    tiles = [tile for tile in groups["tiles"] if not drop.is_unit_tile(tile)]
     kept = _keep_joint(drop, op, emit, indices, tiles)
-    values = {name: value for name in ("value", "expected") if (value := getattr(op, name, None)) is not None}
-    mask = op.mask
+    values = {name: groups[name][0] for name in ("value", "expected") if groups.get(name)}
+    mask = next(iter(groups["mask"]), None)
     if kept is not None:
         values = {name: emit.expand(value, kept) for name, value in values.items()}
         mask = None if mask is None else emit.expand(mask, kept)
@@ -208,8 +219,9 @@ def _keep_joint(
     Index tensors of one axis select an outer product, those of more than one go together. Changes `indices` and
     `tiles`; returns the position of the axis of dim 1 in what the access selects, None if there is none.
     """
-    tensors = [i for i, v in enumerate(op.indices) if drop.dims(op, v)]
-    were_joint = any(len(drop.dims(op, op.indices[i])) > 1 for i in tensors)
+    before = [drop.dims(op, value) for value in op.indices]
+    tensors = [i for i, dims in enumerate(before) if dims]
+    were_joint = any(len(dims) > 1 for dims in before)
     if not were_joint or len(tensors) < 2 or len(dims_of(op.indices[tensors[0]])) != 1:
         return None
     position = len(access_dims(indices[: tensors[0]]))

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
+from itertools import islice
 from typing import TypeVar
 
 from xdsl.dialects import arith
-from xdsl.dialects.builtin import AnyFloat, FloatAttr, IntegerAttr, IntegerType, LocationAttr, f32
+from xdsl.dialects.builtin import AnyFloat, DenseArrayBase, FloatAttr, IntegerAttr, IntegerType, LocationAttr, f32, i32
 from xdsl.ir import Attribute, Block, Operation, SSAValue
+from xdsl.irdl import AttrSizedOperandSegments
 from xdsl.rewriter import InsertPoint, Rewriter
 
 from ..dialects.dims import Dim, dims_of, element_of, with_element
@@ -129,11 +132,19 @@ class Appender(Emitter):
 def operand_groups(op: Operation) -> dict[str, list[SSAValue]]:
     """The operands of an access by the names of its definition; each a list, however many they are."""
     assert isinstance(op, AccessBase)
-    groups: dict[str, list[SSAValue]] = {}
-    for name, _ in op.get_irdl_definition().operands:
-        value = getattr(op, name)
-        groups[name] = [] if value is None else [value] if isinstance(value, SSAValue) else list(value)
-    return groups
+    sizes = op.properties[_SEGMENTS]
+    assert isinstance(sizes, DenseArrayBase)
+    operands = iter(op.operands)
+    names = [name for name, _ in op.get_irdl_definition().operands]
+    return {name: list(islice(operands, size)) for name, size in zip(names, sizes.get_values(), strict=True)}
+
+
+_SEGMENTS = AttrSizedOperandSegments.attribute_name
+
+
+@lru_cache(maxsize=256)
+def _segments(*sizes: int) -> DenseArrayBase[IntegerType]:
+    return DenseArrayBase.from_list(i32, sizes)
 
 
 def rebuild_access(
@@ -151,18 +162,14 @@ def rebuild_access(
     groups = operand_groups(op)
     groups.update(indices=list(indices), tiles=list(tiles), mask=[] if mask is None else [mask])
     groups.update({name: [value] for name, value in (values or {}).items()})
-    result = tensor_type(loaded_element(op.ref_type), *access_dims(indices))
-    properties = {name: value for name, value in op.properties.items() if name != "operandSegmentSizes"}
-    optional_result = [definition for _, definition in op.get_irdl_definition().results]
-    types: list[Attribute | Sequence[Attribute]] = []
-    if op.results:
-        types = [result]
-    elif optional_result:
-        types = [[]]
-    new = type(op).build(
-        operands=list(groups.values()), result_types=types, properties=properties, attributes=dict(op.attributes)
+    types = [tensor_type(loaded_element(op.ref_type), *access_dims(indices)) for _ in op.results]
+    new = type(op).create(
+        operands=[value for group in groups.values() for value in group],
+        result_types=types,
+        properties={**op.properties, _SEGMENTS: _segments(*map(len, groups.values()))},
+        attributes=op.attributes,
+        location=op.location,
     )
-    new.location = op.location
     for result, old in zip(new.results, op.results, strict=True):
         result.name_hint = old.name_hint
     return new

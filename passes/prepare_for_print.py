@@ -14,11 +14,12 @@ from xdsl.dialects.builtin import FloatAttr, IntegerAttr, ModuleOp, UnitAttr, i1
 from xdsl.ir import Block, Operation, Region, SSAValue, Use
 from xdsl.passes import ModulePass
 from xdsl.rewriter import InsertPoint, Rewriter
-from xdsl.traits import Pure, is_side_effect_free
 from xdsl.utils.exceptions import PassFailedException
 
 from ..dialects import tl
+from ..dialects.effects import has_no_effects
 from ..dialects.inline_triton import SnippetOp
+from ..dialects.walk import ops_in
 from .analysis.coalescing import INLINE, Liveness, Variables, carried, is_inline
 from .analysis.printed_names import assign_names
 from .analysis.printed_operands import accepts_bare, broadcasts_itself, is_weak
@@ -27,12 +28,13 @@ IMPLICIT = "implicit"
 """On `tl.broadcast` and `tl.full`: Triton broadcasts by itself, only the input prints."""
 TYPED = "typed"
 """On constants and constexprs: printed with their type, as nothing they meet gives it to them."""
+MARK = UnitAttr()
 MAX_LENGTH = 80
 """The length of an expression, in characters, above which its parts become statements."""
 
 EXPRESSIONS = frozenset(("arith", "math", "tl", "inline_triton"))
 """Dialects whose ops print as expressions."""
-STATEMENTS = (tl.ProgramIdOp, tl.MakeTensorDescriptorOp, tl.DotOp, tl.CopyOp, SnippetOp)
+STATEMENTS = frozenset((tl.ProgramIdOp, tl.MakeTensorDescriptorOp, tl.DotOp, tl.CopyOp, SnippetOp))
 """Ops that always get a name of their own: they are landmarks for the reader."""
 
 
@@ -98,7 +100,7 @@ def is_rotated(loop: scf.WhileOp) -> bool:
 
 def _is_part_of_an_expression(op: Operation, block: Block) -> bool:
     """Whether `op` can be printed inside its one user."""
-    return is_side_effect_free(op) and not op.regions and len(op.results) == 1 and op.results[0].has_one_use()
+    return has_no_effects(op) and not op.regions and len(op.results) == 1 and op.results[0].has_one_use()
 
 
 # --- comparisons -------------------------------------------------------------------------------------------------
@@ -142,7 +144,7 @@ def split_uses(op: Operation, mark: str, wanted: Callable[[Use], bool]) -> None:
         Rewriter.insert_op(plain, InsertPoint.before(op))
         for use in others:
             use.operation.operands[use.index] = plain.results[0]
-    op.attributes[mark] = UnitAttr()
+    op.attributes[mark] = MARK
     if isinstance(op, tl.BroadcastOp) and mark == IMPLICIT:
         op.properties[IMPLICIT] = op.attributes.pop(mark)
 
@@ -155,56 +157,49 @@ def is_implicit(op: Operation) -> bool:
 # --- inlining ----------------------------------------------------------------------------------------------------
 
 
-_always_pure: dict[type[Operation], bool] = {}
-
-
 def is_expression(op: Operation) -> bool:
     """Whether `op` may print inside another op: it has no effects, and its dialect's ops are expressions."""
-    pure = _always_pure.get(type(op))
-    if pure is None:
-        pure = _always_pure[type(op)] = op.dialect_name() in EXPRESSIONS and op.has_trait(Pure)
-    return pure or (op.dialect_name() in EXPRESSIONS and is_side_effect_free(op))
+    return has_no_effects(op) and op.dialect_name() in EXPRESSIONS
 
 
 class Inliner:
     """Marks ops that print inside their users, walking a block in order, so that lengths are known."""
 
     def __init__(self) -> None:
-        self._length: dict[Operation, int] = {}
+        self._length: dict[int, int] = {}
+        """Inlined values, by identity (hashing one runs Python code), and the length of their text."""
 
     def visit(self, op: Operation) -> None:
         """Decide for one op, after those it uses."""
         if len(op.results) != 1 or op.regions or not is_expression(op):
             return
-        length = self._own_length(op) + sum(self._operand_length(value) for value in op.operands)
-        if is_implicit(op) or is_weak(op.results[0]) or _is_loop_condition(op) or self._fits(op, length):
-            op.attributes[INLINE] = UnitAttr()
-            self._length[op] = length
+        length = self._own_length(op) + sum([self._operand_length(value) for value in op.operands])
+        result = op.results[0]
+        if is_implicit(op) or is_weak(result) or _is_loop_condition(op) or self._fits(op, length):
+            op.attributes[INLINE] = MARK
+            self._length[id(result)] = length
 
     def _fits(self, op: Operation, length: int) -> bool:
         result = op.results[0]
-        users = {use.operation for use in result.uses}
-        if isinstance(op, STATEMENTS) or not users:
+        use = result.first_use
+        if use is None or type(op) in STATEMENTS:
             return False
         if isinstance(op, tl.ExpandDimsOp) and _is_indexed_name(op.input):
             return True
-        if length > MAX_LENGTH or any(user.parent is not op.parent for user in users):
+        user = use.operation
+        if length > MAX_LENGTH or not result.has_one_use() or user.parent is not op.parent or _is_carried(use):
             return False
-        if not result.has_one_use() or _is_carried(next(iter(result.uses))):
-            return False
-        (user,) = users
         return result.name_hint is None or (len(user.results) == 1 and user.results[0].name_hint == result.name_hint)
 
     def _operand_length(self, value: SSAValue) -> int:
-        if isinstance(value.owner, Operation) and value.owner in self._length:
-            return self._length[value.owner]
-        return len(value.name_hint or "v_10")
+        length = self._length.get(id(value))
+        return len(value.name_hint or "v_10") if length is None else length
 
     def _own_length(self, op: Operation) -> int:
-        if isinstance(op, arith.ConstantOp):
+        if type(op) is arith.ConstantOp:
             value = op.value
             return len(str(value.value.data)) if isinstance(value, IntegerAttr | FloatAttr) else 8
-        if isinstance(op, tl.ConstexprOp):
+        if type(op) is tl.ConstexprOp:
             return len(op.param.data)
         if is_implicit(op):
             return 0
@@ -214,15 +209,15 @@ class Inliner:
 def _is_loop_condition(op: Operation) -> bool:
     """Whether `op` is part of what `while` tests."""
     loop = op.parent_op()
-    return isinstance(loop, scf.WhileOp) and op.parent is loop.before_region.block
+    return type(loop) is scf.WhileOp and op.parent is loop.before_region.block
 
 
 def _is_carried(use: Use) -> bool:
     """Whether the use enters or leaves a region as a variable, to which its definition had better assign."""
     op = use.operation
-    if isinstance(op, scf.ForOp | scf.WhileOp):
+    if type(op) in (scf.ForOp, scf.WhileOp):
         return use.index >= len(op.operands) - len(op.results)
-    return isinstance(op, scf.YieldOp)
+    return type(op) is scf.YieldOp
 
 
 def _is_indexed_name(value: SSAValue) -> bool:
@@ -323,20 +318,20 @@ class PrepareForPrintPass(ModulePass):
 def prepare(func: tl.FuncOp) -> None:
     """Prepare one function's body; its grid is one expression and needs nothing."""
     body = func.body.block
-    ops = list(body.walk(reverse=True, region_first=True))
-    loops = [op for op in ops if type(op) is scf.WhileOp and not is_rotated(op)]
+    ops = ops_in(body)
+    loops = [op for op in reversed(ops) if type(op) is scf.WhileOp and not is_rotated(op)]
     for op in loops:
         rotate_while(op)
-    for op in list(body.walk()) if loops else ops:
-        if isinstance(op, arith.CmpiOp | arith.CmpfOp):
+    for op in ops_in(body) if loops else reversed(ops):
+        if type(op) in (arith.CmpiOp, arith.CmpfOp):
             as_tl_compare(op)
         elif type(op) in (tl.BroadcastOp, tl.FullOp):
             split_uses(op, IMPLICIT, broadcasts_itself)
-    for op in list(body.walk()):
+    for op in ops_in(body):
         if op.results and is_weak(op.results[0]):
             split_uses(op, TYPED, _needs_type)
     inliner = Inliner()
-    ops = list(body.walk())
+    ops = ops_in(body)
     for op in ops:
         inliner.visit(op)
     variables = Variables(Liveness(body))

@@ -21,7 +21,8 @@ def is_inline(op: Operation) -> bool:
 
 def block_of(value: SSAValue) -> Block | None:
     """The block in which `value` is defined."""
-    return value.owner if isinstance(value.owner, Block) else value.owner.parent
+    owner = value.owner
+    return owner.parent if isinstance(owner, Operation) else owner
 
 
 def ancestor_in(block: Block, op: Operation | None) -> Operation | None:

@@ -12,6 +12,7 @@ from xdsl.ir import Operation, SSAValue
 
 from ...dialects import tl
 from ...dialects.inline_triton import SnippetOp
+from ...dialects.walk import ops_in
 from .coalescing import Variables, is_inline
 
 RESERVED = frozenset(keyword.kwlist) | {"tl", "triton", "torch", "libdevice", "range", "float", "print"}
@@ -70,7 +71,8 @@ class Namer:
         members = self.variables.members(value)
         name = self._known.get(id(members))
         if name is None:
-            hint = next((member.name_hint for member in sorted(members, key=_is_local) if member.name_hint), None)
+            in_order = sorted(members, key=_is_local) if len(members) > 1 else members
+            hint = next((member.name_hint for member in in_order if member.name_hint), None)
             if hint is not None:
                 name = self.names.fresh(_identifier(hint))
             else:
@@ -87,13 +89,14 @@ class Namer:
 def assign_names(func: tl.FuncOp, variables: Variables) -> None:
     """Set `names` on every statement with results and `arg_names` on every loop."""
     parameters = (*(name.data for name in func.arg_names), *func.constexprs.data, func.sym_name.data)
-    snippets = (op.text.data for op in func.body.block.walk() if isinstance(op, SnippetOp))
+    ops = ops_in(func.body.block)
+    snippets = (op.text.data for op in ops if type(op) is SnippetOp)
     opaque = (word for text in snippets for word in re.findall(r"[A-Za-z_]\w*", text))
     namer = Namer(Names((*parameters, *opaque, f"_{func.sym_name.data}")), variables)
-    for op in func.body.block.walk():
+    for op in ops:
         if op.results and not is_inline(op):
             op.attributes["names"] = namer.attribute(op.results)
-        if isinstance(op, scf.ForOp):
+        if type(op) is scf.ForOp:
             op.attributes["arg_names"] = namer.attribute(op.body.block.args)
-        elif isinstance(op, scf.WhileOp):
+        elif type(op) is scf.WhileOp:
             op.attributes["arg_names"] = namer.attribute(op.before_region.block.args)

@@ -20,8 +20,8 @@ from ...dialects.dims import Dim, dims_of, element_of
 NATURAL = (i1, i32, f32)
 """The types that bare Python constants get."""
 
-_FILLS = (tl.BroadcastOp, tl.FullOp)
-_ACCESSES = (tl.LoadOp, tl.StoreOp, tl.AtomicRMWOp)
+_FILLS = frozenset((tl.BroadcastOp, tl.FullOp))
+_ACCESSES = frozenset((tl.LoadOp, tl.StoreOp, tl.AtomicRMWOp))
 
 INFIX: tuple[type[Operation], ...] = (
     arith.AddiOp, arith.SubiOp, arith.MuliOp, arith.DivSIOp, arith.DivUIOp, arith.RemSIOp, arith.RemUIOp,
@@ -50,14 +50,15 @@ def is_weak(value: SSAValue) -> bool:
 def unbroadcast(value: SSAValue) -> SSAValue:
     """`value` without the broadcast that makes it."""
     owner = value.owner
-    return owner.input if isinstance(owner, _FILLS) else value
+    return owner.operands[0] if isinstance(owner, Operation) and type(owner) in _FILLS else value
 
 
 def broadcasts_itself(use: Use) -> bool:
     """Whether Triton would broadcast the operand `use`, a `tl.broadcast` or `tl.full`, to its op's full shape."""
     op, value = use.operation, use.operation.operands[use.index]
-    if isinstance(op, _ACCESSES):
-        fills = value is not op.ptr and value is not op.offset
+    if type(op) in _ACCESSES:
+        ptr, offset = op.operands[:2]
+        fills = value is not ptr and value is not offset
         return fills and _adopts_type(op, use.index, unbroadcast(value))
     if type(op) not in BROADCASTING:
         return False
