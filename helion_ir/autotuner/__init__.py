@@ -1,6 +1,6 @@
 """Tuning: the search for a kernel's best config, and the fragments that tunables are declared with.
 
-`tune` searches; it is imported when something is tuned first, as are the modules below it:
+`tune` (`tuning`) searches; it is imported when something is tuned first, as are the modules below it:
 
 - `strategies`: what to try next (`Strategy`: pattern search, random search, given configs).
 - `efforts`: how much to try.
@@ -16,7 +16,7 @@ from importlib import import_module
 
 from ..passes.fragments import BooleanFragment, EnumFragment, IntegerFragment, PowerOfTwoFragment
 
-_LAZY = {"tune": "tune", "Strategy": "strategies", "Trial": "strategies", "STRATEGIES": "strategies"}
+_LAZY = {"tune": "tuning", "Strategy": "strategies", "Trial": "strategies", "STRATEGIES": "strategies"}
 
 
 def __getattr__(name: str) -> object:

@@ -71,11 +71,11 @@ def _memory(tensor: torch.Tensor) -> int:
 
 def _span(tensor: torch.Tensor) -> tuple[int, int]:
     """The bytes of its storage that a tensor covers, from the first to the last."""
-    first = tensor.storage_offset() * tensor.element_size()
+    first = int(tensor.storage_offset()) * tensor.element_size()
     if tensor.numel() == 0:
         return first, first
     reach = sum((size - 1) * stride for size, stride in zip(tensor.size(), tensor.stride(), strict=True))
-    return first, first + (reach + 1) * tensor.element_size()
+    return first, first + (int(reach) + 1) * tensor.element_size()
 
 
 _UNINITIALIZED = frozenset(
@@ -142,11 +142,11 @@ class Tolerance:
             absolute = relative * float(magnitude[finite].mean()) if bool(finite.any()) else 0.0
         error = (actual - expected).abs()
         same = (actual == expected) | (torch.isnan(actual) & torch.isnan(expected))
-        wrong = ~(same | (error <= absolute + relative * magnitude))
+        wrong = ~(same | (finite & (error <= absolute + relative * magnitude)))
         count = int(wrong.sum())
         if not count:
             return ""
-        worst = error[wrong].nan_to_num(float("inf")).max().item()
+        worst = error[wrong].nan_to_num(nan=float("inf"), posinf=float("inf")).max().item()
         return f"{count} of {actual.numel()} elements are wrong, by up to {worst:.3g}"
 
 

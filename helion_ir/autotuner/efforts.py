@@ -12,7 +12,7 @@ class Effort:
     - `population`: candidates of the first generation; `candidates`: of each later one.
     - `generations`: at most this many after the first.
     - `copies`: configs that pattern search moves around at a time.
-    - `patience`: the search ends after this many generations without a gain of `MINIMAL_GAIN`.
+    - `patience`: the search ends after this many generations without a gain of `MINIMAL_GAIN`, once anything works.
     - `finalists`: leaders that are measured again, in turns, at the end.
     """
 

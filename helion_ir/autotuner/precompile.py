@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 import triton
+from triton import knobs
 from triton.backends.compiler import GPUTarget
 from xdsl.dialects.builtin import IntAttr, TensorType
 
@@ -24,8 +25,6 @@ from ..runtime.structure import Lowered, Structure
 
 Run = Callable[..., Any]
 
-MAX_TENSOR_ELEMENTS = 1 << 20
-"""Triton's bound (`TRITON_MAX_TENSOR_NUMEL`)."""
 MAX_THREAD_ELEMENTS = 1024
 """A thread's share of a tensor beyond which no register file holds it; such kernels also take minutes to compile."""
 MAX_SPILLED_SHARE = 0.5
@@ -60,7 +59,7 @@ def gpu_of(device: torch.device) -> GPU | None:
     """The GPU to compile for; None where there is none."""
     if device.type != "cuda" or not torch.cuda.is_available():
         return None
-    target = triton.runtime.driver.active.get_current_target()
+    target: Any = triton.runtime.driver.active.get_current_target()
     known = [gpu for gpu in TARGETS.values() if (gpu.backend, gpu.arch) == (target.backend, target.arch)]
     if known:
         return known[0]
@@ -82,21 +81,21 @@ def capture(source: str, name: str, run: Run, args: Sequence[object]) -> Launch 
     module = load_source(source, name)
     found: list[Launch] = []
 
-    def hook(*, fn: Any, compile: Mapping[str, Any], **_: object) -> bool:
+    def hook(*, fn: Any, compile: Any, **others: Any) -> bool | None:
         if fn.module != module.__name__:
-            return before(fn=fn, compile=compile, **_) if before else False
+            return before(fn=fn, compile=compile, **others) if before else None
         found.append(Launch(source, name, compile["specialization_data"]))
         raise _CapturedError
 
-    before = triton.knobs.runtime.jit_cache_hook
-    triton.knobs.runtime.jit_cache_hook = hook
+    before = knobs.runtime.jit_cache_hook
+    knobs.runtime.jit_cache_hook = hook
     try:
         with torch.no_grad():
             run(*args)
     except _CapturedError:
         pass
     finally:
-        triton.knobs.runtime.jit_cache_hook = before
+        knobs.runtime.jit_cache_hook = before
     return found[0] if found else None
 
 
@@ -119,7 +118,8 @@ class _AbsentDriver:
 def compile_launch(launch: Launch, gpu: GPU) -> Resources:
     """Compile into Triton's cache; the task of a worker process."""
     target = GPUTarget(gpu.backend, gpu.arch, gpu.warp_size)
-    triton.runtime.driver.set_active(_AbsentDriver(target))
+    absent: Any = _AbsentDriver(target)
+    triton.runtime.driver.set_active(absent)
     module = load_source(launch.source, launch.name)
     binary = getattr(module, f"_{launch.name}").preload(launch.data)
     options = json.loads(launch.data)["options"]
@@ -146,10 +146,8 @@ class TileSizes:
         self._shapes: dict[int, tuple[Structure, set[tuple[Dim, ...]]]] = {}
 
     def rule_out(self, lowered: Lowered, gpu: GPU) -> None:
-        """Raise PrunedError for a config whose greatest tensor is beyond Triton, or beyond its threads' registers."""
+        """Raise PrunedError for a config whose greatest tensor is beyond its threads' registers."""
         largest = self.largest(lowered)
-        if largest > MAX_TENSOR_ELEMENTS:
-            raise PrunedError(f"a tensor of {largest} elements is more than Triton's {MAX_TENSOR_ELEMENTS}")
         warps = lowered.options.data.get("num_warps")
         threads = (warps.data if isinstance(warps, IntAttr) else 4) * gpu.warp_size
         if largest > MAX_THREAD_ELEMENTS * threads:

@@ -7,7 +7,6 @@ import logging
 import sys
 import time
 from collections import Counter
-from contextlib import suppress
 from pathlib import Path
 from typing import TextIO
 
@@ -56,7 +55,7 @@ class Reporter:
         self._level = level_number(settings.autotune_log_level)
         self._hide_failures = settings.autotune_ignore_errors
         self._stream = sys.stderr if stream is None else stream
-        self._log = open(settings.autotune_log, "a", encoding="utf-8") if _made(settings.autotune_log) else None  # noqa: SIM115
+        self._log = _opened(settings.autotune_log)
         self._start = time.monotonic()
         self._live: Progress | None = None
         self._task = TaskID(0)
@@ -122,13 +121,12 @@ def _standing(generation: int, counts: Counter[Status], best: float | None) -> s
     return f"generation {generation}, {tried} tried{', ' + failures if failures else ''}{leader}"
 
 
-def _made(path: str | None) -> bool:
-    """Whether there is a log file to write; its folder is there then."""
+def _opened(path: str | None) -> TextIO | None:
+    """The log file, which grows from search to search."""
     if path is None:
-        return False
-    with suppress(FileExistsError):
-        Path(path).parent.mkdir(parents=True, exist_ok=True)
-    return True
+        return None
+    Path(path).parent.mkdir(parents=True, exist_ok=True)
+    return open(path, "a", encoding="utf-8")
 
 
 __all__ = ["Reporter", "decorator_line", "level_number", "milliseconds"]

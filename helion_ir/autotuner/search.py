@@ -158,7 +158,7 @@ class Search:
                 break
             self._reporter.generation(self._generation, self._counts, self._best_time())
             best = self._best_time()
-            gained = best is not None and (before is None or best < before * (1 - MINIMAL_GAIN))
+            gained = best is None or before is None or best < before * (1 - MINIMAL_GAIN)
             stalled = 0 if gained else stalled + 1
             if stalled >= self._effort.patience:
                 break

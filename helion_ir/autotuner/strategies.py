@@ -80,7 +80,8 @@ class PatternSearch:
 
     It begins with the seeds and random walks from them. From then on it takes the `copies` best configs; the better
     one, the more of the proposals change one coordinate of it (a site, or all sites of a key alike) by one step.
-    Where all of these are known, which is a plateau, walks of two and more steps follow.
+    Where all of these are known, which is a plateau, walks of two and more steps follow. While nothing works yet, it
+    draws at random.
     """
 
     spec: ConfigSpec
@@ -91,7 +92,9 @@ class PatternSearch:
         if not history:
             walks = (walk(self.spec, rng.choice(self.seeds), rng) for _ in range(count * _ATTEMPTS))
             return _new(_chain(self.seeds, walks), history, count)
-        leaders = leading(history, self.copies) or list(self.seeds)
+        leaders = leading(history, self.copies)
+        if not leaders:
+            return RandomSearch(self.spec, self.seeds).propose(history, rng, count)
         known = _KnownConfigs(history)
         chosen: list[Config] = []
         for leader in leaders:

@@ -34,7 +34,8 @@ class _Worker:
     """One process, started at once and not waited for."""
 
     def __init__(self) -> None:
-        ours, theirs = Pipe()
+        pipe: Any = Pipe()
+        ours, theirs = pipe
         environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
         self.process = subprocess.Popen(
             [sys.executable, "-m", f"{__package__}.worker", str(theirs.fileno())],

@@ -294,7 +294,7 @@ def _frontend() -> ModuleType:
 @cache
 def _autotuner() -> ModuleType:
     """The autotuner's entry, imported when something is tuned."""
-    return import_module("..autotuner.tune", __package__)
+    return import_module("..autotuner.tuning", __package__)
 
 
 def _taking_positions(run: Run, keyword_only: tuple[str, ...]) -> Run:

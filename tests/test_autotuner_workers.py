@@ -1,0 +1,173 @@
+"""Compilation ahead of measuring: worker processes that hang or die, captured launches, what resources rule out."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+import triton
+from helion_ir.backends.aot import TARGETS
+from triton.backends.compiler import GPUTarget
+
+import helion_ir
+import helion_ir.language as hl
+from helion_ir import Config
+from helion_ir.autotuner import precompile, search
+from helion_ir.autotuner.precompile import PrunedError, Resources, TileSizes, capture, compile_launch, rule_out
+from helion_ir.autotuner.tuning import tune
+from helion_ir.autotuner.workers import TaskFailedError, Workers
+from helion_ir.runtime.execute import run_emitted
+
+H100 = TARGETS["sm_90"]
+
+
+def scaled(x: torch.Tensor, n: int) -> torch.Tensor:
+    out = torch.empty_like(x)
+    for tile in hl.tile(x.size(0)):
+        out[tile, :] = torch.softmax(x[tile, :], dim=1) * n
+    return out
+
+
+def args() -> tuple[torch.Tensor, int]:
+    return torch.randn(12, 100), 48
+
+
+# Workers -----------------------------------------------------------------------------------------------------------
+
+
+def test_a_worker_that_hangs_dies_or_raises_costs_one_task() -> None:
+    """The functions are Python's own, so that a worker need not import this file."""
+    started = time.monotonic()
+    with Workers(2, timeout=2.0) as workers:
+        hangs = workers.submit(time.sleep, 1000)
+        dies = workers.submit(os._exit, 7)
+        raises = workers.submit(int, "seven")
+        works = [workers.submit(pow, 3, n) for n in range(8)]
+        with pytest.raises(TaskFailedError, match="no answer within 2 s"):
+            hangs.result(timeout=60)
+        with pytest.raises(TaskFailedError, match=r"died \(exit status 7\)"):
+            dies.result(timeout=60)
+        with pytest.raises(TaskFailedError, match=r"ValueError: .*'seven'"):
+            raises.result(timeout=60)
+        assert [future.result(timeout=60) for future in works] == [3**n for n in range(8)]
+        pids = [worker.process.pid for worker in workers._all]
+    assert time.monotonic() - started < 60
+    for pid in pids:
+        with pytest.raises(ProcessLookupError):
+            os.kill(pid, signal.SIG_DFL)
+
+
+def test_closing_ends_what_hangs() -> None:
+    workers = Workers(1, timeout=1000.0)
+    hangs = workers.submit(time.sleep, 1000)
+    waits = workers.submit(pow, 2, 3)
+    time.sleep(0.5)
+    started = time.monotonic()
+    workers.close()
+    assert time.monotonic() - started < 10
+    assert waits.cancelled()
+    with pytest.raises(TaskFailedError, match="died"):
+        hangs.result(timeout=10)
+
+
+def test_workers_do_not_run_the_callers_script(tmp_path: Path) -> None:
+    """A script without a `__main__` guard, as users write them."""
+    script = tmp_path / "script.py"
+    script.write_text(
+        "print('script runs', flush=True)\n"
+        "from helion_ir.autotuner.workers import Workers\n"
+        "workers = Workers(2, 60.0)\n"
+        "print([workers.submit(pow, 2, n).result() for n in (3, 4)])\n"
+        "workers.close()\n"
+    )
+    result = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, check=True)
+    assert result.stdout == "script runs\n[8, 16]\n"
+    assert result.stderr == ""
+
+
+# Compilation -------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def absent_gpu() -> Iterator[None]:
+    """Triton takes this machine for one with an H100; nothing can be launched."""
+    absent: Any = precompile._AbsentDriver(GPUTarget("cuda", 90, 32))
+    before = triton.runtime.driver._active
+    triton.runtime.driver.set_active(absent)
+    yield
+    triton.runtime.driver._active = before
+
+
+@pytest.mark.usefixtures("absent_gpu")
+def test_what_a_worker_compiles_is_what_the_call_looks_up(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("TRITON_CACHE_DIR", str(tmp_path / "triton"))
+    bound = helion_ir.kernel(scaled).bind(args())
+    lowered = bound.lower(bound.config_spec.default_config())
+    run = run_emitted(lowered.source, bound.name)
+    launch = capture(lowered.source, bound.name, run, args())
+    assert launch is not None
+    assert '"n": "i64"' in launch.data
+    with Workers(1, timeout=120.0) as workers:
+        resources = workers.submit(compile_launch, launch, H100).result(timeout=200)
+    assert resources.num_warps == bound.config_spec.default_config()["num_warps"]
+    assert 8 <= resources.registers <= 255
+    assert resources.spills == 0
+    hits: list[bool] = []
+    monkeypatch.setattr(triton.knobs.compilation, "listener", lambda **event: hits.append(event["cache_hit"]))
+    with pytest.raises(AttributeError, match="launcher_cls"):  # where it would go to the GPU
+        run(*args())
+    assert hits == [True]
+
+
+@pytest.mark.usefixtures("absent_gpu")
+def test_a_search_compiles_in_workers_and_prunes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Everything but the GPU: compiled for one with little shared memory, run by the interpreter."""
+    small = dataclasses.replace(H100, shared_bytes=8)
+    monkeypatch.setattr(search, "gpu_of", lambda device: small)
+    monkeypatch.setattr(
+        search, "capture", lambda source, name, run, args: capture(source, name, run_emitted(source, name), args)
+    )
+    configs = [Config(block_sizes=[1], num_warps=warps) for warps in (1, 4)] + [Config(block_sizes=[4096])]
+    kernel = helion_ir.kernel(
+        scaled, configs=configs, autotune_effort="quick", autotune_log_level="off", autotune_precompile_jobs=1,
+        autotune_benchmark_fn=lambda compiled, args: compiled.resources("sm_90").registers,
+    )  # fmt: skip
+    outcome = tune(kernel.bind(args()), args())
+    by_warps = {trial.config["num_warps"]: trial for trial in outcome.history if trial.config["block_sizes"] == [1]}
+    assert outcome.pruned == 2
+    assert by_warps[4].reason == "takes 16 bytes of shared memory, there are 8"
+    tiles = [trial for trial in outcome.history if trial.config["block_sizes"] == [4096]]
+    assert "too much for" in tiles[0].reason
+    assert by_warps[1].status == "ok"
+    assert outcome.config["num_warps"] == 1
+
+
+def test_resources_that_rule_out() -> None:
+    rule_out(Resources(H100.shared_bytes, 32, 255, 0), H100)
+    for resources, why in (
+        (Resources(H100.shared_bytes + 1, 4, 32, 0), "shared memory"),
+        (Resources(0, 64, 32, 0), "2048 threads"),
+        (Resources(0, 4, 255, 2000), "spills 500 registers"),
+    ):
+        with pytest.raises(PrunedError, match=why):
+            rule_out(resources, H100)
+
+
+def test_tiles_that_no_register_file_holds_are_ruled_out_uncompiled() -> None:
+    bound = helion_ir.kernel(scaled).bind(args())
+    tiles = TileSizes()
+    for rows, elements in ((1, 128), (16, 2048)):
+        lowered = bound.lower(Config(block_sizes=[rows]))
+        assert tiles.largest(lowered) == elements
+        tiles.rule_out(lowered, H100)
+    with pytest.raises(PrunedError, match="262144 elements is too much for 128 threads"):
+        tiles.rule_out(bound.lower(Config(block_sizes=[2048], num_warps=4)), H100)
