@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import types
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -68,7 +68,9 @@ class Arguments:
             meta = meta_like(value.shape, value.stride(), value.dtype)
         else:
             sizes = [self._extent(int(s), f"{expr}.size({i})") for i, s in enumerate(value.shape)]
-            strides = [self._stride(int(s), f"{expr}.stride({i})") for i, s in enumerate(value.stride())]
+            given = [int(s) for s in value.stride()]
+            unit = _unit_stride([int(s) for s in value.shape], given)
+            strides = [self._stride(s, f"{expr}.stride({i})", unit=i == unit) for i, s in enumerate(given)]
             with tracer.inside_torch():
                 meta = meta_like(sizes, strides, value.dtype)
         with tracer.inside_torch():
@@ -80,9 +82,9 @@ class Arguments:
     def _extent(self, value: int, expr: str) -> Any:
         return torch.SymInt(IntNode(self.tracer, self.tracer.new_symbol(expr, value)))
 
-    def _stride(self, value: int, expr: str) -> Any:
-        """A stride is a symbol, but a stride of 1 is specialized: accesses along it stay contiguous."""
-        if value == 1:
+    def _stride(self, value: int, expr: str, *, unit: bool) -> Any:
+        """A stride is a symbol, but one `unit` stride of 1 is specialized: accesses along it stay contiguous."""
+        if unit:
             self.tracer.guards[f"{expr} == 1"] = None
             return 1
         stride = self._extent(value, expr)
@@ -123,6 +125,14 @@ def constant_parameter(annotation: Any) -> bool:
     if isinstance(annotation, str):
         return annotation.split("[")[0].split(".")[-1] == "constexpr"
     return annotation is constexpr
+
+
+def _unit_stride(sizes: Sequence[int], strides: Sequence[int]) -> int | None:
+    """The dimension along which elements are adjacent; strides of dimensions of 0 or 1 elements say nothing."""
+    if not strides:
+        return None
+    adjacent = [i for i, stride in enumerate(strides) if stride == 1 and (sizes[i] > 1 or i == len(strides) - 1)]
+    return adjacent[-1] if adjacent else None
 
 
 def _is_spec(value: Any) -> bool:

@@ -22,6 +22,8 @@ from .tracer import Tracer, meta_like
 
 _COMPOSITE = torch._C.DispatchKey.CompositeImplicitAutograd
 _HAS_DEVICE = frozenset((torch.Tensor.to, torch.Tensor.cuda, torch.Tensor.cpu))
+_DEPENDS_ON_ONES = frozenset((torch.squeeze, torch.Tensor.squeeze, torch.Tensor.squeeze_))
+"""Functions whose result has another rank where a size is 1."""
 _SYMBOLIC = frozenset((torch.sym_max, torch.sym_min, torch.sym_not, torch.sym_float, torch.sym_int, torch.sym_ite))
 """Functions of numbers: what they compare is the user's, not a check of PyTorch's."""
 
@@ -60,11 +62,24 @@ class FunctionHook(TorchFunctionMode):
         if func in _SYMBOLIC:
             return func(*args, **kwargs)
         args, kwargs = _without_device(tracer, func, args, kwargs)
-        tracer.internal += 1
+        with tracer.inside_torch():
+            if tracer.in_device or tracer.exact:
+                return func(*args, **kwargs)
+            return _host_call(tracer, func, args, kwargs)
+
+
+def _host_call(tracer: Tracer, func: Any, args: Any, kwargs: Any) -> Any:
+    """A call in host code: as for sizes other than 0 and 1, unless that is not what happens in this call."""
+    if func not in _DEPENDS_ON_ONES:
+        known = tracer.guards.copy(), tracer.merged
         try:
             return func(*args, **kwargs)
-        finally:
-            tracer.internal -= 1
+        except (RuntimeError, ValueError, IndexError):
+            if tracer.options.static_shapes:
+                raise
+            tracer.forget(*known)
+    with tracer.exactly():
+        return func(*args, **kwargs)
 
 
 def _without_device(tracer: Tracer, func: Any, args: Any, kwargs: Any) -> tuple[Any, Any]:

@@ -177,8 +177,8 @@ class Scalars(Sizes):
         if hint is None or other is None:
             raise exc.ShapeSpecializingCall(f"host code compares {lhs} with {rhs}, which depends on a tuned block size")
         truth = PREDICATES[predicate](hint, other)
-        if self.internal and self._harmless(predicate, lhs, rhs, truth):
-            return truth
+        if self.internal and (answer := self._unguarded(predicate, lhs, rhs, truth)) is not None:
+            return answer
         opposite = {"eq": "ne", "ne": "eq", "lt": "ge", "ge": "lt", "le": "gt", "gt": "le"}
         self.guard(predicate if truth else opposite[predicate], lhs, rhs)
         return truth
@@ -188,8 +188,8 @@ class Scalars(Sizes):
         a, b = lhs.value, rhs.value
         if a is not None and b is not None:
             return Poly.constant(_INTEGER_FUNCTIONS[name](a, b))
-        if name == "mod" and lhs.exact_div(rhs) is not None:
-            return Poly({})
+        if name in _SPELLINGS and (quotient := lhs.exact_div(rhs)) is not None:
+            return quotient if name == "floordiv" else Poly({})
         if name in ("max", "min") and (not self.in_device or self.internal):
             return lhs if self.compare("ge" if name == "max" else "le", lhs, rhs) else rhs
         symbolic = all(not atom.startswith("@") for poly in (lhs, rhs) for atom in poly.atoms())

@@ -59,6 +59,7 @@ class Sizes:
         self.in_device = False
         self.failed_in_device = False
         self.internal = 0  # how deep inside PyTorch's own code
+        self.exact = 0  # how deep inside of host calls whose result depends on which sizes are 0 or 1
         self.blocks: dict[str, tile.BlockAttr] = {}
         self.registrations: dict[tuple[int, int], str] = {}  # line and column of the call → its block
         self.symbol_exprs: dict[str, str] = {}  # symbol → host expression
@@ -200,6 +201,11 @@ class Sizes:
         spelled = [_SYMBOL.sub(lambda m: f"({self.symbol_exprs[m[0]]})", str(side)) for side in (lhs, rhs)]
         self.guards[f"{spelled[0]} {SIGNS[predicate]} {spelled[1]}"] = None
 
+    def forget(self, guards: dict[str, None], merged: dict[str, Poly]) -> None:
+        """Go back to what was guarded, and known to be equal, before."""
+        self.guards, self.merged = guards, merged
+        self._sizes.clear()
+
     def _merge(self, lhs: Poly, rhs: Poly) -> None:
         for symbol, other in ((rhs.single, lhs), (lhs.single, rhs)):
             if symbol is not None and _SYMBOL.fullmatch(symbol) and symbol not in str(other):
@@ -240,16 +246,29 @@ class Sizes:
         leading = sum(factor for atoms, factor in difference.terms.items() if atoms)
         return (leading > 0) == (predicate in ("gt", "ge"))
 
-    def _harmless(self, predicate: str, lhs: Poly, rhs: Poly, truth: bool) -> bool:
-        """Whether the truth of a check of PyTorch's own on the host need not be guarded.
+    def _unguarded(self, predicate: str, lhs: Poly, rhs: Poly, truth: bool) -> bool | None:
+        """The answer to a check of PyTorch's own on the host that needs no guard; None where its truth does.
 
-        What is about strides need not: the host code runs in each call, and strides are passed by it. Nor does the
-        usual answer about sizes 0 and 1: where another size would broadcast, an equality is guarded, too.
+        What is about strides needs none: the host code runs in each call, and strides are passed by it. To questions
+        about sizes 0 and 1 the answer is the usual one, whatever the size in this call: where another size would
+        broadcast, an equality is guarded, too, and where that fails the call is repeated with `exact`.
         """
         if any(atom in self.stride_symbols for poly in (lhs, rhs) for atom in poly.atoms()):
-            return True
-        small = any(poly.value in (-1, 0, 1, 2) for poly in (lhs, rhs))
-        return small and truth == self._assume(predicate, lhs - rhs)
+            return truth
+        if not any(poly.value in (-1, 0, 1, 2) for poly in (lhs, rhs)):
+            return None
+        usual = self._assume(predicate, lhs - rhs)
+        signed = any(atom in self.int_args for poly in (lhs, rhs) for atom in poly.atoms())
+        return usual if usual == truth or not (self.exact or signed) else None
+
+    @contextmanager
+    def exactly(self) -> Iterator[None]:
+        """Which sizes are 0 or 1 matters to what runs: such answers are guarded."""
+        self.exact += 1
+        try:
+            yield
+        finally:
+            self.exact -= 1
 
     def _is_symbolic(self, atom: str) -> bool:
         return not atom.startswith("@") and atom not in self.int_args
