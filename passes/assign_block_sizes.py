@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar, cast
+from weakref import WeakKeyDictionary
 
 from xdsl.context import Context
 from xdsl.dialects.builtin import DictionaryAttr, IntAttr, ModuleOp
@@ -12,7 +13,7 @@ from xdsl.utils.exceptions import PassFailedException
 
 from ..dialects.dims import Dim
 from ..dialects.tile import BlockAttr, KernelOp
-from .analysis.op_mix import MAX_LANES, OpMix, free_blocks
+from .analysis.op_mix import MAX_LANES, OpMix, free_blocks, most_lanes
 from .analysis.rolling import reduction_dims
 from .fragments import Fragment, PowerOfTwoFragment
 from .schedule import Fragments, Key, SchedulePass, kernels
@@ -50,7 +51,7 @@ class AssignBlockSizesPass(SchedulePass):
             chunks: dict[Dim, int] = {}
             if any(loops):
                 chunks = {dim: chunk for dim, chunk in zip(reduction_dims(kernel), loops, strict=False) if chunk}
-            lanes = OpMix.of(kernel).lanes({**kernel.block_size_values, **chosen}, chunks)
+            lanes = most_lanes(_shapes(kernel), {**kernel.block_size_values, **chosen}, chunks)
             if lanes > MAX_LANES and chosen:
                 return (
                     f"block_sizes={sizes} with reduction_loops={loops} makes a tensor of {lanes} elements; "
@@ -84,6 +85,16 @@ class AssignBlockSizesPass(SchedulePass):
                     raise PassFailedException(f"{symbol} = {size} is outside {block}")
             sizes = {**kernel.block_size_values, **chosen}
             kernel.block_sizes = DictionaryAttr({name: IntAttr(sizes[name]) for name in kernel.blocks.data})
+
+
+_SHAPES: WeakKeyDictionary[KernelOp, set[tuple[Dim, ...]]] = WeakKeyDictionary()
+
+
+def _shapes(kernel: KernelOp) -> set[tuple[Dim, ...]]:
+    """The dims of all values of a config-free kernel, which nothing changes: found once, not for each config."""
+    if (shapes := _SHAPES.get(kernel)) is None:
+        shapes = _SHAPES[kernel] = OpMix.of(kernel).shapes
+    return shapes
 
 
 def _fragment(mix: OpMix, symbol: str, block: BlockAttr, default: int) -> PowerOfTwoFragment:

@@ -67,6 +67,7 @@ class KernelConverter:
         self._emit_body(grids, mappings)
         self._emit_grid(grids, mappings)
         _erase_unused(self.func)
+        self.signature.add_host_blocks()
         names = [*(name.data for name in self.kernel.arg_names), *(_arg_name(self._host(s)) for s in self._symbol_args)]
         exprs = [*(expr.data for expr in self.kernel.arg_exprs), *(self._host(s) for s in self._symbol_args)]
         self.func.properties["arg_names"] = ArrayAttr([StringAttr(name) for name in names])

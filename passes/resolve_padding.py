@@ -55,8 +55,14 @@ class Need:
         return self.op.operands[self.operand]
 
 
+_CONSUMERS = frozenset((ReduceOp, ArgReduceOp, ScanOp, DotOp))
+"""The ops along an axis. Most ops are none: they are told by class, as `isinstance` on xDSL's classes is slow."""
+
+
 def needs(op: Operation) -> Iterator[Need]:
     """What an op along an axis needs of its padding lanes; a forward scan never reaches them."""
+    if type(op) not in _CONSUMERS:
+        return
     if isinstance(op, ReduceOp | ArgReduceOp) or (isinstance(op, ScanOp) and op.reverse is not None):
         fill = neutral_element(op.kind.data, element_of(op.input))
         yield Need(op, list(op.operands).index(op.input), op.axis.data, op.tile, fill)
@@ -74,7 +80,7 @@ class _Resolver:
 
     def run(self) -> None:
         for op in ops_in(self.kernel):
-            if isinstance(op, PadOp):
+            if type(op) is PadOp:
                 self._drop_pad(op)
             for need in needs(op):
                 if self.padding.exists(need.tile) and not self.met(need, self.padding) and not self._set_other(need):

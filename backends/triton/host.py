@@ -17,6 +17,7 @@ from .tables import COMPARISONS
 
 LAUNCH = re.compile(r"^([ \t]*)__launch__\(\)[ \t]*$", re.MULTILINE)
 _SIMPLE = re.compile(r"[\w.]+(\(\w*\)|\[\w+\])*")
+_WORD = re.compile(r"\b_\w+")
 WIDTH = 120
 
 CMPI = ("eq", "ne", "lt", "le", "gt", "ge", "ult", "ule", "ugt", "uge")
@@ -124,8 +125,10 @@ def makes_descriptors(func: tl.FuncOp) -> bool:
 def launch(func: tl.FuncOp, *, allocates: bool) -> list[str]:
     """The statements that launch a kernel."""
     lines = ["triton.set_allocator(_alloc)"] if allocates else []
+    early = early_constexprs(func)
     for name, value in func.constexprs.data.items():
-        lines.append(f"{name} = {value.data}")  # pyright: ignore[reportAttributeAccessIssue]
+        if name not in early:
+            lines.append(f"{name} = {value.data}")  # pyright: ignore[reportAttributeAccessIssue]
     options = [
         f"{name}={func.options.data[name].data}"  # pyright: ignore[reportAttributeAccessIssue]
         for name in func.options.data
@@ -149,7 +152,20 @@ def wrapped(head: str, args: Sequence[str]) -> list[str]:
     return [*lines, current, ")"]
 
 
+def early_constexprs(func: tl.FuncOp) -> dict[str, int]:
+    """The block sizes that the host function computes with: those that it names."""
+    named = set(_WORD.findall(func.host.data))
+    sizes = {name: value.data for name, value in func.constexprs.data.items() if isinstance(value, IntAttr)}
+    return {name: size for name, size in sizes.items() if name in named}
+
+
 def host_function(func: tl.FuncOp, *, allocates: bool) -> str:
-    """The host function, with the launch in place of its marker; empty if the kernel has none."""
+    """The host function, with the launch in place of its marker; empty if the kernel has none.
+
+    Block sizes that it computes with are set first.
+    """
     lines = launch(func, allocates=allocates)
-    return LAUNCH.sub(lambda match: "\n".join(match[1] + line for line in lines), func.host.data).strip("\n")
+    text = LAUNCH.sub(lambda match: "\n".join(match[1] + line for line in lines), func.host.data).strip("\n")
+    early = "".join(f"\n    {name} = {size}" for name, size in early_constexprs(func).items())
+    head = re.compile(rf"^def {func.sym_name.data}\(.*:$", re.MULTILINE)
+    return head.sub(lambda match: match[0] + early, text, count=1) if early else text

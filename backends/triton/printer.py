@@ -48,11 +48,12 @@ class KernelPrinter(BasePrinter):
         """The name of a value, or the expression of the op that is inlined here."""
         if (name := self.names.get(value)) is not None:
             return Expr(name)
-        if not isinstance(value.owner, Operation) or "inline" not in value.owner.attributes:
+        owner = value.owner
+        if type(owner) is Block or "inline" not in owner.attributes:
             raise DiagnosticException(
                 "a value has no name: the module must go through prepare-for-print before it is printed as Triton"
             )
-        return self.row(value.owner)
+        return self.row(owner)
 
     def row(self, op: Operation) -> Expr:
         """The expression that the table gives for `op`."""
@@ -96,7 +97,7 @@ class KernelPrinter(BasePrinter):
 
     def statement(self, op: Operation) -> None:
         """One op that is not inlined."""
-        if self.comments and not isinstance(op, tl.CopyOp):
+        if self.comments and type(op) is not tl.CopyOp:
             self._comment(op.location)
         if (method := _STATEMENTS.get(type(op))) is not None:
             method(self, op)
@@ -162,7 +163,7 @@ class KernelPrinter(BasePrinter):
             self.line(line)
 
 
-_SILENT = (scf.YieldOp, scf.ConditionOp, tl.ReturnOp)
+_SILENT = frozenset((scf.YieldOp, scf.ConditionOp, tl.ReturnOp))
 """Terminators: what they pass on already has its name."""
 
 _STATEMENTS: dict[type[Operation], Callable[[KernelPrinter, Any], None]] = {
@@ -174,7 +175,7 @@ _STATEMENTS: dict[type[Operation], Callable[[KernelPrinter, Any], None]] = {
 
 
 def _is_printed(op: Operation) -> bool:
-    return "inline" not in op.attributes and not isinstance(op, _SILENT)
+    return "inline" not in op.attributes and type(op) not in _SILENT
 
 
 def _names(op: Operation, attribute: str) -> list[str]:

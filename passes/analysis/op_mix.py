@@ -101,12 +101,8 @@ class OpMix:
         return max((math.prod(map(self.usual_lanes, dims)) for dims in self.shapes), default=1)
 
     def lanes(self, sizes: Mapping[str, int], chunks: Mapping[Dim, int] | None = None) -> int:
-        """The lanes of the largest value under block `sizes`; run-time extents count as one.
-
-        `chunks` are the dims that are rolled, with the lanes that are left of them.
-        """
-        known = chunks or {}
-        return max((lane_count((known.get(d, d) for d in dims), sizes) for dims in self.shapes), default=1)
+        """`most_lanes` of all values."""
+        return most_lanes(self.shapes, sizes, chunks or {})
 
     def default_blocks(self) -> dict[str, int]:
         """A size for every block symbol that is not fixed: within its limits and at most the extent's power of two."""
@@ -155,6 +151,14 @@ class OpMix:
         sizes = self._sizes()
         stage = sum(size * lane_count(dims, sizes) for dims, size in self.loop_bytes.items())
         return max(min(3, SHARED_BYTES // max(stage, 1)), 1)
+
+
+def most_lanes(shapes: Iterable[tuple[Dim, ...]], sizes: Mapping[str, int], chunks: Mapping[Dim, int]) -> int:
+    """The lanes of the largest of `shapes` under block `sizes`; run-time extents count as one.
+
+    `chunks` are the dims that are rolled, with the lanes that are left of them.
+    """
+    return max((lane_count([chunks.get(d, d) for d in dims], sizes) for dims in shapes), default=1)
 
 
 def lane_count(dims: Iterable[Dim], sizes: Mapping[str, int]) -> int:

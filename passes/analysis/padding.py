@@ -162,19 +162,17 @@ class Padding:
         op = value.owner
         if isinstance(op, Block):
             return None
-        if isinstance(op, LoadOp):
-            return self._loaded(op, axis)
-        if isinstance(op, SplatOp):
-            constant = constant_number(op.input)
-            return None if constant is None else Content(constant, None)
-        if isinstance(op, PadOp):
-            return self._padded(op, axis)
-        if isinstance(op, ReduceOp | ScanOp):
-            return self._reduced(op, axis)
+        rule = _CONTENTS.get(type(op))
+        if rule is not None:
+            return rule(self, op, axis)
         if (source := source_axis(value, axis)) is not None:
             contents = [self.content(operand, source) for operand in op.operands]
             return contents[0] if contents and all(c == contents[0] for c in contents) else None
         return self._elementwise(op, axis) if _lane_by_lane(op) else None
+
+    def _splat(self, op: SplatOp, axis: int) -> Content | None:
+        constant = constant_number(op.input)
+        return None if constant is None else Content(constant, None)
 
     def _loaded(self, op: LoadOp, axis: int) -> Content | None:
         tile = tile_key(access_tiles(op)[axis])
@@ -229,6 +227,16 @@ class Padding:
         return None if constant is None else Content(constant, None)
 
 
+_CONTENTS: dict[type, Callable[[Padding, Any, int], Content | None]] = {
+    LoadOp: Padding._loaded,  # pyright: ignore[reportPrivateUsage]
+    SplatOp: Padding._splat,  # pyright: ignore[reportPrivateUsage]
+    PadOp: Padding._padded,  # pyright: ignore[reportPrivateUsage]
+    ReduceOp: Padding._reduced,  # pyright: ignore[reportPrivateUsage]
+    ScanOp: Padding._reduced,  # pyright: ignore[reportPrivateUsage]
+}
+"""The ops that decide what is past an end, other than lane by lane."""
+
+
 def _absorbed(op: Operation, known: Sequence[Content]) -> Content | None:
     """`x and 0`, `x or true`: one operand decides."""
     if isinstance(op, arith.AndIOp):
@@ -269,17 +277,43 @@ def constant_number(value: SSAValue) -> float | int | None:
 def source_axis(value: SSAValue, axis: int) -> int | None:
     """For results of ops that only move lanes: the axis of every operand that `axis` of the result is."""
     op = value.owner
-    if isinstance(op, PermuteOp):
-        return op.permutation[axis]
-    if isinstance(op, ExpandDimsOp):
-        return None if axis == op.axis.data else axis - (axis > op.axis.data)
-    if isinstance(op, BroadcastOp):
-        return axis if dims_of(op.input)[axis] == dims_of(op.result)[axis] else None
-    if isinstance(op, ReshapeOp):
-        return _reshaped_axis(dims_of(op.input), dims_of(op.result), axis)
-    if isinstance(op, JoinOp):
-        return axis if axis < len(dims_of(op.lhs)) else None
-    return axis if isinstance(op, SplitOp) else None
+    rule = _MOVES.get(type(op))
+    return None if rule is None else rule(op, axis)
+
+
+def _permuted(op: PermuteOp, axis: int) -> int:
+    return op.permutation[axis]
+
+
+def _expanded(op: ExpandDimsOp, axis: int) -> int | None:
+    return None if axis == op.axis.data else axis - (axis > op.axis.data)
+
+
+def _broadcast(op: BroadcastOp, axis: int) -> int | None:
+    return axis if dims_of(op.input)[axis] == dims_of(op.result)[axis] else None
+
+
+def _reshaped(op: ReshapeOp, axis: int) -> int | None:
+    return _reshaped_axis(dims_of(op.input), dims_of(op.result), axis)
+
+
+def _joined(op: JoinOp, axis: int) -> int | None:
+    return axis if axis < len(dims_of(op.lhs)) else None
+
+
+def _split(op: SplitOp, axis: int) -> int:
+    return axis
+
+
+_MOVES: dict[type, Callable[[Any, int], int | None]] = {
+    PermuteOp: _permuted,
+    ExpandDimsOp: _expanded,
+    BroadcastOp: _broadcast,
+    ReshapeOp: _reshaped,
+    JoinOp: _joined,
+    SplitOp: _split,
+}
+"""The ops that only move lanes, and where an axis of the result comes from."""
 
 
 def _reshaped_axis(source: tuple[Dim, ...], target: tuple[Dim, ...], axis: int) -> int | None:

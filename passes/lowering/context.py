@@ -57,6 +57,12 @@ class Signature:
         self.constexprs[name] = self.sizes[symbol]
         return name
 
+    def add_host_blocks(self) -> None:
+        """Block sizes that the host function names are constexprs, too, even if no op has them."""
+        for symbol in self.sizes:
+            if re.search(rf"\b{_constexpr_name(symbol)}\b", self.kernel.host.data):
+                self.constexpr_name(symbol)
+
     def lanes(self, dim: Dim) -> Dim:
         """The physical dim in terms of ints and constexpr parameters."""
         if (lanes := self._lanes.get(dim)) is None:

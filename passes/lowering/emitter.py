@@ -135,14 +135,20 @@ class Emitter:
 
     def constant(self, value: float, type_: Attribute) -> SSAValue:
         """A scalar constant."""
-        if isinstance(type_, IntegerType):
-            return self.scalar(IntegerAttr(int(value), type_))
+        if type(type_) is IntegerType:
+            key = ("integer", int(value), number_of(type_))
+            return self._constant(key, lambda: IntegerAttr(int(value), type_))
         return self.scalar(FloatAttr(float(value), type_))  # pyright: ignore[reportArgumentType, reportCallIssue]
 
     def scalar(self, attribute: Attribute) -> SSAValue:
         """The scalar constant that a typed attribute spells."""
+        if type(attribute) is IntegerAttr:
+            return self._constant(("integer", attribute.value.data, number_of(attribute.type)), lambda: attribute)
+        return self._constant(attribute, lambda: attribute)
+
+    def _constant(self, key: object, attribute: Callable[[], Attribute]) -> SSAValue:
         with self.named(None):
-            return self.pure(attribute, (), lambda: constant_op(attribute)).results[0]
+            return self.pure(key, (), lambda: constant_op(attribute())).results[0]
 
     def named(self, name: str | None) -> _Naming:
         """Give the results of ops built meanwhile this name hint."""
