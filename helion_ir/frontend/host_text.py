@@ -1,8 +1,8 @@
 """The host function as text: the user's own, with the device loops replaced by `__launch__()`.
 
 The text runs where only `torch` and `triton` are imported and `__launch__` is handled: what the function uses of
-its module comes along, as imports, assignments and functions. Names of block symbols (`b0`) stand for registered
-block sizes; the launch defines them.
+its module comes along, as imports, assignments and functions. Constexpr parameters of block sizes (`_BLOCK_SIZE_0`)
+stand for registered ones; who emits or runs the text defines them.
 """
 
 from __future__ import annotations

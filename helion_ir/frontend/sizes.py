@@ -16,6 +16,7 @@ from xdsl.ir import Block
 from .. import exc
 from ..dialects import tile
 from ..dialects.dims import Dim
+from ..runtime.structure import block_param
 from .builder import Builder
 from .expressions import Poly
 from .source import FunctionSource, current_location
@@ -61,7 +62,7 @@ class Sizes:
         self.internal = 0  # how deep inside PyTorch's own code
         self.exact = 0  # how deep inside of host calls whose result depends on which sizes are 0 or 1
         self.blocks: dict[str, tile.BlockAttr] = {}
-        self.registrations: dict[tuple[int, int], str] = {}  # line and column of the call → its block
+        self.registrations: dict[tuple[int, int], str] = {}  # line and column of the call → host name of its block
         self.symbol_exprs: dict[str, str] = {}  # symbol → host expression
         self.used_symbols: dict[str, str] = {}  # those that the kernel's types and ops name
         self.int_args: dict[str, str] = {}  # symbols of int arguments: of any sign, and kernel arguments as values
@@ -124,7 +125,7 @@ class Sizes:
         """Note that the host code's call at the current place registered `block`."""
         place = current_location((self.source.file,))
         if place is not None:
-            self.registrations[(place.line, place.column)] = block
+            self.registrations[(place.line, place.column)] = block_param(block)
 
     def specialize(self, value: torch.SymInt) -> int:
         """Make a size a constant of this specialization."""
