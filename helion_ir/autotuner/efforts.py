@@ -28,7 +28,7 @@ MINIMAL_GAIN = 0.005
 """A share of the best time that is no noise."""
 
 EFFORTS = {
-    "quick": Effort(population=32, candidates=32, generations=4, copies=3, patience=2, finalists=4),
-    "full": Effort(population=96, candidates=64, generations=30, copies=5, patience=5, finalists=8),
+    "quick": Effort(population=32, candidates=24, generations=8, copies=3, patience=3, finalists=4),
+    "full": Effort(population=64, candidates=32, generations=60, copies=5, patience=8, finalists=8),
 }
 """By the name of setting `autotune_effort`; `none` does not search."""

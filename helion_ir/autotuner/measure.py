@@ -32,6 +32,7 @@ class DeviceMeasure:
     """Times on the GPU, with the L2 cache flushed before each call; as many calls as the duration asks for."""
 
     def __init__(self, device: torch.device) -> None:
+        self._device = device
         self._flush = torch.empty(FLUSH_BYTES, dtype=torch.int8, device=device)
 
     def __call__(self, run: Run, args: Sequence[object], best: float | None) -> float:
@@ -43,13 +44,13 @@ class DeviceMeasure:
 
     def _times(self, run: Run, args: Sequence[object], calls: int) -> list[float]:
         events = [(torch.cuda.Event(enable_timing=True), torch.cuda.Event(enable_timing=True)) for _ in range(calls)]
-        with torch.no_grad():
+        with torch.no_grad(), torch.cuda.device(self._device):
             for start, end in events:
                 self._flush.zero_()
                 start.record()
                 run(*args)
                 end.record()
-        torch.cuda.synchronize()
+            torch.cuda.synchronize()
         return [start.elapsed_time(end) for start, end in events]
 
 

@@ -219,14 +219,16 @@ class Search:
     def _drain(self, until: int, wait_for_it: bool = True) -> None:
         """Measure what is compiled; with `wait_for_it`, until no more than `until` are being compiled."""
         while self._pending and (len(self._pending) > until or not wait_for_it):
+            if self._over():
+                return
             timeout = min(self._seconds_left(), 1e6) if wait_for_it else 0
             done, _ = wait(self._pending, timeout=max(timeout, 0), return_when=FIRST_COMPLETED)
             if not done:
-                break
+                return
             for future in done:
                 self._compiled(future, self._pending.pop(future))
                 if self._over():
-                    break
+                    return
 
     def _compiled(self, future: Future[Resources], candidate: _Candidate) -> None:
         assert self._gpu is not None
