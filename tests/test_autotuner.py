@@ -424,3 +424,10 @@ def test_what_cannot_be_measured_says_so() -> None:
     meta = torch.empty(13, 21, device="meta")
     with pytest.raises(exc.AutotuneError, match="real tensors"):
         helion_ir.kernel(add, autotune_benchmark_fn=cost).autotune((meta, meta))
+
+
+def test_of_equally_quick_configs_the_plainest_wins() -> None:
+    fancy = {"num_warps": 2, "num_stages": 5, "range_flattens": [True]}
+    configs = [Config(block_sizes=[4, 4], **fancy), Config(block_sizes=[4, 4]), Config(block_sizes=[8, 4], **fancy)]
+    outcome = search(autotune_benchmark_fn=lambda compiled, args: 1.0, configs=configs)
+    assert outcome.config == outcome.history[1].config

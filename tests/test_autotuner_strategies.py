@@ -14,7 +14,7 @@ import torch
 
 import helion_ir
 import helion_ir.language as hl
-from helion_ir import Config, Settings
+from helion_ir import Config, Settings, exc
 from helion_ir.autotuner.progress import Reporter, decorator_line, level_number, milliseconds
 from helion_ir.autotuner.strategies import FiniteSearch, PatternSearch, RandomSearch, Trial, leading, neighbors, walk
 from helion_ir.pipeline import ConfigSpec
@@ -198,5 +198,5 @@ def test_how_things_are_written() -> None:
     line = decorator_line(Config(block_sizes=[16, 32], num_warps=8))
     assert line == "@helion_ir.kernel(config=helion_ir.Config(block_sizes=[16, 32], num_warps=8))"
     assert level_number("debug") == level_number("10") == level_number(10) == 10
-    with pytest.raises(ValueError, match="loud"):
+    with pytest.raises(exc.InvalidAPIUsage, match="loud"):
         level_number("loud")

@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 
 from ..config import Config
+from ..exc import InvalidAPIUsage
 from ..settings import Settings
 from .strategies import Status, Trial
 
@@ -33,7 +34,9 @@ def level_number(level: str | int) -> int:
         return logging.CRITICAL + 1
     number = logging.getLevelNamesMapping().get(level.upper())
     if number is None:
-        raise ValueError(f"autotune_log_level={level!r}: expected debug, info, warning, error, off or a number")
+        raise InvalidAPIUsage(
+            f"setting autotune_log_level={level!r}: expected debug, info, warning, error, off or a number"
+        )
     return number
 
 

@@ -266,6 +266,11 @@ class Search:
         self._reporter.trial(trial)
         self._reporter.status(self._generation, self._counts, self._best_time())
 
+    @property
+    def best(self) -> Config | None:
+        """The best config so far."""
+        return self._best[1].config if self._best is not None else None
+
     def _best_time(self) -> float | None:
         return self._best[0] if self._best is not None else None
 
@@ -296,7 +301,8 @@ class Search:
             ) from error
 
     def _finals(self) -> tuple[float, _Candidate] | None:
-        """The winner among the leaders, measured again in turns."""
+        """The winner among the leaders, measured again in turns: of those that are equally quick, the one that is
+        nearest to the default config."""
         if self._best is None:
             return None
         leaders = sorted(self._measured, key=lambda pair: pair[0])[: self._effort.finalists]
@@ -305,7 +311,9 @@ class Search:
             return self._best
         measure = partial(in_turns, self._measure, rounds=FINAL_ROUNDS, best=None)
         times = measure([(candidate.timed, self._baseline.args) for _, candidate in leaders])
-        return min(zip(times, (candidate for _, candidate in leaders), strict=True), key=lambda pair: pair[0])
+        quick = min(times) * (1 + MINIMAL_GAIN)
+        equal = [(t, leader) for t, (_, leader) in zip(times, leaders, strict=True) if t <= quick]
+        return min(equal, key=lambda pair: (len(pair[1].config.minimize(self._bound.config_spec)), pair[0]))
 
     def _stop_workers(self) -> None:
         if self._workers is not None:

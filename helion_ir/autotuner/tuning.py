@@ -35,6 +35,7 @@ def tune(bound: BoundKernel, args: Sequence[object], **options: object) -> Outco
         AutotuningDisallowedInEnvironment: `HELION_DISALLOW_AUTOTUNING=1`.
         AutotuneError: nothing can be measured here, or the default config fails.
         NoConfigFound: no config works.
+        TritonUnrecoverableRuntimeError: a candidate broke the device for this process; the best so far is kept.
     """
     settings = _with_options(bound.settings, options)
     if os.environ.get("HELION_DISALLOW_AUTOTUNING", "0") == "1":
@@ -50,7 +51,13 @@ def tune(bound: BoundKernel, args: Sequence[object], **options: object) -> Outco
         raise exc.AutotuneError(f"{bound.name}: at autotune_effort 'none' nothing is searched")
     with Reporter(bound.name, settings) as reporter:
         effort = EFFORTS[settings.autotune_effort]
-        outcome = Search(bound, args, settings, _strategy(bound, settings), effort, reporter).run()
+        search = Search(bound, args, settings, _strategy(bound, settings), effort, reporter)
+        try:
+            outcome = search.run()
+        except exc.TritonUnrecoverableRuntimeError:
+            if search.best is not None:
+                remember(bound, search.best)  # for the next process; this one can run nothing any more
+            raise
         _tell(outcome, bound, reporter)
     bound.forget_lowered()
     remember(bound, outcome.config)
