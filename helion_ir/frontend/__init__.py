@@ -17,6 +17,7 @@ from .. import exc
 from ..dialects import tile
 from ..language.api import ACTIVE
 from . import implementations as _implementations  # noqa: F401 - registers what the language's functions do
+from . import primitives as _primitives  # noqa: F401
 from .arguments import Arguments, constant_parameter
 from .device_walker import assigned_names
 from .expressions import Poly

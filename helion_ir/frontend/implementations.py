@@ -15,7 +15,7 @@ from ..dialects.dims import Dim
 from ..language.api import implement
 from ..language.tiles import Tile, tile_shift
 from ..sizes import next_power_of_2
-from . import memory, products, reductions, views
+from . import memory, parts, products, reductions, views
 from .control_flow import Loop, index_value
 from .symbolic import poly_of
 from .tensors import DeviceTensor
@@ -196,8 +196,8 @@ def arange(tracer: Tracer, *bounds: Any, step: int = 1, dtype: torch.dtype | Non
 
 
 implement(hl.dot)(products.hl_dot)
-implement(hl.split)(views.split)
-implement(hl.join)(views.join)
+implement(hl.split)(parts.split)
+implement(hl.join)(parts.join)
 implement(hl.subscript)(memory.view_value)
 
 

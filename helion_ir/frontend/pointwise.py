@@ -278,6 +278,29 @@ def isnan(tracer: Tracer, x: Any) -> DeviceTensor:
     )
 
 
+@lowers(aten.signbit.default, prims.signbit.default)
+def signbit(tracer: Tracer, x: Any) -> DeviceTensor:
+    """The sign, that of zeros and NaN too: floats are asked as integers."""
+
+    def emit(b: Builder, dtype: torch.dtype, v: Sequence[SSAValue]) -> SSAValue:
+        value = v[0]
+        if dtype == torch.bool or dtype in UNSIGNED:
+            return b.filled(0, i1, dims_of(value))
+        if dtype.is_floating_point:
+            value = b.emit(tile.BitcastOp(value, element_type(_SAME_WIDTH[dtype])))
+        return b.emit(tile.CompareOp("lt", value, b.filled(0, element_of(value), dims_of(value))))
+
+    return pointwise(tracer, emit, [x], dtypes=(_opmath(x), torch.bool))
+
+
+_SAME_WIDTH = {torch.float32: torch.int32, torch.float64: torch.int64}
+
+
+@lowers(aten.hypot.default, prims.hypot.default)
+def hypot(tracer: Tracer, a: Any, b: Any) -> DeviceTensor:
+    return pointwise(tracer, lambda builder, _, v: builder.emit(tile.LibdeviceOp("hypot", v)), [a, b])
+
+
 @lowers(aten.isinf.default)
 def isinf(tracer: Tracer, x: Any) -> DeviceTensor:
     def emit(b: Builder, dtype: torch.dtype, v: Sequence[SSAValue]) -> SSAValue:

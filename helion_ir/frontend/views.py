@@ -161,11 +161,13 @@ def flatten(tracer: Tracer, x: Any, start_dim: int = 0, end_dim: int = -1) -> An
     return reshaped(tracer, x, [*dims[:first], tracer.dim(sym_int(tracer, size)), *dims[last + 1 :]])
 
 
-@lowers_function(torch.Tensor.split, torch.split, torch.Tensor.chunk, torch.chunk)
+@lowers_function(torch.Tensor.split, torch.split)
 def split_function(tracer: Tracer, x: Any, *args: Any, **kwargs: Any) -> Any:
     if not isinstance(x, DeviceTensor):
         return NotImplemented
-    raise exc.UnsupportedSplitOperation("torch.split and chunk are not supported in device code", hint="use hl.split")
+    raise exc.UnsupportedSplitOperation(
+        "torch.split is not supported in device code", hint="use hl.split, or torch.chunk where sizes are powers of two"
+    )
 
 
 @lowers(aten.slice.Tensor)
@@ -176,41 +178,6 @@ def slice_value(
     if whole and (end is None or (isinstance(end, int) and end >= 2**62)):
         return x
     raise exc.InductorLoweringError("a part of a device value cannot be taken", hint="load the part: x[begin:end]")
-
-
-@lowers(aten.stack.default)
-def stack(tracer: Tracer, tensors: Sequence[DeviceTensor], dim: int = 0) -> DeviceTensor:
-    if len(tensors) != 2:
-        raise exc.InductorLoweringError("torch.stack in device code takes two tensors")
-    joined = join(tracer, *tensors)
-    axis = canonicalize_dim(joined.dim(), dim)
-    order = list(range(joined.dim() - 1))
-    order.insert(axis, joined.dim() - 1)
-    return permute(tracer, joined, order)
-
-
-def join(tracer: Tracer, a: DeviceTensor, b: DeviceTensor) -> DeviceTensor:
-    """Two tensors along a new last axis."""
-    if dims_of(a.ssa) != dims_of(b.ssa):
-        raise exc.ShapeMismatch(f"cannot join {list(dims_of(a.ssa))} and {list(dims_of(b.ssa))}")
-    dtype = torch.promote_types(a.dtype, b.dtype)
-    values = [operand(tracer, x, dtype).ssa for x in (a, b)]
-    if not dims_of(a.ssa):
-        values = [tracer.builder.expand_dims(v, 0) for v in values]
-        joined = tracer.builder.emit(tile.JoinOp(*values))
-        return tracer.tensor(tracer.builder.emit(tile.ReshapeOp(joined, [2])), dtype)
-    return tracer.tensor(tracer.builder.emit(tile.JoinOp(*values)), dtype, [*a.tiles, None])
-
-
-def split(tracer: Tracer, x: DeviceTensor) -> tuple[DeviceTensor, DeviceTensor]:
-    """The halves along a last axis of size two."""
-    dims = dims_of(x.ssa)
-    if not dims or tracer.fixed(dims[-1]) != 2:
-        raise exc.UnsupportedSplitOperation(f"hl.split needs a last dimension of size 2, got {list(dims)}")
-    op = tile.SplitOp(x.ssa)
-    tracer.builder.append(op)
-    first, second = (tracer.tensor(r, x.dtype, x.tiles[:-1]) for r in op.results)
-    return first, second
 
 
 # Making tensors
