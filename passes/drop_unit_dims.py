@@ -167,7 +167,7 @@ def _position(drop: _Dropper, emit: Emitter, tile: SSAValue, size: Dim | None) -
     A loop's tile is never empty, so its position is below its end; it may still be past the ref's `size`.
     """
     type_ = drop.kernel.index_type
-    begin = emit.op(BeginOp(tile, type_), tile).result
+    begin = emit.make(BeginOp, (tile,), type_, hint=tile)
     valid: SSAValue | None = None
     owner = tile.owner
     if isinstance(owner, RangeOp) and same_tile(owner) is None:
@@ -335,7 +335,7 @@ def _dot(drop: _Dropper, op: Operation) -> None:
         rhs = emit.expand(op.rhs, batch + 1) if unit_n else op.rhs
         acc = emit.expand(acc, batch) if unit_m else acc
         acc = emit.expand(acc, batch + 1) if unit_n else acc
-        dot = emit.op(DotOp(lhs, rhs, acc, op.tile, op.precision.data), op.result).result
+        dot = emit.make(DotOp, (lhs, rhs, acc, op.tile), op.precision.data, hint=op.result)
         replace(op, [emit.reshape(dot, dims_of(op.result))])
 
 

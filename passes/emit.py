@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from itertools import islice
 from typing import TypeVar
@@ -27,6 +27,7 @@ from ..dialects.tile import (
     loaded_element,
     tensor_type,
 )
+from .construction import build, constant_op
 
 OpT = TypeVar("OpT", bound=Operation)
 
@@ -54,12 +55,16 @@ class Emitter:
         self.insert(op)
         return op
 
+    def make(self, cls: Callable[..., OpT], operands: Sequence[SSAValue], *rest: object, hint: SSAValue) -> SSAValue:
+        """The result of `op(cls(*operands, *rest), hint)`, built the quick way; `rest` is hashable."""
+        return self.op(build(cls, operands, rest), hint).results[0]
+
     def constant(self, value: float, type_: Attribute) -> SSAValue:
         """A scalar constant of an integer or float type."""
         if isinstance(type_, IntegerType):
-            return self.op(arith.ConstantOp(IntegerAttr(int(value), type_))).result
+            return self.op(constant_op(IntegerAttr(int(value), type_))).result
         assert isinstance(type_, AnyFloat)
-        return self.op(arith.ConstantOp(FloatAttr(float(value), type_))).result
+        return self.op(constant_op(FloatAttr(float(value), type_))).result
 
     def dim(self, dim: Dim, type_: IntegerType) -> SSAValue:
         """The run-time value of a dim."""
@@ -67,7 +72,7 @@ class Emitter:
 
     def splat(self, value: SSAValue, dims: Sequence[Dim]) -> SSAValue:
         """A scalar in every lane of `dims`."""
-        return self.op(SplatOp(value, dims), value).result if dims else value
+        return self.make(SplatOp, (value,), tuple(dims), hint=value) if dims else value
 
     def full(self, value: float, type_: Attribute) -> SSAValue:
         """A constant in every lane of a value of type `type_`."""
@@ -75,7 +80,7 @@ class Emitter:
 
     def expand(self, value: SSAValue, axis: int) -> SSAValue:
         """A new axis of dim 1."""
-        return self.op(ExpandDimsOp(value, axis), value).result
+        return self.make(ExpandDimsOp, (value,), axis, hint=value)
 
     def broadcast(self, value: SSAValue, dims: Sequence[Dim]) -> SSAValue:
         """Repeat along axes of dim 1."""
@@ -83,7 +88,7 @@ class Emitter:
             return value
         if isinstance(value.owner, ExpandDimsOp) and not dims_of(value.owner.input):
             value = value.owner.input
-        return self.op(BroadcastOp(value, dims), value).result if dims_of(value) else self.splat(value, dims)
+        return self.make(BroadcastOp, (value,), tuple(dims), hint=value) if dims_of(value) else self.splat(value, dims)
 
     def reshape(self, value: SSAValue, dims: Sequence[Dim]) -> SSAValue:
         """Other dims of equally many lanes; a scalar out of one lane is a reduction, a scalar into one a splat."""
@@ -95,7 +100,7 @@ class Emitter:
         if isinstance(owner, ExpandDimsOp) and dims_of(owner.input) == tuple(dims):
             return owner.input
         if dims:
-            return self.op(ReshapeOp(value, dims), value).result
+            return self.make(ReshapeOp, (value,), tuple(dims), hint=value)
         if dims_of(value) != (1,):
             value = self.op(ReshapeOp(value, (1,)), value).result
         return self.op(ReduceOp("max", value, 0, self.op(WholeOp(1)).result), value).result

@@ -16,6 +16,7 @@ from xdsl.dialects.builtin import ModuleOp
 from .. import exc
 from ..backends.triton import emit
 from ..config import Config
+from ..dialects.copies import copy_module
 from ..pipeline import ConfigSpec, config_free_passes, scheduled_passes
 from ..settings import Settings
 from .best_configs import recall
@@ -154,7 +155,7 @@ class BoundKernel:
         return lowered
 
     def _lower(self, full: Config) -> Structure:
-        module = self.tile_module.clone()
+        module = copy_module(self.tile_module)
         self._stages.run(scheduled_passes(full, module), module, start=self.tile_module)
         structure = Structure.of(module, tuple(self._keys.sizes(full)))
         self._stages.save("source.py", lambda: emit(module))
@@ -172,7 +173,7 @@ class BoundKernel:
         Raises ValueError if no such pass runs.
         """
         full = self.lower(config).config
-        module = self.tile_module.clone()
+        module = copy_module(self.tile_module)
         passes = scheduled_passes(full, module)
         names = [pass_.name for pass_ in passes]
         stop = names.index(CONVERSION) if after is None else names.index(after) + 1 if after in names else -1

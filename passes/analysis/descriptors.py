@@ -56,14 +56,15 @@ class Descriptors:
             yield "descriptors take 32-bit positions"
         if op.mask is not None:
             yield "it has a mask"
-        if any(dims_of(index) for index in op.indices):
+        indices = op.indices
+        if any(dims_of(index) for index in indices):
             yield "an index is a tensor"
-        if not isinstance(op.indices[-1].type, TileType):
+        if type(indices[-1].type) is not TileType:
             yield "the last index is no tile"
         if len(self._effects[op.ref]) > 1 or self._effects[None]:
             yield "the ref is both read and written"
-        for index, size in zip(op.indices, op.ref_type.size_dims, strict=True):
-            if isinstance(index.type, TileType):
+        for index, size in zip(indices, op.ref_type.size_dims, strict=True):
+            if type(index.type) is TileType:
                 yield from self._tile_refusals(op, index, size)
         if self.assigned:
             yield from self._block_refusals(op)
@@ -84,7 +85,7 @@ class Descriptors:
             yield "lanes before the ref's end must hold a given value"
 
     def _block_refusals(self, op: AccessBase) -> Iterator[str]:
-        tiles = [index for index in op.indices if isinstance(index.type, TileType)]
+        tiles = [index for index in op.indices if type(index.type) is TileType]
         lanes = [substitute(self._physical.of(tile_dim(tile)), self._sizes) for tile in tiles]
         known = [count for count in lanes if isinstance(count, int)]
         if len(known) < len(lanes):

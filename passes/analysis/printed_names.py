@@ -5,6 +5,7 @@ from __future__ import annotations
 import keyword
 import re
 from collections.abc import Iterable
+from functools import lru_cache
 
 from xdsl.dialects import arith, math, scf
 from xdsl.dialects.builtin import ArrayAttr, StringAttr
@@ -59,6 +60,9 @@ def _is_local(value: SSAValue) -> bool:
     return not isinstance(op, scf.ForOp | scf.WhileOp)
 
 
+_text = lru_cache(maxsize=4096)(StringAttr)
+
+
 class Namer:
     """Gives each variable its name when it is first met."""
 
@@ -83,7 +87,7 @@ class Namer:
         return name
 
     def attribute(self, values: Iterable[SSAValue]) -> ArrayAttr[StringAttr]:
-        return ArrayAttr([StringAttr(self.of(value)) for value in values])
+        return ArrayAttr([_text(self.of(value)) for value in values])
 
 
 def assign_names(func: tl.FuncOp, variables: Variables) -> None:

@@ -12,7 +12,7 @@ from ...dialects import tl
 from ...dialects.dims import Dim, dims_of
 from ...dialects.tile import AccessBase, ShiftOp, TileType, access_tiles
 from ..analysis.bounds import at_most, constant_value, tile_bounds
-from .construction import descriptor_op
+from ..construction import descriptor_op
 from .context import Lowering
 from .tiles import LoweredTile
 

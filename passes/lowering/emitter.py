@@ -18,7 +18,7 @@ from ...dialects import tl
 from ...dialects.dims import Dim, dims_of, element_of
 from ...dialects.effects import has_no_effects
 from ..analysis.bounds import constant_value
-from .construction import build, cast_op, compare_op, constant_op, number_of
+from ..construction import build, cast_op, compare_op, constant_op, number_of
 
 OpT = TypeVar("OpT", bound=Operation)
 

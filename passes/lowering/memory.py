@@ -8,8 +8,8 @@ from xdsl.ir import SSAValue
 from xdsl.utils.exceptions import PassFailedException
 
 from ...dialects import tile, tl
+from ..construction import descriptor_load_op, load_op, store_op
 from . import accesses
-from .construction import descriptor_load_op, load_op, store_op
 from .context import Lowering
 from .registry import row
 

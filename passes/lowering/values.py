@@ -10,7 +10,7 @@ from xdsl.utils.exceptions import PassFailedException
 
 from ...dialects import tile, tl
 from ...dialects.dims import dims_of, element_of
-from .construction import arg_reduce_op, cast_op, reduce_op, scan_op
+from ..construction import arg_reduce_op, cast_op, reduce_op, scan_op
 from .context import Lowering
 from .registry import row
 

@@ -14,7 +14,7 @@ from xdsl.dialects.builtin import StringAttr
 from xdsl.ir import Attribute, Operation, SSAValue
 from xdsl.utils.test_value import create_ssa_value
 
-from ...dialects import tl
+from ..dialects import tl
 
 OpT = TypeVar("OpT", bound=Operation)
 
