@@ -40,7 +40,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel  # noqa: E402
 from torch.nn.functional import layer_norm as torch_layer_norm  # noqa: E402
 from torch.nn.functional import scaled_dot_product_attention  # noqa: E402
 
-from helion_ir.autotuner.tuning import tune  # noqa: E402
+from helion_ir.autotuner.tuning import pinned, tune  # noqa: E402
 
 Run = Callable[[], torch.Tensor]
 
@@ -213,7 +213,7 @@ def measure(name: str, subject: Subject, options: argparse.Namespace, report: Re
     with torch.no_grad():
         times = compare(checked)
     found = {key: value for key, value in vars(outcome).items() if key not in ("history", "config")}
-    found["config"] = repr(outcome.config.minimize(bound.config_spec))
+    found["config"] = repr(pinned(outcome.config, bound.config_spec))
     report.rows.append({"kernel": subject.name, "search": found, "times": times})
 
 

@@ -411,6 +411,8 @@ def test_it_says_where_it_is_and_what_to_paste(capfd: pytest.CaptureFixture[str]
     assert [line for line in lines if re.match(r"helion_ir: add: generation [01], \d+ tried, best .* ms, \d+ s$", line)]
     assert f"{outcome.tried} tried, 0 failed, 0 wrong, 0 pruned" in lines[-2]
     pasted = lines[-1].removeprefix("helion_ir: add: @")
+    assert "block_sizes=[" in pasted
+    assert "load_eviction_policies" not in pasted
     kernel = eval(pasted, {"helion_ir": helion_ir})(add)
     x, y = pair()
     bound = kernel.bind((x, y))

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from .. import exc
 from ..config import Config
+from ..pipeline import ConfigSpec
 from ..runtime.best_configs import remember
 from ..settings import Settings
 from .accuracy import tensors_in
@@ -94,13 +95,20 @@ def _config(seed: object) -> Config:
 
 
 def _tell(outcome: Outcome, bound: BoundKernel, reporter: Reporter) -> None:
-    short = outcome.config.minimize(bound.config_spec)
     reporter.say(
         f"{'interrupted' if outcome.interrupted else 'tuned'}: {milliseconds(outcome.milliseconds)} after "
         f"{outcome.seconds_to_best:.0f} of {outcome.seconds:.0f} s; {outcome.tried} tried, {outcome.failed} failed, "
         f"{outcome.wrong} wrong, {outcome.pruned} pruned"
     )
-    reporter.say(decorator_line(short), logging.WARNING)
+    reporter.say(decorator_line(pinned(outcome.config, bound.config_spec)), logging.WARNING)
 
 
-__all__ = ["Outcome", "tune"]
+def pinned(config: Config, spec: ConfigSpec) -> Config:
+    """`config` without hints that it leaves at their defaults; what every kernel has a value for stays, so that other
+    defaults of a later version do not change it."""
+    changed = config.minimize(spec)
+    kept = {key: value for key, value in config.items() if key in changed or spec.keys[key].key.idle is None}
+    return Config.from_dict(kept)
+
+
+__all__ = ["Outcome", "pinned", "tune"]
