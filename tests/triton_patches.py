@@ -1,11 +1,12 @@
 """Corrections of Triton's own interpreter, in the test process that runs emitted sources with it.
 
-Two of its operations are in the way of tests (in Triton 3.6 to 3.9):
+Some of its operations are in the way of tests (in Triton 3.6 to 3.9):
 
 - It keeps bfloat16 numbers as 16-bit integers. Loads, stores and casts know this, but `tl.dot` multiplies the integers.
   Operands are widened to float32, which is exact (float16 ones too, for which NumPy's product is slow).
 - `tl.reduce` with a function of ours takes Python through the elements one by one, minutes for a small matrix.
   It is called on whole arrays instead, neighbours with neighbours, which asks of it no more than to be associative.
+- In 3.9 `tl.full` of a bool makes integers, which loads and stores then refuse as a mask. Their masks are made bool.
 """
 
 from __future__ import annotations
@@ -60,7 +61,27 @@ def vectorize_reductions() -> None:
     operations.generic_reduce = generic_reduce
 
 
+def _with_bool_mask(original: Any, position: int) -> Any:
+    """`original`, whose argument number `position` is a mask."""
+
+    def masked(self: Any, *args: Any, **options: Any) -> Any:
+        mask = args[position]
+        if isinstance(mask, interpreter.TensorHandle):
+            mask = interpreter.TensorHandle(mask.data.astype(np.bool_), tl.int1)
+        return original(self, *args[:position], mask, *args[position + 1 :], **options)
+
+    return masked
+
+
+def correct_masks() -> None:
+    """Make loads and stores take a mask that `tl.full` made."""
+    builder: Any = interpreter.InterpreterBuilder
+    for name, position in (("create_masked_load", 1), ("create_masked_store", 2)):
+        setattr(builder, name, _with_bool_mask(getattr(builder, name), position))
+
+
 def correct_interpreter() -> None:
-    """Apply both."""
+    """Apply all of them."""
     correct_dots()
     vectorize_reductions()
+    correct_masks()
