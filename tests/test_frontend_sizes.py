@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable
 from typing import Any
 
@@ -113,3 +114,15 @@ def test_what_the_user_asks_of_a_size_is_guarded(n: int) -> None:
     x = torch.randn(n)
     assert f"(x.size(0)) {'==' if n == 1 else '!='} 1" in trace(host_asks, (x,), static_shapes=False).guards
     close(run(host_asks, x, static=False), x + (1 if n == 1 else 2))
+
+
+def test_a_trace_leaves_no_tensors() -> None:
+    def alive() -> int:
+        gc.collect()
+        return sum(type(o) is torch.Tensor and o.device.type == "meta" for o in gc.get_objects())
+
+    trace(matmul.fn, operands("matmul", 5), static_shapes=False)
+    before = alive()
+    for n in (3, 4):
+        trace(matmul.fn, operands("matmul", n), static_shapes=False)
+    assert alive() == before

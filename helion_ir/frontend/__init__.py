@@ -78,6 +78,8 @@ def trace(
             if not tracer.failed_in_device:
                 raise
             raise _device_error(error, tracer.files) from error
+        finally:
+            tracer.close()
 
 
 def _device_error(error: Exception, files: Collection[str]) -> Exception:

@@ -40,6 +40,12 @@ class Tracer(Scalars):
         self._open: list[Block] = []  # blocks around the one being filled
         self._scopes: list[list[SSAValue]] = []  # tiles of the loops around, innermost last
 
+    def close(self) -> None:
+        """Let go of all tensors: their sizes know the tracer, by ways that Python's garbage collector cannot see."""
+        for table in (self._kept, self._reals, self._sizes, self._args, self._atoms):
+            table.clear()
+        self.find_real = lambda _: None
+
     def ref(self, tensor: HostTensor) -> SSAValue:
         """The ref of a host tensor."""
         expr = self.paths.get(id(tensor))
