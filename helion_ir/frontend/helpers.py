@@ -155,7 +155,9 @@ def _lambda(code: types.CodeType) -> ast.Lambda | None:
     found = None
     for node in _lambdas("".join(linecache.getlines(code.co_filename))):
         body = node.body
-        within = begin and (body.lineno, body.col_offset) <= begin and end <= (body.end_lineno, body.end_col_offset)
+        if begin is None or end is None or begin < (body.lineno, body.col_offset):
+            continue
+        within = end <= (body.end_lineno, body.end_col_offset)
         if within and (found is None or found.col_offset <= node.col_offset or found.lineno < node.lineno):
             found = node
     return found
