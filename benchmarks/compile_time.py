@@ -55,7 +55,7 @@ def bind_time(kernel: helion_ir.Kernel, args: tuple[Any, ...], repeats: int = 7)
     return statistics.median(times)
 
 
-def new_configs(kernel: helion_ir.Kernel, args: tuple[Any, ...], repeats: int = 15) -> Iterator[float]:
+def new_configs(kernel: helion_ir.Kernel, args: tuple[Any, ...], repeats: int = 30) -> Iterator[float]:
     """Times to print the code of random configs, each of a structure of its own."""
     bound, rng = kernel.bind(args), Random(0)
     configs = [bound.config_spec.random(rng) for _ in range(repeats)]

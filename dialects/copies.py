@@ -28,7 +28,8 @@ def _copy(op: OpT, copied: dict[int, SSAValue]) -> OpT:
     )
     for old, result in zip(op.results, new.results, strict=True):
         copied[id(old)] = result
-        result.name_hint = old.name_hint
+        if old.name_hint is not None:
+            result.name_hint = old.name_hint
     return new
 
 

@@ -132,10 +132,15 @@ class Padding:
     def __post_init__(self) -> None:
         self.physical = PhysicalDims(self.kernel)
         self._sizes = self.kernel.block_size_values
+        self._exists: dict[SSAValue, bool] = {}
 
     def exists(self, tile: SSAValue) -> bool:
         """Whether an axis of this tile has padding lanes at all."""
-        return self.physical.is_padded(tile_dim(tile)) or not tile_exact(tile, self._sizes)
+        exists = self._exists.get(tile)
+        if exists is None:
+            exists = self.physical.is_padded(tile_dim(tile)) or not tile_exact(tile, self._sizes)
+            self._exists[tile] = exists
+        return exists
 
     def holds(self, value: SSAValue, axis: int, tile: SSAValue, wanted: float | int) -> bool:
         """Whether the lanes of `axis` past the end of `tile` hold `wanted`."""
@@ -146,6 +151,7 @@ class Padding:
         """The same kernel if these loads put `value` into the lanes that they do not read."""
         other = Padding.__new__(Padding)
         other.kernel, other.physical, other._sizes = self.kernel, self.physical, self._sizes
+        other._exists = self._exists
         other.assumed = {**self.assumed, **dict.fromkeys(loads, value)}
         other._known = {}
         return other

@@ -46,7 +46,8 @@ def lower(low: Lowering, op: Operation) -> None:
     with low.emit.named(None):
         for source, result in zip(op.results, emit_row(low, op), strict=False):
             low.values[source] = result
-            result.name_hint = result.name_hint or source.name_hint
+            if result.name_hint is None and source.name_hint is not None:
+                result.name_hint = source.name_hint  # setting a hint checks it, which takes a while
     low.emit.location = saved
 
 
