@@ -71,5 +71,5 @@ class AnnotateRangesPass(SchedulePass):
 def range_sites(kernel: KernelOp) -> Iterator[GridOp | ForOp]:
     """The loop of each entry, as often as it has entries: grids once, inner loops once a dimension."""
     for op in ops_in(kernel):
-        if type(op) in (GridOp, ForOp) and site_of(op) is not None:
+        if op.regions and isinstance(op, GridOp | ForOp) and site_of(op) is not None:
             yield from [op] * (1 if isinstance(op, GridOp) else len(op.begins))

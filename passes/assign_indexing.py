@@ -62,5 +62,5 @@ def accesses(kernel: KernelOp) -> Iterator[tuple[int, AccessBase]]:
     """The loads and stores with their number in `indexing`."""
     loads = site_counts(kernel)["load"]
     for op in ops_in(kernel):
-        if type(op) in (LoadOp, StoreOp) and (site := site_of(op)) is not None:
+        if (type(op) is LoadOp or type(op) is StoreOp) and (site := site_of(op)) is not None:
             yield (site if isinstance(op, LoadOp) else loads + site), op

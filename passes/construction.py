@@ -11,7 +11,7 @@ from typing import TypeVar, cast
 
 from xdsl.dialects import arith
 from xdsl.dialects.builtin import StringAttr
-from xdsl.ir import Attribute, Operation, SSAValue
+from xdsl.ir import Attribute, Operation, SSAValue, TypedAttribute
 from xdsl.utils.test_value import create_ssa_value
 
 from ..dialects import tl
@@ -79,7 +79,8 @@ def number_of(attribute: Attribute) -> int:
 
 def constant_op(value: Attribute) -> arith.ConstantOp:
     """The constant that a typed attribute spells."""
-    return arith.ConstantOp.create(result_types=[value.type], properties={"value": value})  # pyright: ignore[reportAttributeAccessIssue, reportUnknownMemberType]
+    type_ = cast("TypedAttribute", value).get_type()
+    return arith.ConstantOp.create(result_types=[type_], properties={"value": value})
 
 
 # --- constructors as `build` wants them: operands first, in the order of the definition ---------------------------

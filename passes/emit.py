@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from functools import lru_cache
 from itertools import islice
-from typing import TypeVar
+from typing import TypeVar, cast
 
 from xdsl.dialects import arith
 from xdsl.dialects.builtin import AnyFloat, DenseArrayBase, FloatAttr, IntegerAttr, IntegerType, LocationAttr, f32, i32
@@ -137,8 +137,7 @@ class Appender(Emitter):
 def operand_groups(op: Operation) -> dict[str, list[SSAValue]]:
     """The operands of an access by the names of its definition; each a list, however many they are."""
     assert isinstance(op, AccessBase)
-    sizes = op.properties[_SEGMENTS]
-    assert isinstance(sizes, DenseArrayBase)
+    sizes = cast("DenseArrayBase[IntegerType]", op.properties[_SEGMENTS])
     operands = iter(op.operands)
     names = [name for name, _ in op.get_irdl_definition().operands]
     return {name: list(islice(operands, size)) for name, size in zip(names, sizes.get_values(), strict=True)}

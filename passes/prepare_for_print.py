@@ -323,7 +323,7 @@ def prepare(func: tl.FuncOp) -> None:
     for op in loops:
         rotate_while(op)
     for op in ops_in(body) if loops else reversed(ops):
-        if type(op) in (arith.CmpiOp, arith.CmpfOp):
+        if type(op) is arith.CmpiOp or type(op) is arith.CmpfOp:
             as_tl_compare(op)
         elif type(op) in (tl.BroadcastOp, tl.FullOp):
             split_uses(op, IMPLICIT, broadcasts_itself)

@@ -53,7 +53,7 @@ class ReorderLoopsPass(SchedulePass):
 def order_sites(kernel: KernelOp) -> Iterator[GridOp | ForOp]:
     """The loops over tiles with more than one dimension."""
     for op in ops_in(kernel):
-        if type(op) in (GridOp, ForOp) and site_of(op) is not None and len(op.begins) > 1:
+        if op.regions and isinstance(op, GridOp | ForOp) and site_of(op) is not None and len(op.begins) > 1:
             yield op
 
 

@@ -49,7 +49,7 @@ class KernelPrinter(BasePrinter):
         if (name := self.names.get(value)) is not None:
             return Expr(name)
         owner = value.owner
-        if type(owner) is Block or "inline" not in owner.attributes:
+        if not isinstance(owner, Operation) or "inline" not in owner.attributes:
             raise DiagnosticException(
                 "a value has no name: the module must go through prepare-for-print before it is printed as Triton"
             )

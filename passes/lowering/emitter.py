@@ -5,13 +5,13 @@ Re-emitting a module through it gives what canonicalize + cse + licm would leave
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TypeVar
 
 from xdsl.dialects import arith
-from xdsl.dialects.builtin import FloatAttr, IntegerAttr, IntegerType, UnknownLoc, i1
+from xdsl.dialects.builtin import FloatAttr, IntegerAttr, IntegerType, LocationAttr, UnknownLoc, i1
 from xdsl.ir import Attribute, Block, Operation, SSAValue
 
 from ...dialects import tl
@@ -62,13 +62,13 @@ class Emitter:
         """Value → the scope it is defined in, by identity: hashing a value runs Python code."""
         self._known: dict[object, Operation] = {}
         """The pure ops that are visible here, by what makes them and the identity of their operands."""
-        self.location: Attribute = UnknownLoc()
+        self.location: LocationAttr = UnknownLoc()
         self.name_hint: str | None = None
 
     # --- blocks -----------------------------------------------------------------------------------------------
 
     @contextmanager
-    def nested(self, block: Block, *, hoistable: bool) -> Iterator[None]:
+    def nested(self, block: Block, *, hoistable: bool) -> Generator[None]:
         """Emit into `block`, which belongs to an op that is inserted afterwards.
 
         Pure ops leave a `hoistable` block (a loop's) when their operands allow; they stay in an arm of a branch.
