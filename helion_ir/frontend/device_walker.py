@@ -302,15 +302,15 @@ class DeviceWalker:
         call = helper_call(function, args, kwargs)
         if call is None:
             return function(*args, **kwargs)
-        if sum(called is call.function for called in self.tracer.helpers) >= _DEEPEST:
+        if sum(called is call.callee for called in self.tracer.helpers) >= _DEEPEST:
             raise exc.NotAllowedInHelperFunction(
-                f"{call.function.__name__!r} calls itself: there is no recursion in device code",
+                f"{call.callee.__name__!r} calls itself: there is no recursion in device code",
                 hint="write a loop; only what ends at compile time may call itself, a few times",
             )
-        self.tracer.files.add(call.function.__code__.co_filename)
-        helper = helper_of(call.function)
+        self.tracer.files.add(call.callee.__code__.co_filename)
+        helper = helper_of(call.callee)
         place = self.tracer.builder.location
-        self.tracer.helpers.append(call.function)
+        self.tracer.helpers.append(call.callee)
         try:
             return function(*args, **kwargs) if helper is None else self._walk_helper(helper, call)
         finally:

@@ -45,22 +45,22 @@ class Helper:
 class HelperCall:
     """A call of a user's function: its code, and its arguments by parameter."""
 
-    function: types.FunctionType
+    callee: Any
     args: tuple[Any, ...]
     kwargs: Mapping[str, Any]
 
     def names(self) -> dict[str, Any]:
         """What the function's own code sees: its module, its closure, its parameters."""
-        bound = inspect.signature(self.function).bind(*self.args, **self.kwargs)
+        bound = inspect.signature(self.callee).bind(*self.args, **self.kwargs)
         bound.apply_defaults()
-        cells = zip(self.function.__code__.co_freevars, self.function.__closure__ or (), strict=True)
+        cells = zip(self.callee.__code__.co_freevars, self.callee.__closure__ or (), strict=True)
         captured = {name: cell.cell_contents for name, cell in cells if cell != types.CellType()}
-        return {**self.function.__globals__, **captured, **bound.arguments}
+        return {**self.callee.__globals__, **captured, **bound.arguments}
 
     @property
     def parameters(self) -> dict[str, None]:
         """The names of the parameters."""
-        return dict.fromkeys(inspect.signature(self.function).parameters)
+        return dict.fromkeys(inspect.signature(self.callee).parameters)
 
 
 def helper_call(function: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> HelperCall | None:
