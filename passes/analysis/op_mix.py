@@ -108,11 +108,15 @@ class OpMix:
         """A size for every block symbol that is not fixed: within its limits and at most the extent's power of two."""
         sizes: dict[str, int] = {}
         budget = max(POINTWISE_LANES // self.row_lanes, 1)
+        inner = 1  # the largest block of the loops that reduce, which share their lanes with the blocks around them
         for symbol, block in reversed(list(free_blocks(self.kernel))):
             limit = self.size_limit(symbol, block)
-            wanted = self._dot_block(self.roles.get(symbol, set())) if self.has_dot else budget
+            share = budget if symbol in self.reduced else max(budget // inner, 1)
+            wanted = self._dot_block(self.roles.get(symbol, set())) if self.has_dot else share
             sizes[symbol] = max(min(wanted, limit), next_power_of_two(block.min.data))
-            if symbol not in self.reduced:
+            if symbol in self.reduced:
+                inner = max(inner, sizes[symbol])
+            else:
                 budget = max(budget // sizes[symbol], 1)
         return dict(reversed(sizes.items()))
 
