@@ -31,6 +31,7 @@ CONFIG_FREE: tuple[PassFactory, ...] = (
     lazy(".passes.number_sites", "NumberSitesPass"),
     lazy("xdsl.transforms.canonicalize", "CanonicalizePass"),
     lazy(".passes.tile_canonicalize", "TileCanonicalizePass"),
+    lazy(".passes.drop_unit_dims", "DropUnitDimsPass"),  # the blocks that the user fixed at 1; a config may add more
     lazy(".passes.cse_sites", "CseSitesPass"),
     lazy(".passes.elide_precision_casts", "ElidePrecisionCastsPass"),
     lazy("xdsl.transforms.dead_code_elimination", "DeadCodeElimination"),

@@ -46,7 +46,9 @@ from .schedule import kernels
 
 @dataclass(frozen=True)
 class DropUnitDimsPass(ModulePass):
-    """Remove every tensor axis whose dim is a block symbol (or an expression of some) that is 1 in this config.
+    """Remove every tensor axis whose dim is a block symbol (or an expression of some) that is known to be 1.
+
+    It runs for the blocks that the user fixed, once per specialization, and for those that a config chose.
 
     Tiles as indices become `tile.begin` scalars, reductions and scans over the axis vanish, dots lose a batch axis
     (a dot that contracts one lane becomes a product), views are renumbered. Loops keep their tiles. With b0 = 1:
@@ -82,13 +84,21 @@ class _Dropper:
 
     def run(self) -> None:
         ops = ops_in(self.kernel)
+        if not any(self._concerns(op) for op in ops):
+            return
         for op in ops:
             self.before[op] = ([dims_of(v) for v in op.operands], [dims_of(v) for v in op.results])
         for op in ops:
-            for value in (*op.results, *(arg for region in op.regions for b in region.blocks for arg in b.args)):
+            for value in _defined(op):
                 self._retype(value)
         for op in ops:
             self._fix(op)
+
+    def _concerns(self, op: Operation) -> bool:
+        """Whether the pass has something to do because of `op` or of what it defines."""
+        if any(self.any_unit(dims_of(value)) for value in _defined(op)) or _contracts_one(op):
+            return True
+        return any(self.is_unit_tile(v) for v in op.operands) and _handler(op) is not None
 
     def is_unit(self, dim: Dim) -> bool:
         unit = self._unit.get(dim)
@@ -117,8 +127,7 @@ class _Dropper:
         return None if self.is_unit(dims[axis]) else sum(not self.is_unit(d) for d in dims[:axis])
 
     def _fix(self, op: Operation) -> None:
-        handler = _HANDLERS.get(type(op), _access if isinstance(op, AccessBase) else None)
-        if handler is not None:
+        if (handler := _handler(op)) is not None:
             if self._touched(op):
                 handler(self, op)
         elif not self._elementwise(op):
@@ -127,8 +136,7 @@ class _Dropper:
     def _touched(self, op: Operation) -> bool:
         if any(self.any_unit(dims) for group in self.before[op] for dims in group):
             return True
-        contracts_one = isinstance(op, DotOp) and dims_of(op.lhs)[-1] == 1
-        return contracts_one or any(self.is_unit_tile(v) for v in op.operands)
+        return _contracts_one(op) or any(self.is_unit_tile(v) for v in op.operands)
 
     def is_unit_tile(self, value: SSAValue) -> bool:
         return type(value.type) is TileType and self.is_unit(value.type.dim)
@@ -152,6 +160,15 @@ class _Dropper:
                 value = after.reshape(result, dropped)
                 for use in uses:
                     use.operation.operands[use.index] = value
+
+
+def _defined(op: Operation) -> list[SSAValue]:
+    """The results of an op and the arguments of its blocks."""
+    return [*op.results, *(arg for region in op.regions for block in region.blocks for arg in block.args)]
+
+
+def _contracts_one(op: Operation) -> bool:
+    return isinstance(op, DotOp) and dims_of(op.lhs)[-1] == 1
 
 
 def _set_type(value: SSAValue, dims: Sequence[Dim]) -> None:
@@ -375,3 +392,8 @@ _HANDLERS: dict[type[Operation], Handler] = {
     GatherOp: _gather,
     DotOp: _dot,
 }
+
+
+def _handler(op: Operation) -> Handler | None:
+    """What puts an op right, if it is of a kind that the table or the accesses know."""
+    return _HANDLERS.get(type(op)) or (_access if isinstance(op, AccessBase) else None)

@@ -23,7 +23,7 @@ from . import lit
 
 ROOT = Path(__file__).parents[1]
 KERNELS = ROOT / "tests" / "kernels_ir"
-CONFIG_FREE = "number-sites,canonicalize,tile-canonicalize,cse-sites,elide-precision-casts,dce"
+CONFIG_FREE = "number-sites,canonicalize,tile-canonicalize,drop-unit-dims,cse-sites,elide-precision-casts,dce"
 
 
 @dataclass(frozen=True)

@@ -41,6 +41,7 @@ class KernelPrinter(BasePrinter):
     uses_libdevice: bool = False
     names: dict[SSAValue, str] = field(default_factory=dict[SSAValue, str])
     _last_comment: str = ""
+    _last_location: Attribute | None = None
 
     # --- what rows ask for ----------------------------------------------------------------------------------------
 
@@ -112,8 +113,9 @@ class KernelPrinter(BasePrinter):
         return names
 
     def _comment(self, location: Attribute) -> None:
-        if not isinstance(location, FileLineColLoc):
+        if location is self._last_location or not isinstance(location, FileLineColLoc):
             return
+        self._last_location = location
         file, line = location.filename.data, location.line.data
         text = linecache.getline(file, line).strip()
         comment = f"# src[{basename(file)}:{line}]: {text}".rstrip(" :")
