@@ -1,9 +1,10 @@
 """The GPU column of the examples' test matrix: the full product of sizes, dtypes, kinds of shapes and configs.
 
-    python benchmarks/gpu_check.py [--jobs 12] [--seconds 400] [--only softmax,…]
+    python benchmarks/gpu_check.py [--jobs 12] [--seconds 400] [--first 0] [--only softmax,…]
 
 Cases run in several processes that share the GPU, since most of the time is Triton's compilation. They come in a fixed
-random order; past the deadline no more are started, and what was not run is said. Writes gpu_check.json and, for
+random order, beginning at case number `first` and going round; past the deadline no more are started, and what was not
+run is said. Writes gpu_check.json and, for
 failures, gpu_check.txt into $OUT (else benchmarks/results); prints a summary per example last. The exit code is 1
 unless everything that ran passed.
 """
@@ -101,6 +102,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--jobs", type=int, default=12)
     parser.add_argument("--seconds", type=float, default=400, help="start no case after this time")
+    parser.add_argument("--first", type=int, default=0, help="the case to begin with, in the fixed random order")
     parser.add_argument("--only", default="", help="comma-separated names of the matrix")
     options = parser.parse_args()
     folder = Path(os.environ.get("OUT", str(_path.ROOT / "benchmarks/results")))
@@ -108,6 +110,7 @@ def main() -> int:
     wanted = set(options.only.split(",")) - {""}
     cases = [case for case in every_case() if not wanted or case.example in wanted]
     random.Random(0).shuffle(cases)
+    cases = cases[options.first :] + cases[: options.first]
     deadline = time.monotonic() + options.seconds
     results: dict[str, Outcome] = {}
     with (folder / "gpu_check.txt").open("w") as failures:

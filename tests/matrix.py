@@ -69,17 +69,21 @@ def _word(value: object) -> str:
 
 
 def add_configs(arguments: Arguments) -> list[Config]:
-    """For any rank: a scalar is the block size of every dimension; a launch grid has three dimensions at most."""
+    """For any rank: a scalar is the block size of every dimension; a launch grid has three dimensions at most.
+
+    Blocks of four dimensions are small: Triton takes minutes to compile a block of 32 × 32 × 32 × 32.
+    """
     rank = max(len(shape) for shape in cast("Sequence[Sequence[int]]", arguments["shapes"]))
+    middle, large = (16, 32) if rank <= 3 else (4, 8)
     return [
         {},
         {"block_sizes": 8},
-        {"block_sizes": 16, "num_warps": 2},
-        {"block_sizes": 32, "num_warps": 8, "pid_type": "xyz" if rank <= 3 else "flat"},
-        {"block_sizes": 16, "pid_type": "persistent_blocked"},
-        {"block_sizes": 16, "pid_type": "persistent_interleaved", "num_sm_multiplier": 2},
-        {"block_sizes": 16, "indexing": "tensor_descriptor"},
-        {"block_sizes": 32, "indexing": ["tensor_descriptor", "pointer", "pointer"], "num_warps": 4},
+        {"block_sizes": middle, "num_warps": 2},
+        {"block_sizes": large, "num_warps": 8, "pid_type": "xyz" if rank <= 3 else "flat"},
+        {"block_sizes": middle, "pid_type": "persistent_blocked"},
+        {"block_sizes": middle, "pid_type": "persistent_interleaved", "num_sm_multiplier": 2},
+        {"block_sizes": middle, "indexing": "tensor_descriptor"},
+        {"block_sizes": large, "indexing": ["tensor_descriptor", "pointer", "pointer"], "num_warps": 4},
     ]
 
 
