@@ -4,7 +4,8 @@ The same ops stand at the `tile` and at the `tl` level; the conversion maps thei
 their text. Nothing looks into the text: unless an op says `pure`, it may read and write anything.
 
 Refs may be passed one by one, or as one builtin `tuple` that `inline_triton.tuple` packs; a kernel argument that
-is a Python tuple of tensors has that type too, and `inline_triton.element` takes a ref out of it.
+is a Python tuple of tensors has that type too (of refs at the `tile` level, of pointers at the `tl` level), and
+`inline_triton.element` takes one out of it.
 """
 
 from __future__ import annotations
@@ -14,8 +15,9 @@ from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
 from string import Formatter
 
+from xdsl.dialects import arith
 from xdsl.dialects.builtin import IntegerAttr, StringAttr, TupleType, UnitAttr, i64
-from xdsl.ir import Attribute, Dialect, Operation, SSAValue, TypeAttribute
+from xdsl.ir import Attribute, BlockArgument, Dialect, Operation, SSAValue, TypeAttribute
 from xdsl.irdl import (
     BaseAttr,
     EqAttrConstraint,
@@ -29,12 +31,13 @@ from xdsl.irdl import (
     var_operand_def,
     var_result_def,
 )
-from xdsl.traits import EffectInstance, MemoryEffect, Pure
+from xdsl.traits import EffectInstance, MemoryEffect, Pure, is_side_effect_free
 from xdsl.utils.exceptions import VerifyException
 
 from .dims import dims_of
 from .effects import UnknownEffects
 from .elementwise import ValueConstr
+from .tile.structure import IndexInt
 
 
 class UnknownEffectsUnlessPure(MemoryEffect):
@@ -244,42 +247,66 @@ class MakeTupleOp(IRDLOperation):
 
 @irdl_op_definition
 class ElementOp(IRDLOperation):
-    """One value of a tuple, by constant number: `inline_triton.element %t[1] : tuple<…> -> !tile.ref<…>`. Pure.
+    """One value of a tuple: `inline_triton.element %t[%i] : tuple<!tile.ref<…>, …>, i32 -> !tile.ref<…>`. Pure.
 
+    The index is known when the kernel is compiled: a constant, or what pure scalar ops make of constants and of the
+    indices of `static` loops. Unless it is a constant, all elements have one type.
     The ref is the same memory as the tuple's: an access to either may touch the other.
     """
 
     name = "inline_triton.element"
 
     input = operand_def(BaseAttr(TupleType))
-    number = prop_def(IntegerAttr.constr(EqAttrConstraint(i64)))
+    index = operand_def(IndexInt)
     result = result_def()
 
     traits = traits_def(Pure())
-    assembly_format = "$input `[` $number `]` attr-dict `:` type($input) `->` type($result)"
+    assembly_format = "$input `[` $index `]` attr-dict `:` type($input) `,` type($index) `->` type($result)"
 
-    def __init__(self, value: SSAValue, number: int):
+    def __init__(self, value: SSAValue, index: SSAValue):
         assert isinstance(value.type, TupleType)
-        super().__init__(
-            operands=[value],
-            properties={"number": IntegerAttr(number, i64)},
-            result_types=[value.type.types.data[number]],
-        )
+        number = constant_index(index)
+        super().__init__(operands=[value, index], result_types=[value.type.types.data[number or 0]])
 
     def verify_(self) -> None:
         assert isinstance(self.input.type, TupleType)
         types = self.input.type.types.data
-        if not 0 <= self.number.value.data < len(types):
-            raise VerifyException(f"element {self.number.value.data} of a tuple of {len(types)}")
-        if self.result.type != types[self.number.value.data]:
-            raise VerifyException(
-                f"element {self.number.value.data} is {types[self.number.value.data]}, got {self.result.type}"
-            )
+        number = constant_index(self.index)
+        if number is not None and not 0 <= number < len(types):
+            raise VerifyException(f"element {number} of a tuple of {len(types)}")
+        if number is None and len(set(types)) != 1:
+            raise VerifyException("only a constant may choose among elements of different types")
+        if number is None and not is_static_index(self.index):
+            raise VerifyException("the index must be a constant, or computed from those and indices of static loops")
+        if self.result.type != types[number or 0]:
+            raise VerifyException(f"element {number or 0} is {types[number or 0]}, got {self.result.type}")
+
+
+def constant_index(index: SSAValue) -> int | None:
+    """The number that an index always is, if it is a constant."""
+    owner = index.owner
+    if isinstance(owner, arith.ConstantOp) and isinstance(owner.value, IntegerAttr):
+        return owner.value.value.data
+    return None
+
+
+def is_static_index(index: SSAValue) -> bool:
+    """Whether an index is known at compile time of the emitted kernel: computed from constants and static loops."""
+    if isinstance(index, BlockArgument):
+        loop = index.block.parent_op()
+        return loop is not None and index.index == 0 and is_static_loop(loop)
+    owner = index.owner
+    return isinstance(owner, Operation) and is_side_effect_free(owner) and all(map(is_static_index, owner.operands))
+
+
+def is_static_loop(op: Operation) -> bool:
+    """Whether a loop of either level has a known number of iterations, each with its index as a constant."""
+    return "static" in op.properties or "static" in op.attributes
 
 
 InlineTriton = Dialect("inline_triton", [SnippetOp, CallOp, AsmOp, MakeTupleOp, ElementOp])
 
 __all__ = [
     "AsmOp", "CallOp", "ElementOp", "InlineTriton", "MakeTupleOp", "SnippetOp", "UnknownEffectsUnlessPure",
-    "placeholders",
+    "constant_index", "is_static_index", "is_static_loop", "placeholders",
 ]  # fmt: skip

@@ -38,7 +38,7 @@ def _tuple(context: Context, op: inline_triton.MakeTupleOp) -> Expr:
 
 
 def _element(context: Context, op: inline_triton.ElementOp) -> Expr:
-    return Expr(f"{context.expr(op.input).at(Precedence.ATOM)}[{op.number.value.data}]")
+    return Expr(f"{context.expr(op.input).at(Precedence.ATOM)}[{context.expr(op.index).text}]")
 
 
 OPAQUE: dict[type[Operation], Row] = {

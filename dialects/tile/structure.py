@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
+from xdsl.dialects import arith
 from xdsl.dialects.builtin import (
     ArrayAttr,
     DictionaryAttr,
@@ -13,6 +14,7 @@ from xdsl.dialects.builtin import (
     IntegerType,
     StringAttr,
     SymbolNameConstraint,
+    UnitAttr,
     i32,
     i64,
 )
@@ -75,7 +77,7 @@ class KernelOp(IRDLOperation):
     ```
 
     - `arg_names[i]`: the parameter's name in the emitted kernel; `arg_exprs[i]`: the Python expression that the
-      host function passes for it. Arguments are refs and scalars.
+      host function passes for it. Arguments are refs, scalars, and tuples of refs (`tuple<!tile.ref<…>, …>`).
     - `symbols`: size and stride symbols of the types (`s0`), each with the host expression that computes it.
     - `blocks`: every block symbol with its `BlockAttr`; `block_sizes`: the config's choice (assign-block-sizes).
     - `host`: source of the host function; the statement `__launch__()` stands where the kernel is launched.
@@ -226,6 +228,8 @@ class ForOp(LoopBase):
       tile.yield %next : tensor<...>
     }
     ```
+    A `static` loop (`hl.static_range`) has one scalar index, constant bounds and an int step: its index is known at
+    compile time, iteration by iteration: `tile.for static (%c0) to (%c4) by <1> : i32 { … }`.
     """
 
     name = "tile.for"
@@ -237,11 +241,12 @@ class ForOp(LoopBase):
 
     iter_args = var_operand_def(S)
     res = var_result_def(S)
+    static = opt_prop_def(UnitAttr)
 
     irdl_options = (AttrSizedOperandSegments(as_property=True),)
     traits = traits_def(SingleBlockImplicitTerminator(YieldOp), RecursiveMemoryEffect())
     assembly_format = (
-        "`(` $begins `)` `to` `(` $ends `)` `by` $blocks `:` type($begins) "
+        "(`static` $static^)? `(` $begins `)` `to` `(` $ends `)` `by` $blocks `:` type($begins) "
         "(`iter_args` `(` $iter_args^ `)` `:` type($iter_args))? attr-dict-with-keyword $body"
     )
 
@@ -252,10 +257,12 @@ class ForOp(LoopBase):
         blocks: Sequence[Dim],
         iter_args: Sequence[SSAValue],
         body: Region,
+        *,
+        static: bool = False,
     ):
         super().__init__(
             operands=[begins, ends, iter_args],
-            properties={"blocks": DimsAttr.get(*blocks)},
+            properties={"blocks": DimsAttr.get(*blocks), "static": UnitAttr() if static else None},
             result_types=[[arg.type for arg in iter_args]],
             regions=[body],
         )
@@ -270,6 +277,15 @@ class ForOp(LoopBase):
         self.verify_loop(types)
         if (last := self.body.block.last_op) is not None and [v.type for v in last.operands] != types:
             raise VerifyException("tile.yield must hand on values of the loop-carried types")
+        if self.static is not None:
+            self._verify_static()
+
+    def _verify_static(self) -> None:
+        dims = self.blocks.as_tuple()
+        if len(dims) != 1 or not isinstance(dims[0], int) or isinstance(self.loop_args[0].type, TileType):
+            raise VerifyException("a static loop has one scalar index with an int step")
+        if not all(isinstance(bound.owner, arith.ConstantOp) for bound in self.bounds(0)):
+            raise VerifyException("the bounds of a static loop must be constants")
 
 
 class _TileProducer(IRDLOperation):

@@ -39,8 +39,8 @@ def constexprs_attr(values: Mapping[str, int | str]) -> DictionaryAttr:
 class FuncOp(IRDLOperation):
     """One emitted kernel with its launch.
 
-    - The `body`'s arguments are pointers and scalars; `arg_names` are the parameter names, `arg_exprs` the host
-      expressions that the launch passes.
+    - The `body`'s arguments are pointers, scalars, and tuples of pointers; `arg_names` are the parameter names,
+      `arg_exprs` the host expressions that the launch passes.
     - `constexprs`: constexpr parameters in order: an int, or the host expression (a string) that gives it.
     - `grid`: a second region over the same arguments that ends in `tl.launch_grid`: the grid's dimensions.
     - `host`: source of the host function; its statement `__launch__()` stands for the launch.

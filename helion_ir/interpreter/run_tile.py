@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -95,12 +95,20 @@ def bind_symbols(types: Sequence[Attribute], args: Sequence[Argument], symbols: 
     """
     if len(types) != len(args):
         raise InterpretationError(f"the kernel takes {len(types)} arguments, got {len(args)}")
-    for type_, arg in zip(types, args, strict=True):
-        if isinstance(type_, RefType) and isinstance(arg, Tensor) and arg.ndim == type_.rank:
-            _bind_all(type_.size_dims, arg.shape, symbols)
-    for type_, arg in zip(types, args, strict=True):
-        if isinstance(type_, RefType) and isinstance(arg, Tensor) and arg.ndim == type_.rank:
-            _bind_all(type_.stride_dims, arg.stride(), symbols)
+    refs = list(_refs(types, args))
+    for type_, tensor in refs:
+        _bind_all(type_.size_dims, tensor.shape, symbols)
+    for type_, tensor in refs:
+        _bind_all(type_.stride_dims, tensor.stride(), symbols)
+
+
+def _refs(types: Iterable[Attribute], args: Iterable[Argument]) -> Iterator[tuple[RefType, Tensor]]:
+    """The ref types, those in tuples too, with the tensors of fitting rank that are passed for them."""
+    for type_, arg in zip(types, args, strict=False):
+        if isinstance(type_, TupleType) and isinstance(arg, Sequence):
+            yield from _refs(type_.types.data, arg)
+        elif isinstance(type_, RefType) and isinstance(arg, Tensor) and arg.ndim == type_.rank:
+            yield type_, arg
 
 
 def _bind_all(dims: Iterable[Dim], values: Iterable[int], symbols: dict[str, int]) -> None:

@@ -80,7 +80,7 @@ ROWS: dict[type[Operation], Evaluate] = {
     tile.GatherOp: _gather, tl.GatherOp: _gather,
     tl.CopyOp: _copy,
     inline_triton.MakeTupleOp: lambda state, op, args: (args,),
-    inline_triton.ElementOp: lambda state, op, args: (args[0][op.number.value.data],),
+    inline_triton.ElementOp: lambda state, op, args: (args[0][int(args[1])],),
 }  # fmt: skip
 
 

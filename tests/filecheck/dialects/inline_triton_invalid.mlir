@@ -73,11 +73,37 @@ inline_triton.asm "nop;" "" pack 1(%x) : (f32) -> ()
 // -----
 
 %x = "test.op"() : () -> tuple<f32, i32>
+%i = arith.constant 2 : i32
 // CHECK: element 2 of a tuple of 2
-%y = inline_triton.element %x[2] : tuple<f32, i32> -> f32
+%y = inline_triton.element %x[%i] : tuple<f32, i32>, i32 -> f32
 
 // -----
 
 %x = "test.op"() : () -> tuple<f32, i32>
+%i = arith.constant 1 : i32
 // CHECK: element 1 is i32, got f32
-%y = inline_triton.element %x[1] : tuple<f32, i32> -> f32
+%y = inline_triton.element %x[%i] : tuple<f32, i32>, i32 -> f32
+
+// -----
+
+%x, %i = "test.op"() : () -> (tuple<f32, f32>, i32)
+// CHECK: the index must be a constant, or computed from those and indices of static loops
+%y = inline_triton.element %x[%i] : tuple<f32, f32>, i32 -> f32
+
+// -----
+
+%x, %i = "test.op"() : () -> (tuple<f32, i32>, i32)
+// CHECK: only a constant may choose among elements of different types
+%y = inline_triton.element %x[%i] : tuple<f32, i32>, i32 -> f32
+
+// -----
+
+%x = "test.op"() : () -> tuple<f32, f32>
+%c0 = arith.constant 0 : i32
+%c2 = arith.constant 2 : i32
+// CHECK: the index must be a constant, or computed from those and indices of static loops
+tile.for (%c0) to (%c2) by <1> : i32 {
+^bb0(%i: i32):
+  %y = inline_triton.element %x[%i] : tuple<f32, f32>, i32 -> f32
+  tile.yield
+}

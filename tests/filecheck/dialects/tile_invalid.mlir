@@ -51,3 +51,30 @@
 %x = "test.op"() : () -> tensor<4xf32>
 // CHECK: is a tensor; use the level's compare for tensors
 %r = arith.cmpf olt, %x, %x : tensor<4xf32>
+
+// -----
+
+%c0, %n = "test.op"() : () -> (i32, i32)
+// CHECK: the bounds of a static loop must be constants
+tile.for static (%c0) to (%n) by <1> : i32 {
+^bb0(%i: i32):
+  tile.yield
+}
+
+// -----
+
+%c0 = arith.constant 0 : i32
+// CHECK: a static loop has one scalar index with an int step
+tile.for static (%c0) to (%c0) by <b0> : i32 {
+^bb0(%i: !tile.tile<b0>):
+  tile.yield
+}
+
+// -----
+
+%c0 = arith.constant 0 : i32
+// CHECK: a static loop has one scalar index with an int step
+tile.for static (%c0, %c0) to (%c0, %c0) by <1, 1> : i32, i32 {
+^bb0(%i: i32, %j: i32):
+  tile.yield
+}

@@ -67,7 +67,8 @@ tl.func @opaque attributes {arg_names = ["x", "n", "big"], arg_exprs = ["x", "x.
   %e = inline_triton.asm pure "ex2.approx.f32 $0, $1;" "=f,f" pack 1(%d) : (!t) -> !t
   %f, %g = inline_triton.asm "mov.u32 $0, %clock; mov.u32 $1, $2;" "=r,=r,r" pack 2(%e) : (!t) -> (!i, !i)
   %peers = inline_triton.tuple(%x, %x) : (!tl.ptr<f32>, !tl.ptr<f32>) -> tuple<!tl.ptr<f32>, !tl.ptr<f32>>
-  %peer = inline_triton.element %peers[1] : tuple<!tl.ptr<f32>, !tl.ptr<f32>> -> !tl.ptr<f32>
+  %one = arith.constant 1 : i32
+  %peer = inline_triton.element %peers[%one] : tuple<!tl.ptr<f32>, !tl.ptr<f32>>, i32 -> !tl.ptr<f32>
   %p = math.fpowi %e, %f : !t, !i
   tl.store %p, %peer[%g] : !t, !tl.ptr<f32>[!i]
   tl.return
