@@ -22,9 +22,10 @@ import helion_ir
 import helion_ir.language as hl
 from helion_ir import Config
 from helion_ir.autotuner import precompile, search
+from helion_ir.autotuner import workers as workers_module
 from helion_ir.autotuner.precompile import PrunedError, Resources, TileSizes, capture, compile_launch, rule_out
 from helion_ir.autotuner.tuning import tune
-from helion_ir.autotuner.workers import TaskFailedError, Workers
+from helion_ir.autotuner.workers import NoWorkersError, TaskFailedError, Workers
 from helion_ir.runtime.execute import run_emitted
 
 H100 = TARGETS["sm_90"]
@@ -94,6 +95,39 @@ def test_workers_do_not_run_the_callers_script(tmp_path: Path) -> None:
     assert result.stderr == ""
 
 
+def test_workers_import_what_the_caller_imports(tmp_path: Path) -> None:
+    """A folder of the package's name in the working directory is not the package."""
+    (tmp_path / "here" / "helion_ir").mkdir(parents=True)
+    (tmp_path / "here" / "helion_ir" / "__init__.py").touch()
+    script = tmp_path / "script.py"
+    script.write_text(
+        "from helion_ir.autotuner.workers import Workers\n"
+        "with Workers(1, 60.0) as workers:\n"
+        "    print(workers.submit(pow, 2, 5).result())\n"
+    )
+    command = [sys.executable, str(script)]
+    result = subprocess.run(command, capture_output=True, text=True, check=False, cwd=tmp_path / "here")
+    assert result.stdout == "32\n", result.stderr
+
+
+def test_the_last_words_of_a_worker_that_dies() -> None:
+    with Workers(1, timeout=60.0) as workers:
+        workers.submit(os.write, 2, b"of the task before").result(timeout=60)
+        dies = workers.submit(exec, "import os; os.write(2, b'out of luck'); os._exit(3)")
+        with pytest.raises(TaskFailedError, match=r"died \(exit status 3\): out of luck$"):
+            dies.result(timeout=60)
+
+
+def test_workers_that_cannot_start_are_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(workers_module, "_BEGIN", "raise SystemExit('no such package')")
+    with Workers(1, timeout=60.0) as workers:
+        for _ in range(workers_module.STARTS - 1):
+            with pytest.raises(TaskFailedError, match="exit status 1.*no such package"):
+                workers.submit(pow, 2, 3).result(timeout=60)
+        with pytest.raises(NoWorkersError, match="no worker process starts: .*no such package"):
+            workers.submit(pow, 2, 3).result(timeout=60)
+
+
 # Compilation -------------------------------------------------------------------------------------------------------
 
 
@@ -150,6 +184,20 @@ def test_a_search_compiles_in_workers_and_prunes(monkeypatch: pytest.MonkeyPatch
     assert "too much for" in tiles[0].reason
     assert by_warps[1].status == "ok"
     assert outcome.config["num_warps"] == 1
+
+
+@pytest.mark.usefixtures("absent_gpu")
+def test_a_search_without_workers_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(workers_module, "_BEGIN", "raise SystemExit('no such package')")
+    monkeypatch.setattr(search, "gpu_of", lambda device: H100)
+    monkeypatch.setattr(
+        search, "capture", lambda source, name, run, args: capture(source, name, run_emitted(source, name), args)
+    )
+    kernel = helion_ir.kernel(
+        scaled, autotune_log_level="off", autotune_precompile_jobs=1, autotune_benchmark_fn=lambda compiled, args: 1.0
+    )
+    with pytest.raises(helion_ir.exc.AutotuneError, match="cannot be compiled: no worker process starts: .*no such"):
+        tune(kernel.bind(args()), args())
 
 
 def test_resources_that_rule_out() -> None:

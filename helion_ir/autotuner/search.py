@@ -28,7 +28,7 @@ from .measure import DeviceMeasure, GivenMeasure, Measure, in_turns
 from .precompile import PrunedError, Resources, TileSizes, capture, compile_launch, gpu_of, rule_out
 from .progress import Reporter
 from .strategies import Status, Strategy, Trial
-from .workers import TaskFailedError, Workers, default_jobs
+from .workers import NoWorkersError, TaskFailedError, Workers, default_jobs
 
 if TYPE_CHECKING:
     from ..runtime.bound import BoundKernel
@@ -112,7 +112,8 @@ class Search:
     def run(self) -> Outcome:
         """Search until the strategy, the effort or the budget ends; Ctrl-C ends it with the best so far.
 
-        Raises AutotuneError if the default config does not work, NoConfigFound if none does.
+        Raises AutotuneError if the default config does not work or no worker process starts, NoConfigFound if no
+        config works.
         """
         interrupted = False
         final: tuple[float, _Candidate] | None = None
@@ -236,6 +237,8 @@ class Search:
             rule_out(future.result(), self._gpu)
         except PrunedError as error:
             self._tell(candidate.proposed, "pruned", reason=str(error))
+        except NoWorkersError as error:
+            raise exc.AutotuneError(f"{self._bound.name}: candidates cannot be compiled: {error}") from None
         except TaskFailedError as error:
             self._tell(candidate.proposed, "failed", reason=f"compiling: {error}")
         else:

@@ -9,11 +9,13 @@ alone.
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import queue
 import signal
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from multiprocessing import Pipe
@@ -26,8 +28,29 @@ START_SECONDS = 180.0
 """A worker imports PyTorch and Triton before its first answer, on a busy machine."""
 
 
+STARTS = 3
+"""Workers that may die before they take a task, while none has taken one, until the pool gives up."""
+TAIL = 600
+"""Characters of what a worker wrote to its standard error that say why it died."""
+_BEGIN = (
+    "import json, sys\n"
+    "sys.path[:] = json.loads(sys.argv[1])\n"
+    f"from {__package__}.worker import main\n"
+    "main(int(sys.argv[2]))\n"
+)
+"""The import path is set, not added to: `python -m` would look in the working directory before everything else."""
+
+
 class TaskFailedError(Exception):
     """A task raised, hung, or killed its worker."""
+
+
+class NoWorkersError(TaskFailedError):
+    """Worker processes die before they do anything."""
+
+
+class _StartError(TaskFailedError):
+    """A worker died before it took a task."""
 
 
 class _Worker:
@@ -36,27 +59,32 @@ class _Worker:
     def __init__(self) -> None:
         pipe: Any = Pipe()
         ours, theirs = pipe
-        environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+        self._errors = tempfile.TemporaryFile("a+b")  # noqa: SIM115: the process writes it as long as it lives
+        path = json.dumps([os.path.abspath(entry) for entry in sys.path])
         self.process = subprocess.Popen(
-            [sys.executable, "-m", f"{__package__}.worker", str(theirs.fileno())],
+            [sys.executable, "-c", _BEGIN, path, str(theirs.fileno())],
             pass_fds=[theirs.fileno()],
-            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=self._errors,
             start_new_session=True,  # Ctrl-C is for the search, which ends its workers itself
         )
         theirs.close()
         self._connection: Connection = ours
-        self._ready = False
+        self.ready = False
+        """Whether it has begun to take tasks."""
 
     def call(self, function: Callable[..., Any], args: tuple[Any, ...], timeout: float) -> Any:
         """The function's result. Raises TaskFailedError; `alive` then says whether the worker can go on."""
         try:
-            if not self._ready and self._receive(START_SECONDS) == READY:
-                self._ready = True
+            if not self.ready and self._receive(START_SECONDS) == READY:
+                self.ready = True
             self._connection.send((function, args))
             kind, value = self._receive(timeout)
         except (EOFError, OSError):
             self.kill()
-            raise TaskFailedError(f"the worker process died (exit status {self.process.returncode})") from None
+            text = f"the worker process died (exit status {self.process.returncode}){self._last_words()}"
+            raise (TaskFailedError if self.ready else _StartError)(text) from None
         if kind == "error":
             raise TaskFailedError(value)
         return value
@@ -66,6 +94,12 @@ class _Worker:
             self.kill()
             raise TaskFailedError(f"no answer within {timeout:g} s")
         return self._connection.recv()
+
+    def _last_words(self) -> str:
+        """The end of what the process wrote to its standard error since its last task began."""
+        self._errors.seek(0)
+        text = self._errors.read().decode(errors="replace").strip()
+        return f": {text if len(text) <= TAIL else '…' + text[-TAIL:]}" if text else ""
 
     @property
     def alive(self) -> bool:
@@ -77,6 +111,12 @@ class _Worker:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(self.process.pid, signal.SIGKILL)  # it leads a session of its own, so a group, too
         self.process.wait()
+
+    def close(self) -> None:
+        """End the process, and give back what was kept for it."""
+        self.kill()
+        self._connection.close()
+        self._errors.close()
 
 
 class Workers:
@@ -91,18 +131,28 @@ class Workers:
             self._idle.put(worker)
         self._threads = ThreadPoolExecutor(count, thread_name_prefix="helion-ir-compile")
         self._closed = False
+        self._works = False  # some worker has taken a task
+        self._deaths = 0
 
     def submit(self, function: Callable[..., Any], *args: Any) -> Future[Any]:
-        """The result of a module-level function, to come; TaskFailedError if there is none."""
+        """The result of a module-level function, to come; TaskFailedError if there is none, NoWorkersError if
+        there will never be any."""
         return self._threads.submit(self._run, function, args)
 
     def _run(self, function: Callable[..., Any], args: tuple[Any, ...]) -> Any:
         worker = self._idle.get()
         try:
             return worker.call(function, args, self._timeout)
+        except _StartError as error:
+            self._deaths += 1
+            if self._works or self._deaths < STARTS or self._closed:
+                raise
+            raise NoWorkersError(f"no worker process starts: {error}") from None
         finally:
+            self._works |= worker.ready
             if not worker.alive and not self._closed:
                 self._all.remove(worker)
+                worker.close()
                 worker = _Worker()
                 self._all.append(worker)
             self._idle.put(worker)
@@ -115,7 +165,7 @@ class Workers:
             worker.kill()
         self._threads.shutdown(wait=True)
         for worker in list(self._all):
-            worker.kill()
+            worker.close()
 
     def __enter__(self) -> Workers:
         return self
