@@ -14,7 +14,7 @@ from xdsl.dialects import arith, math, scf
 from xdsl.dialects.builtin import FloatAttr, f32, f64, i1, i32
 from xdsl.ir import Operation, SSAValue, Use
 
-from ...dialects import tl
+from ...dialects import inline_triton, tl
 from ...dialects.dims import Dim, dims_of, element_of
 
 NATURAL = (i1, i32, f32)
@@ -122,6 +122,7 @@ def _beside_typed(op: Operation, index: int, value: SSAValue) -> bool:
 
 _SINKS: dict[type[Operation], Callable[[Operation, int, SSAValue], bool]] = {
     tl.FullOp: _any_type,
+    inline_triton.ElementOp: _any_type,
     tl.MakeTensorDescriptorOp: _any_type,
     tl.DescriptorLoadOp: _any_type,
     tl.DescriptorStoreOp: _any_type,
