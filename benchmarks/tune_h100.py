@@ -1,12 +1,14 @@
 """Kernels that find their own config, on one GPU, beside PyTorch's.
 
-    python benchmarks/tune_h100.py [SECONDS] [--only matmul,softmax,…] [--compile] [--effort full] [--out FOLDER]
+    python benchmarks/tune_h100.py [--seconds 60] [--total 540] [--only matmul,softmax,…] [--compile] [--out FOLDER]
 
-Each kernel is tuned with a budget of SECONDS (default 60) and no config given; then the best config, PyTorch's eager
-operators, with `--compile` `torch.compile(mode="max-autotune")`, and the vendor's library are checked against float64
-and timed in turns in one run (`_timing.py`). Writes tune.json, tune.md and, per kernel, trials_<kernel>.jsonl (every
-candidate) and the emitted source, into FOLDER ($OUT, else benchmarks/results). Needs torch, triton, xdsl, networkx and
-rich.
+Each kernel is tuned with a budget of `--seconds` and no config given; then the best config, PyTorch's eager operators,
+with `--compile` `torch.compile(mode="max-autotune")`, and the vendor's library are checked against float64 and timed
+in turns in one run (`_timing.py`). What does not fit into `--total` seconds is left out and listed.
+
+Writes tune.json, tune.md and, per kernel, trials_<kernel>.jsonl (every candidate) and the emitted source, into FOLDER
+($OUT, else benchmarks/results), after every step, so that a run that is cut off loses nothing. `--rehearse` runs all
+of it on small arguments without a GPU, with made-up times. Needs torch, triton, xdsl, networkx and rich.
 """
 
 from __future__ import annotations
@@ -17,7 +19,9 @@ import math
 import os
 import sys
 import tempfile
+import time
 import traceback
+import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -60,27 +64,32 @@ class Subject:
     tolerance: float = 5e-3
 
 
-def matmul_subject() -> Subject:
+def _on(device: str, shape: tuple[int, ...], small: tuple[int, ...]) -> tuple[int, ...]:
+    """The shape that is measured on a GPU, or the one for rehearsals."""
+    return shape if device == "cuda" else small
+
+
+def matmul_subject(device: str) -> Subject:
     """bf16 4096³, beside cuBLAS, which is what eager PyTorch calls."""
-    x, y = args = matmul.example_args("cuda", torch.bfloat16, (4096, 4096, 4096))
+    x, y = args = matmul.example_args(device, torch.bfloat16, _on(device, (4096, 4096, 4096), (64, 48, 32)))
     return Subject(
         "matmul bf16 4096³", matmul.matmul, args, lambda: matmul.reference(x, y), torch.matmul, (x, y),
         {"cuBLAS": lambda: torch.mm(x, y)},
     )  # fmt: skip
 
 
-def softmax_subject() -> Subject:
+def softmax_subject(device: str) -> Subject:
     """bf16 4096×4096: bound by memory."""
-    (x,) = args = softmax.example_args("cuda", torch.bfloat16, (4096, 4096))
+    (x,) = args = softmax.example_args(device, torch.bfloat16, _on(device, (4096, 4096), (16, 64)))
     return Subject(
         "softmax bf16 4096×4096", softmax.softmax, args, lambda: softmax.reference(x),
         lambda x: torch.softmax(x, dim=1), args,
     )  # fmt: skip
 
 
-def layer_norm_subject() -> Subject:
+def layer_norm_subject(device: str) -> Subject:
     """bf16 4096×10240: bound by memory."""
-    x, weight, bias = args = layer_norm.example_args("cuda", torch.bfloat16, (4096, 10240))
+    x, weight, bias = args = layer_norm.example_args(device, torch.bfloat16, _on(device, (4096, 10240), (16, 64)))
     return Subject(
         "layer_norm bf16 4096×10240", layer_norm.layer_norm, args, lambda: layer_norm.reference(*args)[0],
         lambda x, weight, bias: torch_layer_norm(x, (x.size(1),), weight, bias), (x, weight, bias),
@@ -97,9 +106,12 @@ def written_out(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, causal: bool)
     return torch.softmax(scores, dim=-1) @ v
 
 
-def attention_subject(causal: bool) -> Subject:
+def attention_subject(device: str, causal: bool) -> Subject:
     """bf16 [2, 32, 4096, 128], beside PyTorch's flash and cuDNN attention."""
-    q, k, v, _ = args = attention.example_args("cuda", torch.bfloat16, (2, 32, 4096, 128), causal)
+    shape = _on(device, (2, 32, 4096, 128), (1, 2, 64, 16))
+    q, k, v, _ = args = attention.example_args(device, torch.bfloat16, shape, causal)
+
+    backends = {"SDPA flash": SDPBackend.FLASH_ATTENTION, "SDPA cuDNN": SDPBackend.CUDNN_ATTENTION}
 
     def library(backend: SDPBackend) -> Run:
         def run() -> torch.Tensor:
@@ -111,33 +123,39 @@ def attention_subject(causal: bool) -> Subject:
     return Subject(
         f"attention{' causal' if causal else ''} bf16 2×32×4096×128", attention.attention, args,
         lambda: attention.reference(*args), written_out, (q, k, v, causal),
-        {"SDPA flash": library(SDPBackend.FLASH_ATTENTION), "SDPA cuDNN": library(SDPBackend.CUDNN_ATTENTION)},
+        {name: library(backend) for name, backend in backends.items()} if device == "cuda" else {},
         tolerance=1e-2,
     )  # fmt: skip
 
 
-SUBJECTS: dict[str, Callable[[], Subject]] = {
+SUBJECTS: dict[str, Callable[[str], Subject]] = {
     "matmul": matmul_subject,
     "softmax": softmax_subject,
     "layer_norm": layer_norm_subject,
-    "attention": lambda: attention_subject(False),
-    "attention_causal": lambda: attention_subject(True),
+    "attention": lambda device: attention_subject(device, False),
+    "attention_causal": lambda device: attention_subject(device, True),
 }
 
 
 @dataclass
 class Report:
-    """What a run found, and where it goes."""
+    """What a run found, and where it goes; `deadline`: when it has to be over (`time.monotonic`)."""
 
     folder: Path
     facts: dict[str, object]
+    deadline: float
     rows: list[dict[str, Any]] = field(default_factory=list)
     failures: list[str] = field(default_factory=list)
 
-    def failed(self, what: str) -> None:
-        """Record the exception being handled."""
-        self.failures.append(f"{what}: {traceback.format_exc()}")
-        print(f"FAILED {what}: {traceback.format_exc().strip().splitlines()[-1][:300]}", flush=True)
+    @property
+    def seconds_left(self) -> float:
+        return self.deadline - time.monotonic()
+
+    def failed(self, what: str, reason: str = "") -> None:
+        """Record a reason, or the exception being handled."""
+        text = reason or traceback.format_exc().strip()
+        self.failures.append(f"{what}: {text}")
+        print(f"FAILED {what}: {text.splitlines()[-1][:300]}", flush=True)
 
     def write(self) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -154,16 +172,16 @@ class Report:
         ]
         for row in self.rows:
             found = row["search"]
-            lines.append(
-                f"| {row['kernel']} | {row['times']['tuned']:.1f} | {found['seconds_to_best']:.1f} | "
-                f"{found['seconds']:.1f} | {found['generations']} | {found['tried']} | {found['failed']} | "
-                f"{found['wrong']} | {found['pruned']} |"
-            )
+            best = row["times"].get("tuned", found["milliseconds"] * 1e3)
+            counts = " | ".join(str(found[key]) for key in ("generations", "tried", "failed", "wrong", "pruned"))
+            seconds = f"{found['seconds_to_best']:.1f} | {found['seconds']:.1f}"
+            lines.append(f"| {row['kernel']} | {best:.1f} | {seconds} | {counts} |")
         lines += ["", "| kernel | contender | µs | contender / tuned |", "|---|---|---|---|"]
         for row in self.rows:
-            for name, time in sorted(row["times"].items(), key=lambda item: item[1]):
-                lines.append(f"| {row['kernel']} | {name} | {time:.1f} | {time / row['times']['tuned']:.3f} |")
+            for name, us in sorted(row["times"].items(), key=lambda item: item[1]):
+                lines.append(f"| {row['kernel']} | {name} | {us:.1f} | {us / row['times']['tuned']:.3f} |")
         lines += ["", *(f"- {row['kernel']}: `{row['search']['config']}`" for row in self.rows)]
+        lines += ["", *(f"- failed: {failure.splitlines()[0]}" for failure in self.failures)]
         return "\n".join(lines)
 
 
@@ -187,20 +205,49 @@ def right(subject: Subject, exact: torch.Tensor, run: Run) -> None:
         raise AssertionError(f"relative error {error:.2e}, allowed {subject.tolerance:.0e}")
 
 
-def measure(name: str, subject: Subject, options: argparse.Namespace, report: Report) -> None:
-    """Tune one kernel, then check and time everything about it."""
-    bound = subject.kernel.bind(subject.args)
-    report.folder.mkdir(parents=True, exist_ok=True)
+def made_up_time(compiled: Any, args: object) -> float:
+    """Stands for a measurement in rehearsals: a function of the config."""
+    return 1 + zlib.crc32(repr(compiled.config).encode()) % 1000 / 1000
+
+
+def wall_times(contenders: dict[str, Run]) -> dict[str, float]:
+    """Stands for `compare` in rehearsals: microseconds of one call of each."""
+    times: dict[str, float] = {}
+    for name, run in contenders.items():
+        start = time.perf_counter()
+        run()
+        times[name] = (time.perf_counter() - start) * 1e6
+    return times
+
+
+def search(name: str, subject: Subject, bound: Any, options: argparse.Namespace, report: Report) -> Any:
+    """Tune one kernel; gives the config, and the row of the report that begins with it."""
     log = report.folder / f"trials_{name}.jsonl"
     log.unlink(missing_ok=True)
+    given = {"autotune_benchmark_fn": made_up_time, "autotune_max_generations": 1} if options.rehearse else {}
     outcome = tune(
-        bound, subject.args, autotune_budget_seconds=options.seconds, autotune_effort=options.effort,
-        autotune_log=str(log), autotune_random_seed=options.seed,
+        bound, subject.args, autotune_budget_seconds=max(min(options.seconds, report.seconds_left), 1.0),
+        autotune_effort=options.effort, autotune_log=str(log), autotune_random_seed=options.seed, **given,
     )  # fmt: skip
     (report.folder / f"best_{name}.py").write_text(bound.to_triton_code(outcome.config))
+    found = {key: value for key, value in vars(outcome).items() if key not in ("history", "config")}
+    found["config"] = repr(pinned(outcome.config, bound.config_spec))
+    return outcome.config, {"kernel": subject.name, "search": found, "times": {}}
+
+
+def measure(name: str, options: argparse.Namespace, report: Report) -> None:
+    """Tune one kernel, then check and time everything about it."""
+    subject = SUBJECTS[name]("cpu" if options.rehearse else "cuda")
+    bound = subject.kernel.bind(subject.args)
+    config, row = search(name, subject, bound, options, report)
+    report.rows.append(row)
+    report.write()
     exact = subject.exact()
     checked: dict[str, Run] = {}
-    for contender, run in contenders(subject, bound, outcome.config, options.compile):
+    for contender, run in contenders(subject, bound, config, options.compile):
+        if report.seconds_left < 0:
+            report.failed(f"{name}: {contender}", "no time left")
+            continue
         try:
             with torch.no_grad():
                 right(subject, exact, run)
@@ -209,40 +256,52 @@ def measure(name: str, subject: Subject, options: argparse.Namespace, report: Re
             report.failed(f"{name}: {contender}")
     del exact
     if "tuned" not in checked:
-        raise AssertionError("the tuned kernel is wrong")
+        raise AssertionError("the tuned kernel is wrong, or there was no time to run it")
     with torch.no_grad():
-        times = compare(checked)
-    found = {key: value for key, value in vars(outcome).items() if key not in ("history", "config")}
-    found["config"] = repr(pinned(outcome.config, bound.config_spec))
-    report.rows.append({"kernel": subject.name, "search": found, "times": times})
+        row["times"] = wall_times(checked) if options.rehearse else compare(checked)
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--seconds", type=float, default=60.0, help="the budget of each kernel's search")
+    parser.add_argument("--total", type=float, default=540.0, help="the seconds in which all has to be over")
+    parser.add_argument("--only", default="", help=f"comma-separated, of {', '.join(SUBJECTS)}")
+    parser.add_argument("--compile", action="store_true", help="also torch.compile, which takes a minute a kernel")
+    parser.add_argument("--effort", default="full", choices=["quick", "full"])
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--rehearse", action="store_true", help="small arguments, no GPU, made-up times")
+    parser.add_argument("--out", type=Path, default=Path(os.environ.get("OUT", str(_path.ROOT / "benchmarks/results"))))
+    options = parser.parse_args()
+    options.names = [name for name in SUBJECTS if not options.only or name in options.only.split(",")]
+    if unknown := set(filter(None, options.only.split(","))) - set(SUBJECTS):
+        parser.error(f"--only: no {', '.join(sorted(unknown))}; there are {', '.join(SUBJECTS)}")
+    return options
 
 
 def main() -> int:
     """Tune and measure all; the exit code is 1 if anything failed."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("seconds", nargs="?", type=float, default=60.0, help="the budget of each kernel's search")
-    parser.add_argument("--only", default="", help=f"comma-separated, of {', '.join(SUBJECTS)}")
-    parser.add_argument("--compile", action="store_true", help="also torch.compile, which takes minutes")
-    parser.add_argument("--effort", default="full", choices=["quick", "full"])
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--out", type=Path, default=Path(os.environ.get("OUT", str(_path.ROOT / "benchmarks/results"))))
-    options = parser.parse_args()
+    options = _options()
     os.environ["TRITON_CACHE_DIR"] = tempfile.mkdtemp(prefix="tune_triton_")  # nothing is compiled already
     os.environ["HELION_CACHE_DIR"] = tempfile.mkdtemp(prefix="tune_helion_")
     torch.manual_seed(0)
     report = Report(options.out, {
-        "device": torch.cuda.get_device_name(), "cores": len(os.sched_getaffinity(0)), "torch": torch.__version__,
-        "triton": triton.__version__, "budget s": options.seconds, "effort": options.effort, "seed": options.seed,
-    })  # fmt: skip
+        "device": "none, a rehearsal" if options.rehearse else torch.cuda.get_device_name(),
+        "cores": len(os.sched_getaffinity(0)), "torch": torch.__version__, "triton": triton.__version__,
+        "budget s": options.seconds, "effort": options.effort, "seed": options.seed,
+    }, time.monotonic() + options.total)  # fmt: skip
+    report.write()
     print(report.facts, flush=True)
-    chosen = [name for name in SUBJECTS if not options.only or name in options.only.split(",")]
-    for name in chosen:
+    for name in options.names:
         try:
-            measure(name, SUBJECTS[name](), options, report)
+            if report.seconds_left < 0:
+                report.failed(name, "no time left")
+                continue
+            measure(name, options, report)
         except Exception:
             report.failed(name)
-        torch.cuda.empty_cache()
-        report.write()
+        finally:
+            torch.cuda.empty_cache()
+            report.write()
     print(report.tables())
     return int(bool(report.failures))
 

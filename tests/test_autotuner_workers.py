@@ -122,9 +122,9 @@ def test_workers_that_cannot_start_are_given_up(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(workers_module, "_BEGIN", "raise SystemExit('no such package')")
     with Workers(1, timeout=60.0) as workers:
         for _ in range(workers_module.STARTS - 1):
-            with pytest.raises(TaskFailedError, match="exit status 1.*no such package"):
+            with pytest.raises(TaskFailedError, match=r"exit status 1.*no such package"):
                 workers.submit(pow, 2, 3).result(timeout=60)
-        with pytest.raises(NoWorkersError, match="no worker process starts: .*no such package"):
+        with pytest.raises(NoWorkersError, match=r"no worker process starts: .*no such package"):
             workers.submit(pow, 2, 3).result(timeout=60)
 
 
@@ -196,7 +196,7 @@ def test_a_search_without_workers_says_so(monkeypatch: pytest.MonkeyPatch) -> No
     kernel = helion_ir.kernel(
         scaled, autotune_log_level="off", autotune_precompile_jobs=1, autotune_benchmark_fn=lambda compiled, args: 1.0
     )
-    with pytest.raises(helion_ir.exc.AutotuneError, match="cannot be compiled: no worker process starts: .*no such"):
+    with pytest.raises(helion_ir.exc.AutotuneError, match=r"cannot be compiled: no worker process starts: .*no such"):
         tune(kernel.bind(args()), args())
 
 

@@ -59,7 +59,8 @@ class _Worker:
     def __init__(self) -> None:
         pipe: Any = Pipe()
         ours, theirs = pipe
-        self._errors = tempfile.TemporaryFile("a+b")  # noqa: SIM115: the process writes it as long as it lives
+        # Written as long as the process lives.
+        self._errors = tempfile.TemporaryFile("a+b")  # noqa: SIM115
         path = json.dumps([os.path.abspath(entry) for entry in sys.path])
         self.process = subprocess.Popen(
             [sys.executable, "-c", _BEGIN, path, str(theirs.fileno())],
