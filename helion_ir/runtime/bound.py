@@ -20,7 +20,7 @@ from ..dialects.copies import copy_module
 from ..pipeline import ConfigSpec, config_free_passes, scheduled_passes
 from ..settings import Settings
 from .best_configs import recall
-from .execute import Mode, Run, interpret_tile, interpret_tl, mode_for, run_emitted
+from .execute import Mode, Run, interpret_tile, interpret_tl, mode_for, run_emitted, run_on_gpu
 from .repro import call_script
 from .specs import TensorSpec, describe, materialize
 from .stages import Stages
@@ -227,7 +227,7 @@ class BoundKernel:
             return interpret_tl(lowered.module())
         if mode == "tile":
             return interpret_tile(self.scheduled_module(lowered.config), self._keys.sizes(lowered.config))
-        return run_emitted(lowered.source, self.name)
+        return (run_on_gpu if mode == "triton" else run_emitted)(lowered.source, self.name)
 
     def _capturing(self, host: FunctionType) -> Run:
         """The host function, seeing what the kernel captures as it is at each call."""

@@ -42,9 +42,20 @@ def _interpreter() -> ModuleType:
     return import_module("..interpreter", __package__)
 
 
+@cache
+def _launcher() -> ModuleType:
+    """What launches on a GPU; it imports Triton."""
+    return import_module("..runtime.launcher", __package__)
+
+
 def run_emitted(source: str, name: str) -> FunctionType:
     """The host function of an emitted module."""
     return getattr(load_source(source, name), name)
+
+
+def run_on_gpu(source: str, name: str) -> FunctionType:
+    """The host function of an emitted module, launching past Triton's JIT where it can."""
+    return _launcher().with_launchers(run_emitted(source, name))
 
 
 def interpret_tl(module: ModuleOp) -> FunctionType:
