@@ -9,7 +9,7 @@ import hashlib
 import re
 import subprocess
 import tempfile
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
@@ -19,6 +19,8 @@ from xdsl.dialects.builtin import IntAttr, IntegerType, ModuleOp, Signedness, St
 from xdsl.ir import Attribute
 
 from ..dialects import tl
+from ..dialects.inline_triton import CallOp
+from ..dialects.walk import ops_in
 from .triton.expressions import DTYPES
 from .triton.load import load_source
 
@@ -118,8 +120,10 @@ def compile_for(
 
     Raises:
         KeyError: an unknown target, or a constexpr without a value.
+        UnsupportedTargetError: the kernel has text for another kind of GPU.
     """
     func = kernel_of(func)
+    _check_target(func, target)
     values = {name: _constexpr(name, value, target, constexprs or {}) for name, value in func.constexprs.data.items()}
     options = {name: value.data for name, value in func.options.data.items() if isinstance(value, IntAttr)}
     types = {name.data: triton_type(arg.type) for name, arg in zip(func.arg_names, func.body.block.args, strict=True)}
@@ -132,6 +136,19 @@ def compile_for(
             source, func.sym_name.data, TARGETS[target], target, types, values, options, divisible
         )
     return _compiled[key]
+
+
+class UnsupportedTargetError(ValueError):
+    """A kernel cannot run on a target, whatever its config."""
+
+
+def _check_target(func: tl.FuncOp, target: str) -> None:
+    """Refuse opaque text that says which backend it `requires`: LLVM would end the process over it."""
+    for op in ops_in(func.body.block):
+        needed = op.attributes.get("requires")
+        if isinstance(needed, StringAttr) and needed.data != TARGETS[target].backend:
+            what = op.function.data if isinstance(op, CallOp) else op.name
+            raise UnsupportedTargetError(f"{what} requires the backend {needed.data}, but {target} is not one of its")
 
 
 class _Host:
@@ -179,11 +196,8 @@ def _compile(
     kernel = getattr(load_source(source, name), f"_{name}")
     if not isinstance(kernel, triton.JITFunction):
         raise RuntimeError("TRITON_INTERPRET is set: Triton cannot compile in this process")
-    pointers = {n for n, type_ in types.items() if isinstance(type_, str) and type_.startswith("*")}
     signature = {**types, **dict.fromkeys(constexprs, "constexpr")}
-    aligned = {
-        (i,): [["tt.divisibility", 16]] for i, parameter in enumerate(types) if parameter in pointers.union(divisible)
-    }
+    aligned = {path: [["tt.divisibility", 16]] for path in _aligned_paths(types, divisible)}
     ast_source = compiler.ASTSource(fn=kernel, signature=signature, constexprs=dict(constexprs), attrs=aligned)
     gpu_target = import_module("triton.backends.compiler").GPUTarget(gpu.backend, gpu.arch, gpu.warp_size)
     known = {n: v for n, v in options.items() if n != "maxnreg" or gpu.backend == "cuda"}
@@ -193,6 +207,15 @@ def _compile(
     return CompiledBinary(
         target, binary.metadata.num_warps, binary.metadata.shared, registers, spills, dict(binary.asm.items())
     )
+
+
+def _aligned_paths(types: Mapping[str, str | tuple[str, ...]], divisible: Collection[str]) -> Iterator[tuple[int, ...]]:
+    """Where multiples of 16 are passed: the pointers, those in tuples too, and the parameters that are `divisible`."""
+    for number, (name, type_) in enumerate(types.items()):
+        if isinstance(type_, tuple):
+            yield from ((number, item) for item, member in enumerate(type_) if member.startswith("*"))
+        elif type_.startswith("*") or name in divisible:
+            yield (number,)
 
 
 def _ptxas_resources(asm: Mapping[str, Any], gpu: GPU, maxnreg: int | None) -> tuple[int, int]:

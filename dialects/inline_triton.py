@@ -31,7 +31,7 @@ from xdsl.irdl import (
     var_operand_def,
     var_result_def,
 )
-from xdsl.traits import EffectInstance, MemoryEffect, Pure, is_side_effect_free
+from xdsl.traits import EffectInstance, MemoryEffect, OpTrait, Pure, is_side_effect_free
 from xdsl.utils.exceptions import VerifyException
 
 from .dims import dims_of
@@ -48,6 +48,10 @@ class UnknownEffectsUnlessPure(MemoryEffect):
         return frozenset() if "pure" in op.properties else UnknownEffects.get_effects(op)
 
 
+class SeesShapes(OpTrait):
+    """What the op means depends on the ranks and shapes of its operands: no axis of theirs may be dropped or split."""
+
+
 class _OpaqueBase(IRDLOperation):
     """What all opaque ops share: values in, values out, and whether the text has side effects."""
 
@@ -55,7 +59,7 @@ class _OpaqueBase(IRDLOperation):
     res = var_result_def()
     pure = opt_prop_def(UnitAttr)
 
-    traits = traits_def(UnknownEffectsUnlessPure())
+    traits = traits_def(UnknownEffectsUnlessPure(), SeesShapes())
 
 
 def placeholders(template: str) -> tuple[int, ...]:
@@ -307,6 +311,6 @@ def is_static_loop(op: Operation) -> bool:
 InlineTriton = Dialect("inline_triton", [SnippetOp, CallOp, AsmOp, MakeTupleOp, ElementOp])
 
 __all__ = [
-    "AsmOp", "CallOp", "ElementOp", "InlineTriton", "MakeTupleOp", "SnippetOp", "UnknownEffectsUnlessPure",
-    "constant_index", "is_static_index", "is_static_loop", "placeholders",
+    "AsmOp", "CallOp", "ElementOp", "InlineTriton", "MakeTupleOp", "SeesShapes", "SnippetOp",
+    "UnknownEffectsUnlessPure", "constant_index", "is_static_index", "is_static_loop", "placeholders",
 ]  # fmt: skip

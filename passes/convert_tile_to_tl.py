@@ -5,11 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 
 from xdsl.context import Context
 from xdsl.dialects import scf
-from xdsl.dialects.builtin import ArrayAttr, IntAttr, ModuleOp, StringAttr
+from xdsl.dialects.builtin import ArrayAttr, IntAttr, ModuleOp, StringAttr, TupleType
 from xdsl.ir import Attribute, Block, Operation, Region, SSAValue
 from xdsl.passes import ModulePass
 from xdsl.traits import get_effects
@@ -18,20 +17,14 @@ from xdsl.utils.exceptions import PassFailedException
 from ..dialects import tile, tl
 from ..dialects.effects import WRITE, has_no_effects
 from .analysis.physical import PhysicalDims
-from .lowering import memory, programs, tile_values, values
-from .lowering.context import Lowering, Signature
+from .lowering import memory, opaque, programs, symm_mem, tile_values, values
+from .lowering.context import Lowering, Signature, pointer_type
 from .lowering.control import bind_loop_arg, loop_options
 from .lowering.emitter import Emitter
 from .lowering.registry import lower, lower_ops
 
-_ROW_MODULES = (memory, tile_values, values)
+_ROW_MODULES = (memory, opaque, symm_mem, tile_values, values)
 """Importing them fills the table of lowerings."""
-
-
-@lru_cache
-def _pointer_to(element: Attribute) -> tl.PtrType:
-    """One object a type: ops on values of types that were met before are built quickly."""
-    return tl.PtrType(element)
 
 
 class KernelConverter:
@@ -40,10 +33,7 @@ class KernelConverter:
     def __init__(self, kernel: tile.KernelOp):
         self.kernel = kernel
         self.signature = Signature(kernel, PhysicalDims(kernel))
-        args = [
-            _pointer_to(arg.type.element_type) if isinstance(arg.type, tile.RefType) else arg.type
-            for arg in kernel.body.block.args
-        ]
+        args = [pointer_type(arg.type) for arg in kernel.body.block.args]
         names = [name.data for name in kernel.arg_names]
         exprs = [expr.data for expr in kernel.arg_exprs]
         options = (
@@ -109,10 +99,8 @@ class KernelConverter:
         """How many programs a persistent kernel launches; None for the others."""
         if not mapping.persistent:
             return None
-        ref = next(
-            (e.data for e, a in zip(self.kernel.arg_exprs, self.kernel.body.block.args, strict=True)
-             if isinstance(a.type, tile.RefType)), None,
-        )  # fmt: skip
+        args = zip(self.kernel.arg_exprs, self.kernel.body.block.args, strict=True)
+        ref = next((found for expr, arg in args if (found := _some_tensor(expr.data, arg.type))), None)
         if ref is None:
             raise PassFailedException("convert-tile-to-tl: a persistent kernel needs a tensor argument")
         factor = "" if mapping.multiplier == 1 else f" * {mapping.multiplier}"
@@ -218,6 +206,14 @@ def _sum(emit: Emitter, values: Sequence[SSAValue]) -> SSAValue:
     for value in values[1:]:
         result = emit.add(result, value)
     return result
+
+
+def _some_tensor(expression: str, type_: Attribute) -> str | None:
+    """The host expression of a tensor among what an argument passes: the argument itself, or an item of a tuple."""
+    if isinstance(type_, TupleType):
+        items = (_some_tensor(f"{expression}[{i}]", item) for i, item in enumerate(type_.types))
+        return next((item for item in items if item), None)
+    return expression if isinstance(type_, tile.RefType) else None
 
 
 def _arg_name(expression: str) -> str:

@@ -14,6 +14,7 @@ from xdsl.passes import ModulePass
 from xdsl.traits import IsTerminator
 
 from ..dialects.dims import Dim, dims_of, element_of, substitute, with_dims
+from ..dialects.inline_triton import SeesShapes
 from ..dialects.tile import (
     AccessBase,
     ArgReduceOp,
@@ -143,6 +144,8 @@ class _Dropper:
 
     def _elementwise(self, op: Operation) -> bool:
         """Whether the op is right with all its types changed alike: lane by lane, or a holder of regions."""
+        if op.has_trait(SeesShapes):
+            return False
         tensors = {dims for group in self.before[op] for dims in group if dims}
         return bool(op.regions) or len(tensors) <= 1 or op.has_trait(IsTerminator)
 

@@ -5,20 +5,20 @@ It leaves value-level IR in which every op is one Python statement, or part of o
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence, Set
 from dataclasses import dataclass
 
 from xdsl.context import Context
 from xdsl.dialects import arith, scf
 from xdsl.dialects.builtin import FloatAttr, IntegerAttr, ModuleOp, UnitAttr, i1
-from xdsl.ir import Block, Operation, Region, SSAValue, Use
+from xdsl.ir import Block, BlockArgument, Operation, Region, SSAValue, Use
 from xdsl.passes import ModulePass
 from xdsl.rewriter import InsertPoint, Rewriter
 from xdsl.utils.exceptions import PassFailedException
 
 from ..dialects import tl
 from ..dialects.effects import has_no_effects
-from ..dialects.inline_triton import SnippetOp
+from ..dialects.inline_triton import ElementOp, SnippetOp
 from ..dialects.walk import ops_in
 from .analysis.coalescing import INLINE, Liveness, Variables, carried, is_inline
 from .analysis.printed_names import assign_names
@@ -165,7 +165,9 @@ def is_expression(op: Operation) -> bool:
 class Inliner:
     """Marks ops that print inside their users, walking a block in order, so that lengths are known."""
 
-    def __init__(self) -> None:
+    def __init__(self, indices: Set[Operation]) -> None:
+        self._indices = indices
+        """What must print inside an index of a tuple: assigned to a name, it would be known at run time only."""
         self._length: dict[int, int] = {}
         """Inlined values, by identity (hashing one runs Python code), and the length of their text."""
 
@@ -175,7 +177,8 @@ class Inliner:
             return
         length = self._own_length(op) + sum([self._operand_length(value) for value in op.operands])
         result = op.results[0]
-        if is_implicit(op) or is_weak(result) or _is_loop_condition(op) or self._fits(op, length):
+        forced = is_implicit(op) or is_weak(result) or _is_loop_condition(op) or op in self._indices
+        if forced or self._fits(op, length):
             op.attributes[INLINE] = MARK
             self._length[id(result)] = length
 
@@ -185,6 +188,8 @@ class Inliner:
         if use is None or type(op) in STATEMENTS:
             return False
         if isinstance(op, tl.ExpandDimsOp) and _is_indexed_name(op.input):
+            return True
+        if isinstance(op, ElementOp) and result.name_hint is None and isinstance(op.input, BlockArgument):
             return True
         user = use.operation
         if length > MAX_LENGTH or not result.has_one_use() or user.parent is not op.parent or _is_carried(use):
@@ -204,6 +209,18 @@ class Inliner:
         if is_implicit(op):
             return 0
         return 3 if op.name.startswith("arith.") and len(op.operands) == 2 else 14
+
+
+def _static_indices(ops: Iterable[Operation]) -> Set[Operation]:
+    """The ops that compute the indices of `inline_triton.element`."""
+    found: set[Operation] = set()
+    waiting = [op.index for op in ops if type(op) is ElementOp]
+    while waiting:
+        owner = waiting.pop().owner
+        if isinstance(owner, Operation) and owner not in found:
+            found.add(owner)
+            waiting.extend(owner.operands)
+    return found
 
 
 def _is_loop_condition(op: Operation) -> bool:
@@ -330,8 +347,8 @@ def prepare(func: tl.FuncOp) -> None:
     for op in ops_in(body):
         if op.results and is_weak(op.results[0]):
             split_uses(op, TYPED, _needs_type)
-    inliner = Inliner()
     ops = ops_in(body)
+    inliner = Inliner(_static_indices(ops))
     for op in ops:
         inliner.visit(op)
     variables = Variables(Liveness(body))

@@ -5,6 +5,8 @@ from __future__ import annotations
 from functools import lru_cache
 from pathlib import Path
 
+from helion_ir.dialects.inline_triton import InlineTriton
+from helion_ir.dialects.symm_mem import SymmMem
 from helion_ir.dialects.tile import Tile
 from helion_ir.dialects.tl import Tl
 from xdsl.context import Context
@@ -20,7 +22,7 @@ KERNELS = Path(__file__).parent / "kernels_ir"
 def parse(text: str, name: str = "<test>") -> ModuleOp:
     """A module from text, not verified."""
     context = Context()
-    for dialect in (Builtin, Arith, Math, Scf, Tile, Tl):
+    for dialect in (Builtin, Arith, Math, Scf, Tile, Tl, InlineTriton, SymmMem):
         context.load_dialect(dialect)
     return Parser(context, text, name).parse_module()
 

@@ -134,7 +134,8 @@ class KernelPrinter(BasePrinter):
             if name in op.attributes
         ]
         self.names.update(zip(op.body.block.args, names, strict=True))
-        self.line(f"for {names[0]} in {'tl.range' if options else 'range'}({', '.join((*bounds, *options))}):")
+        head = "tl.static_range" if inline_triton.is_static_loop(op) else "tl.range" if options else "range"
+        self.line(f"for {names[0]} in {head}({', '.join((*bounds, *options))}):")
         self.block(op.body.block)
         self.names.update(zip(op.results, names[1:], strict=True))
 

@@ -114,9 +114,11 @@ def _exact(op: Operation, index: int, value: SSAValue) -> bool:
 
 
 def _beside_typed(op: Operation, index: int, value: SSAValue) -> bool:
-    """Loop bounds have the widest type of the three; initial values have no partner."""
+    """Loop bounds have the widest type of the three, those of a static loop none; initial values have no partner."""
     if index >= 3:
         return value.type in NATURAL
+    if inline_triton.is_static_loop(op):
+        return True
     return value.type == i32 or any(not is_weak(bound) for bound in op.operands[:3])
 
 

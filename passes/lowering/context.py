@@ -8,13 +8,13 @@ from collections.abc import Callable, Sequence
 from functools import cache, lru_cache
 
 from xdsl.dialects import arith
-from xdsl.dialects.builtin import StringAttr
+from xdsl.dialects.builtin import ArrayAttr, StringAttr, TupleType
 from xdsl.ir import Attribute, Operation, SSAValue
 from xdsl.utils.exceptions import PassFailedException
 
 from ...dialects import tl
 from ...dialects.dims import Dim, dims_of, substitute, symbols_of, with_dims
-from ...dialects.tile import KernelOp
+from ...dialects.tile import KernelOp, RefType
 from ..analysis.bounds import tile_bounds, tile_dim, tile_exact
 from ..analysis.physical import PhysicalDims
 from .emitter import Emitter
@@ -38,6 +38,19 @@ def _constexpr_name(symbol: str) -> str:
 @lru_cache(maxsize=1024)
 def _parsed(dim: str) -> ast.expr:
     return ast.parse(dim, mode="eval").body
+
+
+@lru_cache(maxsize=1024)
+def pointer_type(type_: Attribute) -> Attribute:
+    """The type of a scalar, a ref or a tuple of refs in `tl`: refs are pointers.
+
+    One object a type: ops on values of types that were met before are built quickly.
+    """
+    if isinstance(type_, RefType):
+        return tl.PtrType(type_.element_type)
+    if isinstance(type_, TupleType):
+        return TupleType(ArrayAttr([pointer_type(item) for item in type_.types]))  # pyright: ignore[reportArgumentType]
+    return type_
 
 
 class Signature:
@@ -112,9 +125,9 @@ class Lowering:
         return value
 
     def type(self, source: Attribute) -> Attribute:
-        """A value's type with physical dims."""
+        """A value's type with physical dims; refs are pointers."""
         dims = dims_of(source)
-        return with_dims(source, self.physical_dims(dims)) if dims else source
+        return with_dims(source, self.physical_dims(dims)) if dims else pointer_type(source)
 
     def physical_dims(self, dims: Sequence[Dim]) -> tuple[Dim, ...]:
         """`dims` as ints and constexpr names."""

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from xdsl.dialects import scf
-from xdsl.dialects.builtin import IntAttr
+from xdsl.dialects.builtin import IntAttr, UnitAttr
 from xdsl.ir import Attribute, Block, Operation, Region, SSAValue
 
 from ...dialects import tile, tl
+from ...dialects.inline_triton import is_static_loop
 from .context import Lowering
 from .registry import lower_ops, row
 
@@ -20,7 +21,10 @@ def loop_options(op: Operation, body: Block) -> dict[str, Attribute]:
     """The range options that a schedule pass put on a loop whose lowered body is `body`.
 
     Triton's pipeliner cannot predicate the creation of a descriptor, so a loop that makes one has one stage.
+    A static loop is none for Triton's passes: it has no options.
     """
+    if is_static_loop(op):
+        return {"static": UnitAttr()}
     options = {name: op.attributes[name] for name in LOOP_OPTIONS if name in op.attributes}
     if any(type(inner) is tl.MakeTensorDescriptorOp for inner in body.ops):
         options["num_stages"] = IntAttr(1)
