@@ -25,6 +25,7 @@ from ..dialects.tile import (
     ExpandDimsOp,
     GatherOp,
     IndexOp,
+    JoinOp,
     KernelOp,
     PadOp,
     PermuteOp,
@@ -34,6 +35,7 @@ from ..dialects.tile import (
     ScanOp,
     SelectOp,
     SplatOp,
+    SplitOp,
     TileType,
     WholeOp,
     access_dims,
@@ -132,7 +134,7 @@ class _Dropper:
             if self._touched(op):
                 handler(self, op)
         elif not self._elementwise(op):
-            self._wrap(op)
+            self.wrap(op)
 
     def _touched(self, op: Operation) -> bool:
         if any(self.any_unit(dims) for group in self.before[op] for dims in group):
@@ -149,7 +151,7 @@ class _Dropper:
         tensors = {dims for group in self.before[op] for dims in group if dims}
         return bool(op.regions) or len(tensors) <= 1 or op.has_trait(IsTerminator)
 
-    def _wrap(self, op: Operation) -> None:
+    def wrap(self, op: Operation) -> None:
         """An op we know nothing about sees the dims it saw before."""
         operands, results = self.before[op]
         before, after = Emitter(op), Emitter(op, after=True)
@@ -323,6 +325,14 @@ def _reshape(drop: _Dropper, op: Operation) -> None:
     replace(op, [Emitter(op).reshape(op.input, dims_of(op.result))])
 
 
+def _join_split(drop: _Dropper, op: Operation) -> None:
+    """The halves' axes go from all values alike; halves of no axis keep those they had."""
+    assert isinstance(op, JoinOp | SplitOp)
+    half = op.lhs if isinstance(op, JoinOp) else op.first
+    if not dims_of(half):
+        drop.wrap(op)
+
+
 def _gather(drop: _Dropper, op: Operation) -> None:
     """From one lane every index takes that lane; one index into many lanes is an index tensor of dim 1."""
     assert isinstance(op, GatherOp)
@@ -392,6 +402,8 @@ _HANDLERS: dict[type[Operation], Handler] = {
     ExpandDimsOp: _expand_dims,
     PermuteOp: _permute,
     ReshapeOp: _reshape,
+    JoinOp: _join_split,
+    SplitOp: _join_split,
     GatherOp: _gather,
     DotOp: _dot,
 }

@@ -126,12 +126,14 @@ def _gather(op: Operation) -> AxisFacts:
 
 def _join(op: Operation) -> AxisFacts:
     assert isinstance(op, JoinOp)
-    return AxisFacts([[(op.lhs, i), (op.rhs, i), (op.result, i)] for i in range(len(dims_of(op.lhs)))])
+    rank = len(dims_of(op.lhs))
+    return AxisFacts([[(op.lhs, i), (op.rhs, i), (op.result, i)] for i in range(rank)], [(op.result, rank)])
 
 
 def _split(op: Operation) -> AxisFacts:
     assert isinstance(op, SplitOp)
-    return AxisFacts([[(op.input, i), (op.first, i), (op.second, i)] for i in range(len(dims_of(op.first)))])
+    rank = len(dims_of(op.first))
+    return AxisFacts([[(op.input, i), (op.first, i), (op.second, i)] for i in range(rank)], [(op.input, rank)])
 
 
 def _access(op: Operation) -> AxisFacts:

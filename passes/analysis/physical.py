@@ -49,10 +49,14 @@ class PhysicalDims:
             return dim if blocks_alone else size
         return next_power_of_two(max(size, least))
 
+    def lanes(self, dim: Dim) -> Dim:
+        """The lanes of `dim` under this config: an int unless they depend on a run-time extent."""
+        return substitute(self.of(dim), self._sizes)
+
     def is_padded(self, dim: Dim) -> bool:
         """Whether `dim` may have more lanes in registers than it says."""
-        size, lanes = substitute(dim, self._sizes), substitute(self.of(dim), self._sizes)
-        return not isinstance(lanes, int) or lanes != size
+        lanes = self.lanes(dim)
+        return not isinstance(lanes, int) or lanes != substitute(dim, self._sizes)
 
 
 def _contractions(kernel: KernelOp) -> Iterable[tuple[Dim, int]]:

@@ -46,8 +46,9 @@ def lower_expand_dims(low: Lowering, op: tile.ExpandDimsOp) -> Sequence[SSAValue
 
 @row(tile.ReshapeOp)
 def lower_reshape(low: Lowering, op: tile.ReshapeOp) -> Sequence[SSAValue]:
-    source, target = ([d for d in dims_of(v) if d != 1] for v in (op.input, op.result))
-    padded = low.signature.physical.is_padded
+    physical = low.signature.physical
+    source, target = ([d for d in dims_of(v) if physical.lanes(d) != 1] for v in (op.input, op.result))
+    padded = physical.is_padded
     if source != target and any(padded(dim) for dim in (*source, *target)):
         raise PassFailedException(
             f"convert-tile-to-tl: cannot reshape {source} to {target}: a dim that is no power of two has padding "

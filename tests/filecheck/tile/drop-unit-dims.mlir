@@ -73,3 +73,30 @@ tile.kernel @pairs attributes {arg_names = ["x", "out"], arg_exprs = ["x", "out"
     tile.yield
   }
 }
+
+// -----
+
+// A join keeps the axis that it makes; where no other axis is left, its operands keep theirs.
+// CHECK-LABEL: tile.kernel @joined
+// CHECK:       %v = tile.load %x[%{{.*}}, %k] : {{.*}} -> tensor<3xf32>
+// CHECK-NEXT:  %pair = tile.join %v, %v : tensor<3xf32> -> tensor<3x2xf32>
+// CHECK:       %s = tile.load %x[%{{.*}}, %first] : {{.*}} -> f32
+// CHECK:       tile.join %{{.*}}, %{{.*}} : tensor<?xf32, #tile.dims<b0>> -> tensor<?x2xf32, #tile.dims<b0, 2>>
+tile.kernel @joined attributes {arg_names = ["x", "out"], arg_exprs = ["x", "out"], symbols = {}, blocks = {b0 = #tile.block<1, 1>}, host = "", index_type = i32} {
+^bb0(%x: !tile.ref<[9, 3], [3, 1], f32, align 16>, %out: !tile.ref<[9, 3, 2], [6, 2, 1], f32, align 16>):
+  %c0 = arith.constant 0 : i32
+  %m = arith.constant 9 : i32
+  tile.grid (%c0) to (%m) by <b0> : i32 {
+  ^bb1(%i: !tile.tile<b0>):
+    %k = tile.whole : !tile.tile<3>
+    %two = tile.whole : !tile.tile<2>
+    %v = tile.load %x[%i, %k] : !tile.ref<[9, 3], [3, 1], f32, align 16>[!tile.tile<b0>, !tile.tile<3>] -> tensor<?x3xf32, #tile.dims<b0, 3>>
+    %pair = tile.join %v, %v : tensor<?x3xf32, #tile.dims<b0, 3>> -> tensor<?x3x2xf32, #tile.dims<b0, 3, 2>>
+    tile.store %pair, %out[%i, %k, %two] : tensor<?x3x2xf32, #tile.dims<b0, 3, 2>>, !tile.ref<[9, 3, 2], [6, 2, 1], f32, align 16>[!tile.tile<b0>, !tile.tile<3>, !tile.tile<2>]
+    %first = arith.constant 0 : i32
+    %s = tile.load %x[%i, %first] : !tile.ref<[9, 3], [3, 1], f32, align 16>[!tile.tile<b0>, i32] -> tensor<?xf32, #tile.dims<b0>>
+    %p = tile.join %s, %s : tensor<?xf32, #tile.dims<b0>> -> tensor<?x2xf32, #tile.dims<b0, 2>>
+    tile.store %p, %out[%i, %first, %two] : tensor<?x2xf32, #tile.dims<b0, 2>>, !tile.ref<[9, 3, 2], [6, 2, 1], f32, align 16>[!tile.tile<b0>, i32, !tile.tile<2>]
+    tile.yield
+  }
+}
