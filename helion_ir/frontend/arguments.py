@@ -15,6 +15,7 @@ from .builder import element_type
 from .symbolic import BoolNode, FloatNode, IntNode
 from .tensors import HostTensor
 from .tracer import Tracer, meta_like
+from .tuples import is_tensors
 
 _CONSTANTS = (str, torch.dtype, torch.device, type(None), type, torch.memory_format, torch.layout)
 
@@ -97,6 +98,8 @@ class Arguments:
         if hasattr(value, "_fields"):
             return type(value)(*(self.wrap(getattr(value, f), f"{expr}.{f}") for f in value._fields))
         parts = [self.wrap(part, f"{expr}[{i}]") for i, part in enumerate(value)]
+        if type(value) in (tuple, list) and is_tensors(parts):
+            return self.tracer.tuples.wrap(value, parts, expr)
         return torch.Size(parts) if isinstance(value, torch.Size) else type(value)(parts)
 
     def _function(self, value: types.FunctionType, expr: str) -> Any:

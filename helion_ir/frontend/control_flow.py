@@ -44,6 +44,7 @@ class Loop:
     ends: list[Any]
     blocks: list[Dim]  # block symbols of tiles; ints are steps of scalar indices
     single: bool  # yields one index instead of a tuple
+    static: range | None = None  # what the index of a static loop goes through
 
     def __iter__(self) -> Any:
         raise exc.NotAllowedInHelperFunction(
@@ -90,7 +91,8 @@ class ControlFlow:
         tracer, values = self.tracer, []
         for dim, arg, end in zip(loop.blocks, block.args, loop.ends, strict=False):
             if isinstance(dim, int):
-                values.append(tracer.device_scalar(lambda arg=arg: arg))
+                index = tracer.device_scalar(lambda arg=arg: arg)
+                values.append(index if loop.static is None else tracer.static_scalar(arg, loop.static))
             else:
                 if not isinstance(end, torch.Tensor):
                     tracer.set_end(arg, poly_of(end))
@@ -136,7 +138,7 @@ class ControlFlow:
         tracer.builder.location = place
         start.restore()
         inits = [lift(tracer, variable(path), start.leaves[path], kind) for path, kind in carried.items()]
-        op = tile.ForOp(begins, ends, loop.blocks, inits, Region(block))
+        op = tile.ForOp(begins, ends, loop.blocks, inits, Region(block), static=loop.static is not None)
         tracer.builder.append(op)
         self._carry_out(op.results, carried, start)
 

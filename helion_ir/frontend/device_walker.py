@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import operator
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, NoReturn
 
@@ -18,9 +18,11 @@ from .control_flow import ControlFlow, Loop
 from .environment import Environment
 from .helpers import Helper, HelperCall, helper_call, helper_of
 from .implementations import loop_range
+from .liveness import liveness
 from .logic import Logic
 from .modes import setitem
 from .source import CALL, expression_code, located, node_location, statement_code
+from .static_loops import StaticRange, drop_dead, reads_later, walk_once
 from .tensors import DeviceTensor
 from .tracer import Tracer
 
@@ -60,11 +62,19 @@ def _assigned_names(statements: tuple[ast.stmt, ...]) -> Mapping[str, None]:
 class DeviceWalker:
     """Device code: one method per kind of statement."""
 
-    def __init__(self, tracer: Tracer, environment: Environment, file: str, read_later: Collection[str] = ()):
+    def __init__(
+        self,
+        tracer: Tracer,
+        environment: Environment,
+        file: str,
+        body: Sequence[ast.stmt],
+        read_later: Collection[str] = (),
+    ):
         self.tracer = tracer
         self.environment = environment
         self.control = ControlFlow(tracer, environment)
         self.file = file
+        self.body = tuple(body)  # of the function that the walked statements are in
         self.host_names = read_later
         logic = Logic(tracer, environment)
         environment.names |= {**logic.operators(), CALL: self._call}
@@ -207,6 +217,7 @@ class DeviceWalker:
         ssa = value.ssa if isinstance(value, DeviceTensor | Tile) else None
         if isinstance(ssa, SSAValue) and ssa.name_hint is None:
             ssa.name_hint = target.id
+        self.tracer.name_index(value, target.id)
         self.environment.names[target.id] = value
         self.environment.local[target.id] = None
 
@@ -267,13 +278,29 @@ class DeviceWalker:
             names = assigned_names([node])
             self.tracer.builder.at(node_location(node, self.file))
             self.control.inner(iterable, names, lambda index: self._loop_body(node, index))
-            for name in names:
-                if name not in self.environment.local:
-                    self.environment.names.pop(name, None)
+            self._forget(names)
+            return
+        if isinstance(iterable, StaticRange):
+            self._static_loop(node, iterable.values)
             return
         for value in iterable:
-            self.assign(node.target, value)
-            self.walk(node.body)
+            self._loop_body(node, value)
+
+    def _static_loop(self, node: ast.For, values: range) -> None:
+        names, live = assigned_names([node]), liveness(self.body)
+        if not reads_later(live, node, names, self.environment):
+            drop_dead(live, node, names, self.environment)
+            if walk_once(self.control, self.environment, values, names, lambda index: self._loop_body(node, index)):
+                self._forget(names)
+                return
+        for value in values:
+            self._loop_body(node, value)
+
+    def _forget(self, names: Iterable[str]) -> None:
+        """What a loop's body bound first is gone after the loop."""
+        for name in names:
+            if name not in self.environment.local:
+                self.environment.names.pop(name, None)
 
     def _loop_body(self, node: ast.For, index: Any) -> None:
         self.assign(node.target, index)
@@ -285,7 +312,7 @@ class DeviceWalker:
             self.tracer.builder.at(node_location(node, self.file))
             return loop_range(self.tracer, *map(self.evaluate, node.args))
         value = self.evaluate(node)
-        if isinstance(value, Loop | range | list | tuple | zip | enumerate | reversed):
+        if isinstance(value, Loop | StaticRange | range | list | tuple | zip | enumerate | reversed):
             return value
         if isinstance(value, torch.Tensor | dict | str | torch.SymInt) or not hasattr(value, "__iter__"):
             raise exc.InvalidDeviceForLoop(
@@ -319,7 +346,7 @@ class DeviceWalker:
 
     def _walk_helper(self, helper: Helper, call: HelperCall) -> Any:
         environment = Environment(call.names(), call.parameters, caller=self.environment)
-        walker = HelperWalker(self.tracer, environment, helper.file)
+        walker = HelperWalker(self.tracer, environment, helper.file, helper.body)
         walker.walk(helper.body)
         return walker.result(helper)
 

@@ -37,7 +37,8 @@ def is_runtime(value: Any) -> bool:
     return isinstance(value, DeviceTensor | torch.SymInt | torch.SymFloat | torch.SymBool)
 
 
-def _children(value: Any) -> Iterator[tuple[Any, Any]]:
+def children(value: Any) -> Iterator[tuple[Any, Any]]:
+    """The parts of a container, each with its key."""
     if isinstance(value, list | tuple):
         yield from enumerate(value)
     elif isinstance(value, dict):
@@ -98,7 +99,7 @@ class Environment:
         if is_leaf(value):
             found[path] = value
         elif depth < 6 and not isinstance(value, str | torch.Tensor | Tile):
-            for key, child in _children(value):
+            for key, child in children(value):
                 self._collect((*path, key), child, found, depth + 1)
 
     def put(self, path: Path, value: Any) -> None:
@@ -113,8 +114,8 @@ class Environment:
     def _put(self, container: Any, keys: list[Any], value: Any) -> Any:
         if not keys:
             return value
-        children = dict(_children(container))
-        return _with_child(container, keys[0], self._put(children[keys[0]], keys[1:], value))
+        child = dict(children(container))[keys[0]]
+        return _with_child(container, keys[0], self._put(child, keys[1:], value))
 
 
 class Snapshot:
@@ -139,7 +140,7 @@ class Snapshot:
         if isinstance(value, list | dict):
             self._containers.append((value, value.copy()))
         if depth < 6 and isinstance(value, list | dict | tuple):
-            for _, child in _children(value):
+            for _, child in children(value):
                 self._keep(child, depth + 1)
 
     def restore(self) -> None:
@@ -153,6 +154,11 @@ class Snapshot:
             container.extend(content) if isinstance(container, list) else container.update(content)
         for tensor, ssa, tiles, reduced in self._tensors:
             tensor.ssa, tensor.tiles, tensor.reduced = ssa, tiles, reduced
+
+    def reduced(self, path: Path) -> bool:
+        """Whether the tensor at `path` was made by a reduction."""
+        leaf = self.leaves[path]
+        return next((reduced for tensor, _, _, reduced in self._tensors if tensor is leaf), False)
 
     def differs(self, path: Path, value: Any) -> bool:
         """Whether the leaf at `path` is another now."""

@@ -17,6 +17,7 @@ from .environment import Environment
 from .source import error_location, expression_code, located, node_location, statement_code
 from .tensors import HostTensor, TracedTensor
 from .tracer import Tracer
+from .tuples import TensorList, TensorTuple
 
 
 class Returned(Exception):
@@ -136,7 +137,8 @@ class HostWalker:
         environment = Environment(self.names, dict(self.local))
         tracer.in_device = True
         try:
-            walker = DeviceWalker(tracer, environment, self.file, self._read_after(node).intersection(self.local))
+            later = self._read_after(node).intersection(self.local)
+            walker = DeviceWalker(tracer, environment, self.file, tracer.source.tree.body, later)
             tracer.builder.at(node_location(node, self.file))
             loop = walker.evaluate(node.iter)
             if not isinstance(loop, Loop):
@@ -168,12 +170,16 @@ class HostWalker:
 
     def _name_host_values(self) -> None:
         """Every tensor, float and bool that a local variable reaches has that variable's name at the launch."""
+        tuples: list[tuple[TensorTuple | TensorList, str]] = []
         for name in sorted(self.local, key=lambda name: name not in self.tracer.parameters):
             if name in self.names:
-                self._name(self.names[name], name, 0)
+                self._name(self.names[name], name, 0, tuples)
+        self.tracer.tuples.at_launch(tuples)
 
-    def _name(self, value: Any, expr: str, depth: int) -> None:
+    def _name(self, value: Any, expr: str, depth: int, tuples: list[tuple[TensorTuple | TensorList, str]]) -> None:
         paths = self.tracer.paths
+        if isinstance(value, TensorTuple | TensorList):
+            tuples.append((value, expr))
         if isinstance(value, HostTensor):
             paths[id(value)] = expr
             self.tracer.keep(value)
@@ -182,7 +188,7 @@ class HostWalker:
             self.tracer.keep(value)
         elif depth < 6 and not isinstance(value, str | torch.Tensor):
             for key, child in _parts(value, expr):
-                self._name(child, key, depth + 1)
+                self._name(child, key, depth + 1, tuples)
 
     def real_tensor(self, tensor: torch.Tensor) -> str | None:
         """The global or closure variable that holds a tensor which is no argument."""

@@ -17,6 +17,7 @@ from ..language.tiles import Tile, tile_shift
 from ..sizes import next_power_of_2
 from . import memory, parts, products, reductions, views
 from .control_flow import Loop, index_value
+from .static_loops import StaticRange
 from .symbolic import poly_of
 from .tensors import DeviceTensor
 from .tracer import Tracer
@@ -24,7 +25,7 @@ from .tracer import Tracer
 # Loops
 
 
-def _bounds(begin_or_end: Any, end: Any) -> tuple[list[Any], list[Any], bool]:
+def _bounds(tracer: Tracer, begin_or_end: Any, end: Any) -> tuple[list[Any], list[Any], bool]:
     single = not isinstance(begin_or_end, list | tuple)
     if end is not None and single != (not isinstance(end, list | tuple)):
         raise exc.InvalidTileRange("begin and end must both be sizes, or both sequences of sizes")
@@ -37,6 +38,7 @@ def _bounds(begin_or_end: Any, end: Any) -> tuple[list[Any], list[Any], bool]:
         raise exc.InvalidTileRange(f"{len(begins)} begins but {len(ends)} ends")
     if not ends:
         raise exc.InvalidTileRange("a loop needs at least one dimension")
+    tracer.needs_number(*(poly_of(bound) for bound in (*begins, *ends) if type(bound) is torch.SymInt))
     for bound in (*begins, *ends):
         if isinstance(bound, Tile):
             raise exc.TileOfTile("a tile is no extent to loop over", hint="loop from tile.begin to tile.end")
@@ -57,7 +59,7 @@ def _per_dimension(value: Any, count: int, what: str) -> list[Any]:
 
 @implement(hl.tile)
 def loop_tile(tracer: Tracer, begin_or_end: Any, end: Any = None, /, block_size: Any = None) -> Loop:
-    begins, ends, single = _bounds(begin_or_end, end)
+    begins, ends, single = _bounds(tracer, begin_or_end, end)
     blocks = [_block(tracer, size) for size in _per_dimension(block_size, len(ends), "block size")]
     return Loop(begins, ends, blocks, single)
 
@@ -77,7 +79,7 @@ def _block(tracer: Tracer, size: Any) -> Dim:
 
 @implement(hl.grid)
 def loop_grid(tracer: Tracer, begin_or_end: Any, end: Any = None, /, step: Any = None) -> Loop:
-    begins, ends, single = _bounds(begin_or_end, end)
+    begins, ends, single = _bounds(tracer, begin_or_end, end)
     steps = [1 if s is None else s for s in _per_dimension(step, len(ends), "step")]
     if any(not isinstance(s, int) or s < 1 for s in steps):
         raise exc.InvalidTileRange(f"the step of hl.grid must be a positive constant, got {step!r}")
@@ -92,11 +94,16 @@ def loop_range(tracer: Tracer, *args: Any) -> Loop:
 
 
 @implement(hl.static_range)
-def static_range(tracer: Tracer, begin_or_end: Any, end: Any = None, /, step: int = 1) -> range:
-    bounds = (0, begin_or_end) if end is None else (begin_or_end, end)
-    if any(isinstance(b, torch.Tensor) for b in (*bounds, step)):
-        raise exc.InvalidTileRange("the bounds of hl.static_range must be compile-time constants")
-    return range(int(bounds[0]), int(bounds[1]), int(step))
+def static_range(tracer: Tracer, begin_or_end: Any, end: Any = None, /, step: int = 1) -> StaticRange:
+    bounds = (0, begin_or_end, step) if end is None else (begin_or_end, end, step)
+    for bound in bounds:
+        if isinstance(bound, bool) or not isinstance(bound, int | torch.SymInt) or isinstance(bound, Tile):
+            raise exc.InvalidTileRange(
+                f"the bounds of hl.static_range must be compile-time ints, got {type(bound).__name__}"
+            )
+    if step == 0:
+        raise exc.InvalidTileRange("the step of hl.static_range must not be 0")
+    return StaticRange(range(*map(int, bounds)))
 
 
 # Compile time

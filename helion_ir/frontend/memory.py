@@ -107,6 +107,7 @@ def _index(tracer: Tracer, tensor: HostTensor, dimension: int, item: Any, result
             raise exc.InvalidIndexingType(f"index {item} is out of range for dimension {dimension} of size {size}")
         return tracer.integer(item if item >= 0 else item + size)
     if isinstance(item, torch.SymInt):
+        tracer.within(item, size - 1)
         return tracer.integer(item)
     if isinstance(item, slice):
         return _slice(tracer, size, item)
@@ -161,6 +162,7 @@ def _bound(tracer: Tracer, size: Any, bound: Any, default: Any) -> Any:
     if isinstance(bound, int) and bound < 0:
         return size + bound
     if isinstance(bound, int | torch.SymInt):
+        tracer.within(bound, size)
         return bound
     raise exc.TensorSliceBound(f"a {type(bound).__name__} cannot bound a slice")
 

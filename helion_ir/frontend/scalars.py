@@ -43,6 +43,10 @@ _OPPOSITES = {"eq": "ne", "ne": "eq", "lt": "ge", "ge": "lt", "le": "gt", "gt": 
 _SYMBOL = re.compile(r"\bs\d+\b")
 
 
+class IndexNeeded(Exception):
+    """The index of a static loop that is walked once is needed as a Python int: the loop must be unrolled."""
+
+
 class Scalars(Sizes):
     """Scalars as SSA values and as Python's numbers, and the kernel arguments that some of them are."""
 
@@ -54,12 +58,20 @@ class Scalars(Sizes):
         self._args: dict[object, SSAValue] = {}
         self._atoms: dict[str, Callable[[], SSAValue]] = {}
         self._atom_types: dict[str, IntegerType] = {}
+        self._static: dict[str, range] = {}  # indices of static loops, and what they go through
 
-    def argument(self, key: object, expr: str, type_: Attribute, keep: object = None) -> SSAValue:
+    @staticmethod
+    def name_of(expr: str) -> str:
+        """A name for what a host expression gives."""
+        return re.sub(r"\W+", "_", expr.replace(".__closure__", "").replace(".cell_contents", "")).strip("_")
+
+    def argument(
+        self, key: object, expr: str, type_: Attribute, keep: object = None, *, name: str | None = None
+    ) -> SSAValue:
         """The kernel argument for `key`; made at its first use, with the host expression `expr`."""
         value = self._args.get(key)
         if value is None:
-            name = base = re.sub(r"\W+", "_", expr.replace(".__closure__", "").replace(".cell_contents", "")).strip("_")
+            name = base = self.name_of(name or expr)
             suffix = 1
             while name in self.arg_names:
                 name, suffix = f"{base}_{suffix}", suffix + 1
@@ -86,6 +98,48 @@ class Scalars(Sizes):
         self._atoms.setdefault(name, make)
         self._atom_types[name] = element or self.index_type
         return torch.SymInt(IntNode(self, Poly.atom(name)))
+
+    def static_scalar(self, value: SSAValue, values: range) -> torch.SymInt:
+        """The index of a static loop as Python's number, as long as it is not needed as one."""
+        result = self.device_scalar(lambda: value)
+        self._static[str(poly_of(result))] = values
+        return result
+
+    def name_index(self, index: object, name: str) -> None:
+        """The user's name of a static loop's index."""
+        atom = poly_of(index).single if isinstance(index, torch.SymInt) else None
+        if atom in self._static:
+            self._atoms[atom]().name_hint = name
+
+    def static_bounds(self, value: int | torch.SymInt) -> tuple[int, int] | None:
+        """Bounds of an expression of indices of static loops (and constants); None for any other expression."""
+        poly = self.resolved(poly_of(value))
+        if poly.value is not None or not all(atom in self._static for atom in poly.atoms()):
+            return None
+        low = high = 0
+        for atoms, factor in poly.terms.items():
+            term = (factor, factor)
+            for atom in atoms:
+                values = self._static[atom]
+                products = [a * b for a in term for b in (values[0], values[-1])]
+                term = (min(products), max(products))
+            low, high = low + term[0], high + term[1]
+        return low, high
+
+    def needs_number(self, *polys: Poly) -> None:
+        """What is computed now depends on the value of an index, so that its loop must be walked value by value."""
+        if any(atom in self._static for poly in polys for atom in poly.atoms()):
+            raise IndexNeeded("the index of a static loop is needed as a Python int")
+
+    def within(self, value: int | torch.SymInt, end: int | torch.SymInt) -> None:
+        """An index, or bound, that may be one of a static loop must lie in [0, end]: then its value does not matter."""
+        bounds = self.static_bounds(value)
+        if bounds is not None and (bounds[0] < 0 or (isinstance(end, int) and bounds[1] > end)):
+            self.needs_number(poly_of(value))
+
+    def text(self, poly: Poly) -> str:
+        self.needs_number(poly)
+        return str(poly)
 
     def integer(self, value: int | torch.SymInt, element: IntegerType | None = None) -> SSAValue:
         """A number as an SSA scalar of the index type, or of `element`."""
@@ -166,6 +220,7 @@ class Scalars(Sizes):
         known = self._settle(predicate, lhs - rhs)
         if known is not None:
             return known
+        self.needs_number(lhs, rhs)
         if self.in_device and self.internal and all(self._is_symbolic(a) for p in (lhs, rhs) for a in p.atoms()):
             return self._assume(predicate, lhs - rhs)
         hint, other = self.hint_of(lhs), self.hint_of(rhs)
@@ -190,6 +245,7 @@ class Scalars(Sizes):
             return Poly.constant(_INTEGER_FUNCTIONS[name](a, b))
         if name in _SPELLINGS and (quotient := lhs.exact_div(rhs)) is not None:
             return quotient if name == "floordiv" else Poly({})
+        self.needs_number(lhs, rhs)
         if name in ("max", "min") and (not self.in_device or self.internal):
             return lhs if self.compare("ge" if name == "max" else "le", lhs, rhs) else rhs
         symbolic = all(not atom.startswith("@") for poly in (lhs, rhs) for atom in poly.atoms())
@@ -226,6 +282,7 @@ class Scalars(Sizes):
     def to_float(self, poly: Poly) -> FloatNode:
         if (value := self.resolved(poly).value) is not None:
             return FloatNode(self, constant_value=float(value))
+        self.needs_number(poly)
         if not self.in_device:
             hint = self.hint_of(poly)
             return FloatNode(self, hint=float(self.int_of(poly)) if hint is None else float(hint))

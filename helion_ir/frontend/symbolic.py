@@ -54,6 +54,10 @@ class Context(Protocol):
         """An integer as a float."""
         ...
 
+    def text(self, poly: Poly) -> str:
+        """An integer as text."""
+        ...
+
 
 class Node:
     """What all three kinds share: the part of PyTorch's node protocol that does not depend on the kind."""
@@ -120,7 +124,7 @@ class IntNode(Node):
         self.poly = poly
 
     def __str__(self) -> str:
-        return str(self.poly)
+        return self.context.text(self.poly)
 
     def is_constant(self) -> bool:
         return self.poly.value is not None

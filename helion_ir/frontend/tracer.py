@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from types import FunctionType
 from typing import Any
 
 import torch
 from torch.utils._python_dispatch import _disable_current_modes
-from xdsl.ir import Block, SSAValue
+from xdsl.ir import Block, Operation, SSAValue
 
 from .. import exc
 from ..dialects import tile
@@ -22,6 +23,16 @@ from .sizes import Options
 from .source import FunctionSource
 from .symbolic import IntNode, poly_of
 from .tensors import DeviceTensor, HostTensor
+from .tuples import TupleArguments
+
+
+@dataclass(frozen=True)
+class Mark:
+    """A state of a trace: the last op of the current block, the block sizes, the number of effects."""
+
+    last: Operation | None
+    blocks: dict[str, tile.BlockAttr]
+    effects: int
 
 
 class Tracer(Scalars):
@@ -35,6 +46,7 @@ class Tracer(Scalars):
         self.effects = 0  # ops with effects so far
         self.helpers: list[FunctionType] = []  # the user's functions being called, innermost last
         self.find_real: Callable[[torch.Tensor], str | None] = lambda _: None
+        self.tuples = TupleArguments(self)
         self._reals: dict[int, HostTensor] = {}
         self._ends: dict[SSAValue, Poly] = {}  # the end of each loop tile, where host sizes say it
         self._open: list[Block] = []  # blocks around the one being filled
@@ -44,21 +56,32 @@ class Tracer(Scalars):
         """Let go of all tensors: their sizes know the tracer, by ways that Python's garbage collector cannot see."""
         for table in (self._kept, self._reals, self._sizes, self._args, self._atoms):
             table.clear()
+        self.tuples.clear()
         self.find_real = lambda _: None
 
     def ref(self, tensor: HostTensor) -> SSAValue:
-        """The ref of a host tensor."""
+        """The ref of a host tensor: an argument of the kernel, or an element of one that is a tuple."""
+        element = self.tuples.element(tensor)
+        if element is not None:
+            return element
+        return self.argument(("tensor", id(tensor)), self._path(tensor), self.ref_type(tensor), tensor)
+
+    def _path(self, tensor: HostTensor) -> str:
         expr = self.paths.get(id(tensor))
         if expr is None:
             raise exc.HostTensorDirectUsage(
                 "a host tensor without a name is used in device code", hint="assign it to a variable in host code"
             )
+        return expr
+
+    def ref_type(self, tensor: HostTensor) -> tile.RefType:
+        """The type of a host tensor's ref."""
+        expr = self._path(tensor)
         sizes = [self.dim(d) for d in tensor.meta_tensor.size()]
         strides = [self._stride(s, f"{expr}.stride({i})") for i, s in enumerate(tensor.meta_tensor.stride())]
         offset, item = tensor.meta_tensor.storage_offset(), tensor.meta_tensor.element_size()
         align = next(a for a in (16, 8, 4, 2, 1) if (isinstance(offset, int) and offset * item % a == 0) or a <= item)
-        type_ = tile.RefType(sizes, strides, ref_element_type(tensor.dtype), align)
-        return self.argument(("tensor", id(tensor)), expr, type_, tensor)
+        return tile.RefType(sizes, strides, ref_element_type(tensor.dtype), align)
 
     def _stride(self, stride: int | torch.SymInt, expr: str) -> Dim:
         """The dim of a stride; where it depends on strides of arguments, it is asked of the tensor itself.
@@ -99,9 +122,24 @@ class Tracer(Scalars):
         self.builder.block = block
         try:
             yield block
+        except BaseException:
+            for op in block.ops:  # what is given up must not count as a use of anything
+                op.drop_all_references()
+            raise
         finally:
             self.builder.block, self.builder.location = outer, place
             self._open.pop()
+
+    def mark(self) -> Mark:
+        """Where the trace is, to come back to."""
+        return Mark(self.builder.block.last_op, dict(self.blocks), self.effects)
+
+    def back_to(self, mark: Mark) -> None:
+        """Undo what was emitted since `mark`, in the same block."""
+        block = self.builder.block
+        while (op := block.last_op) is not None and op is not mark.last:
+            block.erase_op(op, safe_erase=False)
+        self.blocks, self.effects = dict(mark.blocks), mark.effects
 
     @contextmanager
     def tiles_active(self, tiles: Sequence[SSAValue]) -> Iterator[None]:

@@ -1,0 +1,84 @@
+"""Which variables' values are read later: of a function's text, for each of its `for` statements."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+
+Names = frozenset[str]
+_FUNCTIONS = (ast.FunctionDef, ast.Lambda)
+
+
+@dataclass
+class Liveness:
+    """For each loop, the names that may be read before they are bound again: when it is reached, and when it is done.
+
+    Names that functions defined in the text read are always among them.
+    """
+
+    before: dict[ast.For, Names] = field(default_factory=dict)
+    after: dict[ast.For, Names] = field(default_factory=dict)
+
+    def _walk(self, statements: Sequence[ast.stmt], live: Names) -> Names:
+        """The names live before `statements`, given those live after."""
+        for statement in reversed(statements):
+            live = self._statement(statement, live)
+        return live
+
+    def _statement(self, node: ast.stmt, live: Names) -> Names:
+        if isinstance(node, ast.If):
+            return _names(node.test, ast.Load) | self._walk(node.body, live) | self._walk(node.orelse, live)
+        if isinstance(node, ast.For):
+            return self._for(node, live)
+        if isinstance(node, ast.While):
+            head = live | _names(node.test, ast.Load)
+            return head | self._walk(node.body, head | self._walk(node.body, head)) | self._walk(node.orelse, live)
+        if isinstance(node, ast.Assign | ast.AnnAssign | ast.Expr | ast.Return):
+            return (live - _names(node, ast.Store)) | _names(node, ast.Load)
+        if isinstance(node, ast.AugAssign):
+            return live | _names(node, ast.Load) | _names(node.target, ast.Store)
+        nested = [part for part in ast.walk(node) if isinstance(part, ast.For)]
+        for loop in nested:
+            self._note(loop, live | _names(node, ast.Load), live | _names(node, ast.Load))
+        return live | _names(node, ast.Load)
+
+    def _for(self, node: ast.For, live: Names) -> Names:
+        target = _names(node.target, ast.Store)
+        head = live | _names(node.target, ast.Load)
+        for _ in range(2):  # what the body reads first is live at its end, too
+            head = head | (self._walk(node.body, head) - target)
+        before = head | _names(node.iter, ast.Load) | self._walk(node.orelse, live)
+        self._note(node, before, live)
+        return before
+
+    def _note(self, node: ast.For, before: Names, after: Names) -> None:
+        self.before[node] = self.before.get(node, frozenset()) | before
+        self.after[node] = self.after.get(node, frozenset()) | after
+
+
+def _names(node: ast.AST, context: type[ast.expr_context]) -> Names:
+    return frozenset(n.id for n in ast.walk(node) if isinstance(n, ast.Name) and isinstance(n.ctx, context))
+
+
+def _captured(statements: Iterable[ast.stmt]) -> Names:
+    """Names that functions in the text read when they are called."""
+    functions = [node for s in statements for node in ast.walk(s) if isinstance(node, _FUNCTIONS)]
+    return frozenset(
+        name
+        for function in functions
+        for name in _names(function, ast.Load) - {a.arg for a in ast.walk(function.args) if isinstance(a, ast.arg)}
+    )
+
+
+@lru_cache(maxsize=256)
+def liveness(statements: tuple[ast.stmt, ...]) -> Liveness:
+    """The liveness of a function's body."""
+    result = Liveness()
+    result._walk(statements, _captured(statements))
+    always = _captured(statements)
+    for table in (result.before, result.after):
+        for node, names in table.items():
+            table[node] = names | always
+    return result
