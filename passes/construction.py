@@ -12,47 +12,35 @@ from typing import TypeVar, cast
 from xdsl.dialects import arith
 from xdsl.dialects.builtin import StringAttr
 from xdsl.ir import Attribute, Operation, SSAValue, TypedAttribute
-from xdsl.utils.test_value import create_ssa_value
 
 from ..dialects import tl
+from ..dialects.copies import assemble
 
 OpT = TypeVar("OpT", bound=Operation)
 
 _MAX_ENTRIES = 10_000
 
-_MODELS: dict[object, tuple[Operation, list[Attribute | None]]] = {}
+_MODELS: dict[object, tuple[type[Operation], list[Attribute], dict[str, Attribute], list[Attribute | None]]] = {}
+"""What makes an op → its class, result types and properties; and the operand types, which the entry keeps alive."""
 
 
 def build(cls: Callable[..., OpT], operands: Sequence[SSAValue | None], rest: tuple[object, ...]) -> OpT:
     """`cls(*operands, *rest)`, from the properties and result types of an earlier op on operands of the same types.
 
     Operands come in the order of the op's definition, None for one left out; `rest` says what else tells ops apart.
-    Types are told apart by identity, as hashing one costs more than it saves; the table keeps them alive.
+    Types are told apart by identity, as hashing one costs more than it saves.
     """
     types = [None if operand is None else operand.type for operand in operands]
     key = (cls, rest, *map(id, types))
-    if (found := _MODELS.get(key)) is None:
+    if (model := _MODELS.get(key)) is None:
         op = cls(*operands, *rest)
         if len(_MODELS) >= _MAX_ENTRIES:
             _MODELS.clear()
-        _MODELS[key] = (_detached(op), types)
+        _MODELS[key] = (type(op), [result.type for result in op.results], dict(op.properties), types)
         return op
-    model = found[0]
-    new = type(model).create(
-        operands=[operand for operand in operands if operand is not None],
-        result_types=[result.type for result in model.results],
-        properties=model.properties,
-    )
-    return cast("OpT", new)  # equal keys make ops of one class
-
-
-def _detached(op: Operation) -> Operation:
-    """A copy of `op` that uses none of its operands."""
-    return type(op).create(
-        operands=[create_ssa_value(operand.type) for operand in op.operands],
-        result_types=[result.type for result in op.results],
-        properties=op.properties,
-    )
+    class_, result_types, properties, _ = model
+    present = [operand for operand in operands if operand is not None]
+    return cast("OpT", assemble(class_, present, result_types, properties))  # equal keys make ops of one class
 
 
 _NUMBERS: dict[int, tuple[Attribute, int]] = {}
@@ -80,7 +68,7 @@ def number_of(attribute: Attribute) -> int:
 def constant_op(value: Attribute) -> arith.ConstantOp:
     """The constant that a typed attribute spells."""
     type_ = cast("TypedAttribute", value).get_type()
-    return arith.ConstantOp.create(result_types=[type_], properties={"value": value})
+    return assemble(arith.ConstantOp, (), [type_], {"value": value})
 
 
 # --- constructors as `build` wants them: operands first, in the order of the definition ---------------------------

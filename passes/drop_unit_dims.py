@@ -87,7 +87,7 @@ class _Dropper:
 
     def run(self) -> None:
         ops = ops_in(self.kernel)
-        if not any(self._concerns(op) for op in ops):
+        if not any(map(self._concerns, ops)):
             return
         for op in ops:
             self.before[op] = ([dims_of(v) for v in op.operands], [dims_of(v) for v in op.results])
@@ -99,9 +99,10 @@ class _Dropper:
 
     def _concerns(self, op: Operation) -> bool:
         """Whether the pass has something to do because of `op` or of what it defines."""
-        if any(self.any_unit(dims_of(value)) for value in _defined(op)) or _contracts_one(op):
-            return True
-        return any(self.is_unit_tile(v) for v in op.operands) and _handler(op) is not None
+        for value in op.results if not op.regions else _defined(op):
+            if self.any_unit(dims_of(value)):
+                return True
+        return _handler(op) is not None and (any([self.is_unit_tile(v) for v in op.operands]) or _contracts_one(op))
 
     def is_unit(self, dim: Dim) -> bool:
         unit = self._unit.get(dim)
@@ -110,7 +111,7 @@ class _Dropper:
         return unit
 
     def any_unit(self, dims: Sequence[Dim]) -> bool:
-        return any([self.is_unit(dim) for dim in dims])
+        return bool(dims) and any([self.is_unit(dim) for dim in dims])
 
     def _retype(self, value: SSAValue) -> None:
         dims = dims_of(value)

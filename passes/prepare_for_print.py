@@ -339,13 +339,12 @@ def prepare(func: tl.FuncOp) -> None:
     loops = [op for op in reversed(ops) if type(op) is scf.WhileOp and not is_rotated(op)]
     for op in loops:
         rotate_while(op)
-    for op in ops_in(body) if loops else reversed(ops):
+    for op in reversed(ops_in(body) if loops else ops):
         if type(op) is arith.CmpiOp or type(op) is arith.CmpfOp:
             as_tl_compare(op)
         elif type(op) in (tl.BroadcastOp, tl.FullOp):
             split_uses(op, IMPLICIT, broadcasts_itself)
-    for op in ops_in(body):
-        if op.results and is_weak(op.results[0]):
+        elif op.results and is_weak(op.results[0]):  # its users come later, so what they are is settled
             split_uses(op, TYPED, _needs_type)
     ops = ops_in(body)
     inliner = Inliner(_static_indices(ops))

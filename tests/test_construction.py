@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from helion_ir.dialects import tile, tl
-from helion_ir.dialects.copies import copy_module
+from helion_ir.dialects.copies import assemble, copy_module
 from helion_ir.dialects.dims import tensor_type
 from helion_ir.dialects.effects import has_no_effects
 from helion_ir.dialects.verify import verify_module
@@ -104,3 +104,18 @@ def test_constants(value: Attribute) -> None:
     op, expected = constant_op(value), arith.ConstantOp(value)  # pyright: ignore[reportArgumentType, reportCallIssue]
     op.verify()
     assert op.is_structurally_equivalent(expected)
+
+
+def test_an_assembled_op_has_every_field_that_xdsls_constructor_sets() -> None:
+    a, b = values(i32, i32)
+    model = arith.AddiOp(a, b)
+    created = arith.AddiOp.create(operands=[a, b], result_types=[i32], properties=model.properties)
+    assembled = assemble(arith.AddiOp, [a, b], [i32], model.properties)
+    assert vars(assembled).keys() == vars(created).keys()
+    assert assembled.is_structurally_equivalent(created)
+    assert assembled.location == created.location
+    assert [(use.operation, use.index) for use in a.uses] == [(op, 0) for op in (assembled, created, model)]
+    assembled.operands[0] = b
+    assert len(list(a.uses)) == 2
+    assembled.erase()
+    assert {use.operation for use in b.uses} == {created, model}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from typing import Protocol
 
 from xdsl.dialects.builtin import ModuleOp, f32, i1, i32
 from xdsl.ir import Attribute
@@ -41,12 +42,19 @@ def print_kernel(func: tl.FuncOp, printer: KernelPrinter) -> None:
     printer.block(block)
 
 
-def emit(module: ModuleOp, *, comments: bool = True) -> str:
+class HostText(Protocol):
+    """Spells the host function of a kernel, as `host_function` does."""
+
+    def __call__(self, func: tl.FuncOp, *, allocates: bool) -> str: ...
+
+
+def emit(module: ModuleOp, *, comments: bool = True, host: HostText = host_function) -> str:
     """The Triton source of a module: every `tl.func` as a kernel with its host function.
 
     Args:
         module: what `prepare-for-print` left.
         comments: whether to say, before each statement, which line of the user's source it comes from.
+        host: what spells the host functions.
 
     Raises:
         DiagnosticException: an op has no Triton spelling, or the module is not prepared.
@@ -65,7 +73,7 @@ def emit(module: ModuleOp, *, comments: bool = True) -> str:
         if func.host.data:
             if allocates:
                 printer.helpers.add("_alloc")
-            body.write(host_function(func, allocates=allocates) + "\n\n\n")
+            body.write(host(func, allocates=allocates) + "\n\n\n")
     return _header(printer) + body.getvalue().rstrip("\n") + "\n"
 
 

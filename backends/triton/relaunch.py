@@ -11,6 +11,10 @@ from .host import host_function, makes_descriptors
 from .module import emit
 
 
+_HOST = "\0"
+"""Stands where the host function belongs."""
+
+
 @dataclass(frozen=True)
 class Relaunch:
     """The emitted text of a module with one kernel, open where the host function stands."""
@@ -25,8 +29,7 @@ class Relaunch:
         """Print `module`, which must not be changed from here on."""
         func = next(op for op in module.body.block.ops if isinstance(op, tl.FuncOp))
         allocates = makes_descriptors(func)
-        text, host = emit(module), host_function(func, allocates=allocates)
-        before, _, after = text.rpartition(host) if host else (text, "", "")
+        before, _, after = emit(module, host=lambda func, *, allocates: _HOST).partition(_HOST)
         return cls(func, allocates, before, after)
 
     def source(self, constexprs: DictionaryAttr, options: DictionaryAttr) -> str:

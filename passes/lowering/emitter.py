@@ -15,6 +15,7 @@ from xdsl.dialects.builtin import FloatAttr, IntegerAttr, IntegerType, LocationA
 from xdsl.ir import Attribute, Block, Operation, SSAValue
 
 from ...dialects import tl
+from ...dialects.copies import assemble
 from ...dialects.dims import Dim, dims_of, element_of
 from ...dialects.effects import has_no_effects
 from ..analysis.bounds import constant_value
@@ -122,9 +123,7 @@ class Emitter:
 
         def make() -> Operation:
             attributes = {k: v for k, v in source.attributes.items() if k != "site"}
-            return type(source).create(
-                operands=operands, result_types=types, properties=source.properties, attributes=attributes
-            )
+            return assemble(type(source), operands, types, source.properties, attributes)
 
         if not has_no_effects(source):
             return self.effect(make())
