@@ -1,4 +1,4 @@
-"""Copies of modules, one for each config that is lowered; and ops put together from parts that are known to be right."""
+"""Copies of modules, one for each config that is lowered; and ops from parts that are known to be right."""
 
 from __future__ import annotations
 

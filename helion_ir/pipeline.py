@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from importlib import import_module
 from random import Random
 from typing import Literal, TypeAlias, cast
@@ -23,8 +23,8 @@ Stage: TypeAlias = Literal["tile-early", "tile-late", "tl-late"]
 
 
 def lazy(module: str, name: str) -> PassFactory:
-    """A factory that imports the pass class when it is asked for."""
-    return lambda: cast("PassClass", getattr(import_module(module, __package__), name))
+    """A factory that imports the pass class when it is first asked for."""
+    return cache(lambda: cast("PassClass", getattr(import_module(module, __package__), name)))
 
 
 CONFIG_FREE: tuple[PassFactory, ...] = (

@@ -111,6 +111,14 @@ def store_op(
     return tl.StoreOp(ptr, offset, value, mask, cache_modifier=cache_modifier)
 
 
+def copy_op(*values: SSAValue) -> tl.CopyOp:
+    return tl.CopyOp(values)
+
+
+def launch_grid_op(*dims: SSAValue) -> tl.LaunchGridOp:
+    return tl.LaunchGridOp(dims)
+
+
 def descriptor_op(base: SSAValue, *extents: object) -> tl.MakeTensorDescriptorOp:
     """`extents` are the shape, as many strides, and the tuple of block dims."""
     *values, block = extents

@@ -17,6 +17,7 @@ from xdsl.utils.exceptions import PassFailedException
 from ..dialects import tile, tl
 from ..dialects.effects import WRITE, has_no_effects
 from .analysis.physical import PhysicalDims
+from .construction import launch_grid_op
 from .lowering import memory, opaque, programs, symm_mem, tile_values, values
 from .lowering.context import Lowering, Signature, pointer_type
 from .lowering.control import bind_loop_arg, loop_options
@@ -120,7 +121,7 @@ class KernelConverter:
         else:
             every = _sum(low.emit, [programs.total(low.emit, c) for c in counts])
             dims = programs.launch_dims(low.emit, mappings[0], [every], workers)
-        low.emit.effect(tl.LaunchGridOp(dims))
+        low.emit.effect_op(launch_grid_op, dims)
 
     def _emit_body(self, grids: Sequence[tile.GridOp], mappings: Sequence[programs.Mapping]) -> None:
         low = self._lowering(self.func.body.block)
@@ -138,7 +139,7 @@ class KernelConverter:
             with emit.nested(body, hoistable=True):
                 self._phases(low, grids, mappings, counts, body.args[0])
                 emit.location = grids[0].location
-                emit.effect(scf.YieldOp())
+                emit.effect_op(scf.YieldOp, ())
             loop = emit.effect(scf.ForOp(begin, end, step, [], body))
             loop.attributes.update(loop_options(grids[0], body))
         elif mappings[0].pid_type == "xyz" and len(grids) == 1:
@@ -147,7 +148,7 @@ class KernelConverter:
         else:
             (pid,) = programs.program_ids(emit, 1)
             self._phases(low, grids, mappings, counts, pid)
-        emit.effect(tl.ReturnOp())
+        emit.effect_op(tl.ReturnOp, ())
 
     def _phases(
         self,
@@ -171,10 +172,10 @@ class KernelConverter:
         inside = emit.compare("lt", pid, size)
         with emit.nested(arms[0], hoistable=False):
             self._phases(low, grids[:1], mappings[:1], counts[:1], pid)
-            emit.effect(scf.YieldOp())
+            emit.effect_op(scf.YieldOp, ())
         with emit.nested(arms[1], hoistable=False):
             self._phases(low, grids[1:], mappings[1:], counts[1:], emit.sub(pid, size))
-            emit.effect(scf.YieldOp())
+            emit.effect_op(scf.YieldOp, ())
         emit.effect(scf.IfOp(inside, [], Region(arms[0]), Region(arms[1])))
 
     def _program(self, low: Lowering, grid: tile.GridOp, ids: Sequence[SSAValue]) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence, Set
 from dataclasses import dataclass
+from functools import cache
 
 from xdsl.context import Context
 from xdsl.dialects import arith, scf
@@ -23,6 +24,7 @@ from ..dialects.walk import ops_in
 from .analysis.coalescing import INLINE, Liveness, Variables, carried, is_inline
 from .analysis.printed_names import assign_names
 from .analysis.printed_operands import accepts_bare, broadcasts_itself, is_weak
+from .construction import build, copy_op
 
 IMPLICIT = "implicit"
 """On `tl.broadcast` and `tl.full`: Triton broadcasts by itself, only the input prints."""
@@ -157,9 +159,14 @@ def is_implicit(op: Operation) -> bool:
 # --- inlining ----------------------------------------------------------------------------------------------------
 
 
+@cache
+def _prints_as_expression(cls: type[Operation]) -> bool:
+    return cls.dialect_name() in EXPRESSIONS
+
+
 def is_expression(op: Operation) -> bool:
     """Whether `op` may print inside another op: it has no effects, and its dialect's ops are expressions."""
-    return has_no_effects(op) and op.dialect_name() in EXPRESSIONS
+    return has_no_effects(op) and _prints_as_expression(type(op))
 
 
 class Inliner:
@@ -303,7 +310,7 @@ def _copy(variables: Variables, user: Operation | None, first: int, pairs: Seque
     moved = [(i, value, target) for i, (value, target) in enumerate(pairs, first) if not variables.same(value, target)]
     if not moved:
         return
-    copy = tl.CopyOp([value for _, value, _ in moved])
+    copy = build(copy_op, [value for _, value, _ in moved], ())
     copy.location = user.location
     Rewriter.insert_op(copy, InsertPoint.before(user))
     for (i, _, target), output in zip(moved, copy.results, strict=True):

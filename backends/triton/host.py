@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from xdsl.dialects import arith
-from xdsl.dialects.builtin import IntAttr
+from xdsl.dialects.builtin import DictionaryAttr, IntAttr
 from xdsl.ir import Operation, SSAValue
 from xdsl.utils.exceptions import DiagnosticException
 
@@ -117,27 +117,6 @@ def _host_operand(text: str) -> Expr:
     return Expr(text, Precedence.ATOM if _SIMPLE.fullmatch(text) else Precedence.TERNARY)
 
 
-def makes_descriptors(func: tl.FuncOp) -> bool:
-    """Whether the kernel makes tensor descriptors, for which the host must give Triton an allocator."""
-    return any(type(op) is tl.MakeTensorDescriptorOp for op in ops_in(func.body.block))
-
-
-def launch(func: tl.FuncOp, *, allocates: bool) -> list[str]:
-    """The statements that launch a kernel."""
-    lines = ["triton.set_allocator(_alloc)"] if allocates else []
-    early = early_constexprs(func)
-    for name, value in func.constexprs.data.items():
-        if name not in early:
-            lines.append(f"{name} = {value.data}")  # pyright: ignore[reportAttributeAccessIssue]
-    options = [
-        f"{name}={func.options.data[name].data}"  # pyright: ignore[reportAttributeAccessIssue]
-        for name in func.options.data
-        if isinstance(func.options.data[name], IntAttr)
-    ]
-    args = [*(expr.data for expr in func.arg_exprs), *func.constexprs.data, *options]
-    return [*lines, *wrapped(f"_{func.sym_name.data}[{grid(func)}](", args)]
-
-
 def wrapped(head: str, args: Sequence[str]) -> list[str]:
     """A call on one line, or one that is broken where it gets too long."""
     line = f"{head}{', '.join(args)})"
@@ -152,20 +131,46 @@ def wrapped(head: str, args: Sequence[str]) -> list[str]:
     return [*lines, current, ")"]
 
 
-def early_constexprs(func: tl.FuncOp) -> dict[str, int]:
-    """The block sizes that the host function computes with: those that it names."""
-    named = set(_WORD.findall(func.host.data))
-    sizes = {name: value.data for name, value in func.constexprs.data.items() if isinstance(value, IntAttr)}
-    return {name: size for name, size in sizes.items() if name in named}
+class HostFunction:
+    """The host function of a kernel: the user's, with the launch in place of its marker.
 
-
-def host_function(func: tl.FuncOp, *, allocates: bool) -> str:
-    """The host function, with the launch in place of its marker; empty if the kernel has none.
-
-    Block sizes that it computes with are set first.
+    What no constexpr value and no launch option changes is found once.
     """
-    lines = launch(func, allocates=allocates)
-    text = LAUNCH.sub(lambda match: "\n".join(match[1] + line for line in lines), func.host.data).strip("\n")
-    early = "".join(f"\n    {name} = {size}" for name, size in early_constexprs(func).items())
-    head = re.compile(rf"^def {func.sym_name.data}\(.*:$", re.MULTILINE)
-    return head.sub(lambda match: match[0] + early, text, count=1) if early else text
+
+    def __init__(self, func: tl.FuncOp) -> None:
+        self.func = func
+        self.allocates = any(type(op) is tl.MakeTensorDescriptorOp for op in ops_in(func.body.block))
+        """Whether the kernel makes tensor descriptors, for which the host must give Triton an allocator."""
+        self._grid = grid(func)
+        self._args = [expr.data for expr in func.arg_exprs]
+        self._parts = LAUNCH.split(func.host.data.strip("\n"))
+        self._named = frozenset(_WORD.findall(func.host.data))
+
+    def text(self, constexprs: DictionaryAttr, options: DictionaryAttr) -> str:
+        """The function as Python, for these constexpr values and launch options.
+
+        Block sizes that it computes with are set first.
+        """
+        values = {name: value.data for name, value in constexprs.data.items()}  # pyright: ignore[reportAttributeAccessIssue]
+        early = {name: size for name, size in values.items() if name in self._named and isinstance(size, int)}
+        late = {name: value for name, value in values.items() if name not in early}
+        lines = ["triton.set_allocator(_alloc)"] if self.allocates else []
+        lines += [*_assignments(late), *self._launch(constexprs, options)]
+        text = self._parts[0]
+        for indent, rest in zip(self._parts[1::2], self._parts[2::2], strict=True):
+            text += "\n".join(indent + line for line in lines) + rest
+        if not early:
+            return text
+        head = re.compile(rf"^def {self.func.sym_name.data}\(.*:$", re.MULTILINE)
+        sizes = "".join(f"\n    {line}" for line in _assignments(early))
+        return head.sub(lambda match: match[0] + sizes, text, count=1)
+
+    def _launch(self, constexprs: DictionaryAttr, options: DictionaryAttr) -> list[str]:
+        """The statements that launch the kernel."""
+        named = [f"{name}={value.data}" for name, value in options.data.items() if isinstance(value, IntAttr)]
+        head = f"_{self.func.sym_name.data}[{self._grid}]("
+        return wrapped(head, [*self._args, *constexprs.data, *named])
+
+
+def _assignments(values: Mapping[str, object]) -> list[str]:
+    return [f"{name} = {value}" for name, value in values.items()]

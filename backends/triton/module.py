@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from typing import Protocol
+from collections.abc import Callable
 
 from xdsl.dialects.builtin import ModuleOp, f32, i1, i32
 from xdsl.ir import Attribute
@@ -13,7 +13,7 @@ from ...dialects import tl
 from ...dialects.tl import PtrType
 from .expressions import dtype
 from .helpers import ALLOCATOR, HELPERS
-from .host import WIDTH, host_function, makes_descriptors
+from .host import WIDTH, HostFunction
 from .printer import KernelPrinter
 
 IMPORTS = "import torch\nimport triton\nimport triton.language as tl\n"
@@ -42,13 +42,12 @@ def print_kernel(func: tl.FuncOp, printer: KernelPrinter) -> None:
     printer.block(block)
 
 
-class HostText(Protocol):
-    """Spells the host function of a kernel, as `host_function` does."""
+def host_text(host: HostFunction) -> str:
+    """A host function as its module has it."""
+    return host.text(host.func.constexprs, host.func.options)
 
-    def __call__(self, func: tl.FuncOp, *, allocates: bool) -> str: ...
 
-
-def emit(module: ModuleOp, *, comments: bool = True, host: HostText = host_function) -> str:
+def emit(module: ModuleOp, *, comments: bool = True, host: Callable[[HostFunction], str] = host_text) -> str:
     """The Triton source of a module: every `tl.func` as a kernel with its host function.
 
     Args:
@@ -67,13 +66,13 @@ def emit(module: ModuleOp, *, comments: bool = True, host: HostText = host_funct
     body = io.StringIO()
     printer = KernelPrinter(body, comments=comments)
     for func in funcs:
-        allocates = makes_descriptors(func)
         print_kernel(func, printer)
         printer.print_string("\n\n\n")
         if func.host.data:
-            if allocates:
+            function = HostFunction(func)
+            if function.allocates:
                 printer.helpers.add("_alloc")
-            body.write(host(func, allocates=allocates) + "\n\n\n")
+            body.write(host(function) + "\n\n\n")
     return _header(printer) + body.getvalue().rstrip("\n") + "\n"
 
 

@@ -6,10 +6,8 @@ from dataclasses import dataclass
 
 from xdsl.dialects.builtin import DictionaryAttr, ModuleOp
 
-from ...dialects import tl
-from .host import host_function, makes_descriptors
+from .host import HostFunction
 from .module import emit
-
 
 _HOST = "\0"
 """Stands where the host function belongs."""
@@ -19,26 +17,24 @@ _HOST = "\0"
 class Relaunch:
     """The emitted text of a module with one kernel, open where the host function stands."""
 
-    func: tl.FuncOp
-    allocates: bool
+    host: HostFunction | None
     before: str
     after: str
 
     @classmethod
     def of(cls, module: ModuleOp) -> Relaunch:
         """Print `module`, which must not be changed from here on."""
-        func = next(op for op in module.body.block.ops if isinstance(op, tl.FuncOp))
-        allocates = makes_descriptors(func)
-        before, _, after = emit(module, host=lambda func, *, allocates: _HOST).partition(_HOST)
-        return cls(func, allocates, before, after)
+        hosts: list[HostFunction] = []
+
+        def mark(host: HostFunction) -> str:
+            hosts.append(host)
+            return _HOST
+
+        before, _, after = emit(module, host=mark).partition(_HOST)
+        return cls(hosts[0] if hosts else None, before, after)
 
     def source(self, constexprs: DictionaryAttr, options: DictionaryAttr) -> str:
         """What `emit` would print, had the kernel these `constexprs` (of the same names) and `options`."""
-        if not self.func.host.data:
+        if self.host is None:
             return self.before
-        saved = self.func.constexprs, self.func.options
-        try:
-            self.func.constexprs, self.func.options = constexprs, options
-            return self.before + host_function(self.func, allocates=self.allocates) + self.after
-        finally:
-            self.func.constexprs, self.func.options = saved
+        return self.before + self.host.text(constexprs, options) + self.after

@@ -60,7 +60,9 @@ def _is_local(value: SSAValue) -> bool:
     return not isinstance(op, scf.ForOp | scf.WhileOp)
 
 
-_text = lru_cache(maxsize=4096)(StringAttr)
+@lru_cache(maxsize=4096)
+def _names_attr(*names: str) -> ArrayAttr[StringAttr]:
+    return ArrayAttr([StringAttr(name) for name in names])
 
 
 class Namer:
@@ -87,7 +89,7 @@ class Namer:
         return name
 
     def attribute(self, values: Iterable[SSAValue]) -> ArrayAttr[StringAttr]:
-        return ArrayAttr([_text(self.of(value)) for value in values])
+        return _names_attr(*[self.of(value) for value in values])
 
 
 def assign_names(func: tl.FuncOp, variables: Variables) -> None:

@@ -66,7 +66,7 @@ def loop_nest(low: Lowering, op: tile.ForOp, dim: int, carried: Sequence[SSAValu
         bind_loop_arg(low, arg, body.args[0], end)
         results = loop_nest(low, op, dim + 1, body.args[1:])
         emit.location = op.location
-        emit.effect(scf.YieldOp(*results))
+        emit.effect_op(scf.YieldOp, results)
     loop = emit.effect(scf.ForOp(begin, end, step, carried, body))
     loop.attributes.update(loop_options(op, body))
     for result, source in zip(loop.results, op.results, strict=True):
