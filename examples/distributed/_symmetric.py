@@ -60,22 +60,30 @@ def begin_rank(seconds: float) -> torch.device:
     return device
 
 
-def share(m: int, n: int) -> Shared:
-    """Allocate on this process's GPU and exchange with all ranks; every rank must call this with the same sizes."""
+def _rendezvous(own: torch.Tensor) -> tuple[Any, list[torch.Tensor]]:
+    """Exchange a tensor of symmetric memory; what keeps it alive, and every rank's tensor as this rank sees it."""
     import torch.distributed._symmetric_memory as symm_mem  # noqa: PLC0415  # on import it asks for a build with NCCL
 
-    group = dist.group.WORLD.group_name  # pyright: ignore[reportOptionalMemberAccess]
+    group: Any = dist.group.WORLD
+    handle = symm_mem.rendezvous(own, group.group_name)
+    rank, shape, dtype = dist.get_rank(), own.shape, own.dtype
+    # The tensor may lie anywhere in its allocation: at the same place on all ranks, as all allocate alike.
+    begin = (own.data_ptr() - handle.get_buffer(rank, shape, dtype).data_ptr()) // own.element_size()
+    seen = [handle.get_buffer(peer, shape, dtype, begin) for peer in range(dist.get_world_size())]
+    assert seen[rank].data_ptr() == own.data_ptr(), "symmetric memory is not where its tensor is"
+    return handle, seen
+
+
+def share(m: int, n: int) -> Shared:
+    """Allocate on this process's GPU and exchange with all ranks; every rank must call this with the same sizes."""
+    import torch.distributed._symmetric_memory as symm_mem  # noqa: PLC0415
+
     rank, world_size = dist.get_rank(), dist.get_world_size()
     device = torch.device("cuda", torch.cuda.current_device())
-    slots = pad_slots(m, n, world_size)
     own = symm_mem.empty(m, n, dtype=torch.float32, device=device)
-    pad = symm_mem.empty(slots, dtype=torch.int32, device=device).zero_()
-    buffers, pads = symm_mem.rendezvous(own, group), symm_mem.rendezvous(pad, group)
-    everyone = range(world_size)
-    pads_seen = [pads.get_buffer(peer, (slots,), torch.int32) for peer in everyone]
-    seen = tuple(buffers.get_buffer(peer, (m, n), torch.float32) for peer in everyone)
-    assert seen[rank].data_ptr() == own.data_ptr(), "symmetric memory does not begin where the tensor does"
-    shared = Shared(rank, world_size, seen, _addresses(pads_seen, device), pad, (own, buffers, pads, *pads_seen))
+    pad = symm_mem.empty(pad_slots(m, n, world_size), dtype=torch.int32, device=device).zero_()
+    (buffer, buffers), (pad_handle, pads) = _rendezvous(own), _rendezvous(pad)
+    shared = Shared(rank, world_size, tuple(buffers), _addresses(pads, device), pad, (own, buffer, pad_handle, *pads))
     torch.cuda.synchronize()
     dist.barrier()  # No rank may signal before all pads are zero.
     return shared
