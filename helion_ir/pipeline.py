@@ -40,6 +40,7 @@ CONFIG_FREE: tuple[PassFactory, ...] = (
 
 SCHEDULED: tuple[PassFactory, ...] = (
     lazy(".passes.assign_block_sizes", "AssignBlockSizesPass"),
+    lazy(".passes.unroll_static_range", "UnrollStaticRangePass"),
     lazy(".passes.roll_reductions", "RollReductionsPass"),
     lazy(".passes.drop_unit_dims", "DropUnitDimsPass"),
     lazy(".passes.reorder_loops", "ReorderLoopsPass"),
@@ -140,9 +141,9 @@ def _register_own() -> None:
     """Our passes by file name: file `a_b.py` = pass `a-b` = class `ABPass`."""
     files = (
         "number_sites", "tile_canonicalize", "cse_sites", "elide_precision_casts",
-        "assign_block_sizes", "reorder_loops", "drop_unit_dims", "roll_reductions", "annotate_ranges",
-        "map_program_ids", "assign_indexing", "assign_cache_policy", "resolve_padding", "set_launch_options",
-        "convert_tile_to_tl", "prepare_for_print",
+        "assign_block_sizes", "unroll_static_range", "reorder_loops", "drop_unit_dims", "roll_reductions",
+        "annotate_ranges", "map_program_ids", "assign_indexing", "assign_cache_policy", "resolve_padding",
+        "set_launch_options", "convert_tile_to_tl", "prepare_for_print",
     )  # fmt: skip
     for file in files:
         _OWN[file] = lazy(f".passes.{file}", "".join(word.capitalize() for word in file.split("_")) + "Pass")

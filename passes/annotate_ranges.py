@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
 from xdsl.context import Context
 from xdsl.dialects.builtin import IntAttr, ModuleOp
 
-from ..dialects.tile import ForOp, GridOp, KernelOp
-from ..dialects.walk import ops_in
+from ..dialects.inline_triton import is_static_loop
+from ..dialects.tile import GridOp, KernelOp, LoopBase
 from .fragments import EnumFragment, IntegerFragment
-from .schedule import Fragments, Key, Option, SchedulePass, kernels, site_of
+from .number_sites import loop_sites
+from .schedule import Fragments, Key, Option, SchedulePass, kernels
 
 ATTRIBUTES: dict[str, tuple[str, Option]] = {
     "range_num_stages": ("num_stages", 0),
@@ -30,7 +31,7 @@ class AnnotateRangesPass(SchedulePass):
 
     One entry for each grid (it means the loop of a persistent kernel), then, in program order, one for each
     dimension of each inner loop; a loop of several dimensions takes those of its innermost one. Loops that a pass
-    made have no entry.
+    made have no entry, nor have static ones, as `tl.static_range` takes no options.
     """
 
     name = "annotate-ranges"
@@ -60,16 +61,22 @@ class AnnotateRangesPass(SchedulePass):
     def apply(self, ctx: Context, op: ModuleOp) -> None:
         if not any(getattr(self, key) for key in ATTRIBUTES):
             return
-        sites = [loop for kernel in kernels(op) for loop in range_sites(kernel)]
+        sites = [loops for kernel in kernels(op) for loops in range_sites(kernel)]
         for key, (attribute, idle) in ATTRIBUTES.items():
             options: tuple[Option, ...] = getattr(self, key)
-            for number, loop in enumerate(sites):
+            for number, loops in enumerate(sites):
                 if number < len(options) and str(options[number]) != str(idle):
-                    loop.attributes[attribute] = IntAttr(int(options[number]))
+                    for loop in loops:
+                        loop.attributes[attribute] = IntAttr(int(options[number]))
 
 
-def range_sites(kernel: KernelOp) -> Iterator[GridOp | ForOp]:
-    """The loop of each entry, as often as it has entries: grids once, inner loops once a dimension."""
-    for op in ops_in(kernel):
-        if op.regions and isinstance(op, GridOp | ForOp) and site_of(op) is not None:
-            yield from [op] * (1 if isinstance(op, GridOp) else len(op.begins))
+def range_sites(kernel: KernelOp) -> Iterator[Sequence[LoopBase]]:
+    """The loops of each entry: grids have one entry, inner loops one a dimension, static ones none.
+
+    A loop that was unrolled keeps its entry, which then steers nothing; copies of a loop share its entries.
+    """
+    for loops in loop_sites(kernel):
+        if not loops:
+            yield loops
+        elif not is_static_loop(loops[0]):
+            yield from [loops] * (1 if isinstance(loops[0], GridOp) else len(loops[0].begins))

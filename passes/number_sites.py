@@ -6,14 +6,14 @@ from collections import Counter
 from dataclasses import dataclass
 
 from xdsl.context import Context
-from xdsl.dialects.builtin import DictionaryAttr, IntegerAttr, ModuleOp, i64
+from xdsl.dialects.builtin import ArrayAttr, DictionaryAttr, IntegerAttr, ModuleOp, i64
 from xdsl.ir import Operation
 from xdsl.passes import ModulePass
 from xdsl.traits import MemoryEffectKind, get_effects
 
 from ..dialects.tile import AccessBase, ArgReduceOp, KernelOp, LoopBase, ReduceOp
 from ..dialects.walk import ops_in
-from .schedule import kernels
+from .schedule import kernels, site_of
 
 KINDS = ("load", "store", "atomic", "loop", "reduction")
 """Each kind is numbered by itself, from 0, in program order."""
@@ -38,6 +38,22 @@ def site_counts(kernel: KernelOp) -> dict[str, int]:
         return {k: v.value.data for k, v in counts.data.items() if isinstance(v, IntegerAttr)}
     found = Counter(kind for op in ops_in(kernel) if (kind := site_kind(op)))
     return {kind: found[kind] for kind in KINDS}
+
+
+UNROLLED = "unrolled"
+"""Attribute of a kernel: the sites of loops that were unrolled; each had one entry in the keys per loop dimension."""
+
+
+def loop_sites(kernel: KernelOp) -> list[list[LoopBase]]:
+    """The loops of each site, in program order of the sites: several where one was copied, none if unrolled."""
+    found: dict[int, list[LoopBase]] = {}
+    gone = kernel.attributes.get(UNROLLED)
+    if isinstance(gone, ArrayAttr):
+        found.update((attr.value.data, []) for attr in gone if isinstance(attr, IntegerAttr))
+    for op in ops_in(kernel):
+        if op.regions and isinstance(op, LoopBase) and (site := site_of(op)) is not None:
+            found.setdefault(site, []).append(op)
+    return [loops for _, loops in sorted(found.items(), key=lambda item: item[0])]
 
 
 @dataclass(frozen=True)

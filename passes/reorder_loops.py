@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -12,10 +12,10 @@ from xdsl.ir import Block, SSAValue
 from xdsl.utils.exceptions import PassFailedException
 
 from ..dialects.dims import DimsAttr
-from ..dialects.tile import ForOp, GridOp, KernelOp
-from ..dialects.walk import ops_in
+from ..dialects.tile import KernelOp, LoopBase
 from .fragments import PermutationFragment
-from .schedule import Fragments, Key, Option, SchedulePass, decode_permutation, kernels, site_of
+from .number_sites import loop_sites
+from .schedule import Fragments, Key, Option, SchedulePass, decode_permutation, kernels
 
 
 @dataclass(frozen=True)
@@ -39,32 +39,31 @@ class ReorderLoopsPass(SchedulePass):
 
     @classmethod
     def search_space(cls, module: ModuleOp) -> Fragments:
-        ranks = [len(loop.begins) for kernel in kernels(module) for loop in order_sites(kernel)]
+        ranks = [len(loop.begins) for kernel in kernels(module) for loop, *_ in order_sites(kernel)]
         return {"loop_orders": [PermutationFragment(rank) for rank in ranks]} if ranks else {}
 
     def apply(self, ctx: Context, op: ModuleOp) -> None:
         if not self.loop_orders:
             return
-        sites = [loop for kernel in kernels(op) for loop in order_sites(kernel)]
-        for loop, option in zip(sites, self.loop_orders, strict=False):
-            _reorder(loop, _order(loop, option))
+        sites = [loops for kernel in kernels(op) for loops in order_sites(kernel)]
+        for loops, option in zip(sites, self.loop_orders, strict=False):
+            for loop in loops:
+                _reorder(loop, _order(loop, option))
 
 
-def order_sites(kernel: KernelOp) -> Iterator[GridOp | ForOp]:
-    """The loops over tiles with more than one dimension."""
-    for op in ops_in(kernel):
-        if op.regions and isinstance(op, GridOp | ForOp) and site_of(op) is not None and len(op.begins) > 1:
-            yield op
+def order_sites(kernel: KernelOp) -> Iterator[Sequence[LoopBase]]:
+    """The loops of each site with more than one dimension: several where one was copied."""
+    return (loops for loops in loop_sites(kernel) if loops and len(loops[0].begins) > 1)
 
 
-def _order(loop: GridOp | ForOp, option: Option) -> tuple[int, ...]:
+def _order(loop: LoopBase, option: Option) -> tuple[int, ...]:
     order = decode_permutation(option)
     if sorted(order) != list(range(len(loop.begins))):
         raise PassFailedException(f"{option!r} is no order of {len(loop.begins)} dimensions of {loop.name}")
     return order
 
 
-def _reorder(loop: GridOp | ForOp, order: tuple[int, ...]) -> None:
+def _reorder(loop: LoopBase, order: tuple[int, ...]) -> None:
     rank = len(order)
     begins, ends, dims = list(loop.begins), list(loop.ends), loop.blocks.as_tuple()
     for position, source in enumerate(order):
