@@ -13,6 +13,7 @@ from xdsl.utils.exceptions import PassFailedException
 
 from ..dialects.tile import BeginOp, EndOp, ForOp, GridOp, KernelOp
 from .analysis.bounds import bound_dim
+from .analysis.op_mix import OpMix
 from .fragments import EnumFragment, Fragment, PowerOfTwoFragment
 from .schedule import Fragments, Key, SchedulePass, kernels
 
@@ -51,8 +52,9 @@ class MapProgramIdsPass(SchedulePass):
             "num_sm_multiplier": [PowerOfTwoFragment(1, 8, 1, max_size=MAX_MULTIPLIER)],
         }
         if groups := [
-            PowerOfTwoFragment(1, MAX_GROUP, 1, max_size=MAX_GROUP) for grid in grids if len(grid.begins) > 1
-        ]:
+            PowerOfTwoFragment(1, MAX_GROUP, OpMix.of(kernel).default_group, max_size=MAX_GROUP)
+            for kernel in kernels(module) for grid in top_grids(kernel) if len(grid.begins) > 1
+        ]:  # fmt: skip
             space["l2_groupings"] = list(groups)
         return space
 

@@ -151,7 +151,7 @@ def test_the_codec_of_options():
 
 def test_the_default_lists_every_key_that_has_a_site():
     config = spec("matmul").default_config()
-    assert config["block_sizes"] == [64, 64, 32]
+    assert config["block_sizes"] == [64, 64, 64]
     assert config["indexing"] == ["pointer"] * 3
     assert config["range_num_stages"] == [0, 0]
     assert config["loop_orders"] == [[0, 1]]

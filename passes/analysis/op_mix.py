@@ -21,9 +21,19 @@ Role: TypeAlias = Literal["batch", "m", "n", "k"]
 
 POINTWISE_LANES = 1024
 """Lanes of a program without dots: 8 a thread of 4 warps."""
-DOT_BLOCKS: dict[Role, int] = {"batch": 1, "m": 64, "n": 64, "k": 32}
+DOT_BLOCKS: dict[Role, int] = {"batch": 1, "m": 64, "n": 64}
+LARGE_DOT_BLOCK = 128
+"""What blocks that dots make grow to, where `ENOUGH_PROGRAMS` are left."""
+ENOUGH_PROGRAMS = 128
+"""About the cores of a device: fewer programs leave some idle."""
+CONTRACTED_BYTES = 128
+"""Bytes of an operand's row that a step of a contraction covers: the widest swizzle of shared memory, a cache line."""
+DOT_LANES = 128 * 128
+"""Lanes of all dots' results together that an untuned program may have: float32 in half of the registers of 8 warps."""
+DOT_GROUP = 8
+"""Rows of tiles that the programs of a product of two matrices walk together, sharing operands in the L2 cache."""
 SHARED_BYTES = 64 * 1024
-"""Shared memory that an untuned pipeline may take: fits every supported target with two programs a core on most."""
+"""Shared memory of an untuned pipeline but for the stage in use: fits every supported target."""
 WIDE_ROW = 4096
 """Lanes of a row from which a program gets 8 warps; four times that gets 16, eight times that is rolled."""
 LARGEST_PERSISTENT = 16384
@@ -43,12 +53,16 @@ class OpMix:
     """Block symbol → constant extent of its loop (the largest), None when it is known at run time only."""
     roles: dict[str, set[Role]] = field(default_factory=dict)
     """Block symbol → what it is to the kernel's dots."""
+    dots: set[tuple[Dim, ...]] = field(default_factory=set)
+    """The dims of what dots make."""
+    operand_bytes: int = 2
+    """Bytes an element of the widest operand of a dot."""
     reduced: set[str] = field(default_factory=set)
     """Block symbols of inner loops, which carry values from block to block."""
     shapes: set[tuple[Dim, ...]] = field(default_factory=set)
     """The dims of all values."""
-    loop_bytes: Counter[tuple[Dim, ...]] = field(default_factory=Counter)
-    """Bytes an element, summed, of the loads in inner loops, per dims: what a pipeline buffers."""
+    loop_bytes: dict[ForOp, Counter[tuple[Dim, ...]]] = field(default_factory=dict)
+    """Per inner loop the bytes an element, summed, of its loads, per dims: what a pipeline buffers."""
 
     @classmethod
     def of(cls, kernel: KernelOp) -> Self:
@@ -64,9 +78,8 @@ class OpMix:
                 self._add_loop(op, arg, dim)
         elif isinstance(op, DotOp):
             self._add_dot(op)
-        elif isinstance(op, LoadOp) and isinstance(op.parent_op(), ForOp):
-            element = element_of(op.result)
-            self.loop_bytes[op.dims] += element.size if isinstance(element, FixedBitwidthType) else 4
+        elif isinstance(op, LoadOp) and isinstance(loop := op.parent_op(), ForOp):
+            self.loop_bytes.setdefault(loop, Counter())[op.dims] += _element_bytes(op.result)
         self.shapes.update(dims for result in op.results if (dims := dims_of(result)))
 
     def _add_loop(self, loop: LoopBase, arg: SSAValue, dim: Dim) -> None:
@@ -79,6 +92,8 @@ class OpMix:
             self.reduced.add(dim)
 
     def _add_dot(self, op: DotOp) -> None:
+        self.dots.add(dims_of(op.result))
+        self.operand_bytes = max(_element_bytes(op.lhs), _element_bytes(op.rhs), self.operand_bytes)
         *batch, m, k = dims_of(op.lhs)
         named: list[tuple[Role, Dim]] = [("m", m), ("k", k), ("n", dims_of(op.rhs)[-1]), *(("batch", b) for b in batch)]
         for role, dim in named:
@@ -87,7 +102,13 @@ class OpMix:
 
     @property
     def has_dot(self) -> bool:
-        return bool(self.roles) or any(isinstance(op, DotOp) for op in self.kernel.walk())
+        return bool(self.dots)
+
+    @property
+    def multiplies_matrices(self) -> bool:
+        """Whether the blocks of a two-dimensional grid are the rows and the columns of one product."""
+        grid = [self.roles.get(symbol) for symbol in self.extents if symbol not in self.reduced]
+        return grid == [{"m"}, {"n"}]
 
     def usual_lanes(self, dim: Dim) -> int:
         """The lanes that a full slice takes at a time by default; 1 for dims that block sizes decide."""
@@ -118,14 +139,31 @@ class OpMix:
                 inner = max(inner, sizes[symbol])
             else:
                 budget = max(budget // sizes[symbol], 1)
+        self._grow(sizes)
         return dict(reversed(sizes.items()))
 
-    @staticmethod
-    def _dot_block(roles: set[Role]) -> int:
+    def _dot_block(self, roles: set[Role]) -> int:
         """A dim that one dot makes and the next contracts (attention's keys) counts as made."""
-        if "batch" in roles or not roles:
-            return 1
-        return max(DOT_BLOCKS[role] for role in roles)
+        if roles == {"k"}:
+            return min(max(CONTRACTED_BYTES // self.operand_bytes, 16), LARGE_DOT_BLOCK)
+        return max((DOT_BLOCKS[role] for role in roles - {"k"}), default=1) if "batch" not in roles else 1
+
+    def _grow(self, sizes: dict[str, int]) -> None:
+        """Enlarge the grid's blocks that dots make, where programs and registers suffice."""
+        fixed = self.kernel.block_size_values
+        for symbol, block in free_blocks(self.kernel):
+            roles = self.roles.get(symbol, set())
+            if symbol in self.reduced or roles not in ({"m"}, {"n"}):
+                continue
+            larger = {**fixed, **sizes, symbol: min(LARGE_DOT_BLOCK, self.size_limit(symbol, block))}
+            lanes = sum(lane_count(dims, larger) for dims in self.dots)
+            if larger[symbol] > sizes[symbol] and self._programs(larger) >= ENOUGH_PROGRAMS and lanes <= DOT_LANES:
+                sizes[symbol] = larger[symbol]
+
+    def _programs(self, sizes: Mapping[str, int]) -> int:
+        """Tiles of the grid; 0 if that is known at run time only."""
+        extents = {symbol: extent for symbol, extent in self.extents.items() if symbol not in self.reduced}
+        return math.prod(-(-(extent or 0) // sizes.get(symbol, 1)) for symbol, extent in extents.items())
 
     def size_limit(self, symbol: str, block: BlockAttr) -> int:
         """The largest size worth trying: the maximum that the user gave, or the extent's next power of two."""
@@ -139,22 +177,32 @@ class OpMix:
 
     @property
     def default_warps(self) -> int:
-        """4, and more for programs with wide rows."""
-        if self.has_dot:
-            return 4
+        """4, and more for programs with wide rows or large products."""
         sizes = self._sizes()
+        if self.has_dot:
+            return 8 if max(lane_count(dims, sizes) for dims in self.dots) >= DOT_LANES else 4
         usual = {dim: self.usual_lanes(dim) for dims in self.shapes for dim in dims if self.usual_lanes(dim) > 1}
         lanes = self.lanes(sizes, usual)
         return 4 if lanes < WIDE_ROW else 8 if lanes < 4 * WIDE_ROW else 16
 
     @property
     def default_stages(self) -> int:
-        """1 without a dot in a loop, else up to 3 as far as the operands' buffers fit."""
+        """1 without a dot in a loop, else up to 3 as far as the operands' buffers fit, with what one dot makes and the
+        next contracts, which some targets pass through shared memory."""
         if not self.loop_bytes or not self.has_dot:
             return 1
         sizes = self._sizes()
-        stage = sum(size * lane_count(dims, sizes) for dims, size in self.loop_bytes.items())
-        return max(min(3, SHARED_BYTES // max(stage, 1)), 1)
+        stages = (
+            sum(size * lane_count(dims, sizes) for dims, size in loads.items()) for loads in self.loop_bytes.values()
+        )
+        again = (dims for dims in self.dots if self.roles.get(str(dims[-1]), set()) >= {"n", "k"})
+        exchanged = max((lane_count(dims, sizes) * self.operand_bytes for dims in again), default=0)
+        return min(3, 1 + max(SHARED_BYTES - exchanged, 0) // max(*stages, 1))
+
+    @property
+    def default_group(self) -> int:
+        """The L2 grouping of a grid of more than one dimension."""
+        return DOT_GROUP if self.multiplies_matrices else 1
 
 
 def most_lanes(shapes: Iterable[tuple[Dim, ...]], sizes: Mapping[str, int], chunks: Mapping[Dim, int]) -> int:
@@ -176,6 +224,11 @@ def free_blocks(kernel: KernelOp) -> Iterable[tuple[str, BlockAttr]]:
     for symbol, block in kernel.blocks.data.items():
         if isinstance(block, BlockAttr) and block.fixed is None:
             yield symbol, block
+
+
+def _element_bytes(value: SSAValue) -> int:
+    element = element_of(value)
+    return element.size if isinstance(element, FixedBitwidthType) else 4
 
 
 def _loop_extent(loop: LoopBase, arg: SSAValue) -> int | None:
