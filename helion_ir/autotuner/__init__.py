@@ -3,6 +3,7 @@
 `tune` (`tuning`) searches; it is imported when something is tuned first, as are the modules below it:
 
 - `strategies`: what to try next (`Strategy`: pattern search, random search, given configs).
+- `priors`: where searches begin.
 - `efforts`: how much to try.
 - `search`: the loop that prepares, compiles ahead, checks, measures and records candidates.
 - `precompile`, `workers`, `worker`: compilation in other processes while the GPU measures.

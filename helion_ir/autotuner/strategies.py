@@ -79,8 +79,9 @@ class PatternSearch:
     """Pattern search around the best configs so far.
 
     It begins with the seeds and random walks from them. From then on it takes the `copies` best configs; the better
-    one, the more of the proposals change one coordinate of it (a site, or all sites of a key alike) by one step.
-    Where all of these are known, which is a plateau, walks of two and more steps follow. While nothing works yet, it
+    one, the more of the proposals change one coordinate of it (a site, or all sites of a key alike) by one step; keys
+    that every kernel has a value for (blocks, warps, stages) come before hints. Where all of these are known, which is
+    a plateau, walks of two and more steps follow. While nothing works yet, it
     draws at random.
     """
 
@@ -99,8 +100,8 @@ class PatternSearch:
         chosen: list[Config] = []
         for leader in leaders:
             share = max((count - len(chosen) + 1) // 2, 1)
-            steps = list(neighbors(self.spec, leader))
-            rng.shuffle(steps)
+            steps = _shuffled(neighbors(self.spec, leader, hints=False), rng)
+            steps += _shuffled(neighbors(self.spec, leader, hints=True), rng)
             chosen += islice(known.fresh(steps), min(share, count - len(chosen)))
         walks = (walk(self.spec, rng.choice(leaders), rng, steps=rng.randint(2, 4)) for _ in range(count * _ATTEMPTS))
         chosen += islice(known.fresh(walks), count - len(chosen))
@@ -141,9 +142,20 @@ def leading(history: Iterable[Trial], count: int) -> list[Config]:
     return [trial.config for trial in measured[:count]]
 
 
-def neighbors(spec: ConfigSpec, config: Config) -> Iterator[Config]:
-    """The legal configs one step from `config`: of one site, and of all sites of a key that have equal candidates."""
+def _shuffled(configs: Iterable[Config], rng: Random) -> list[Config]:
+    found = list(configs)
+    rng.shuffle(found)
+    return found
+
+
+def neighbors(spec: ConfigSpec, config: Config, hints: bool | None = None) -> Iterator[Config]:
+    """The legal configs one step from `config`: of one site, and of all sites of a key that have equal candidates.
+
+    `hints`: only of keys that can be idle, or only of the others.
+    """
     for name, space in spec.keys.items():
+        if hints is not None and hints is (space.key.idle is None):
+            continue
         for entries in _steps(space, _entries(space, config)):
             yield _with(spec, config, {name: entries})
 

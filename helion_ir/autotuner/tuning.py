@@ -15,6 +15,7 @@ from ..runtime.best_configs import remember
 from ..settings import Settings
 from .accuracy import tensors_in
 from .efforts import EFFORTS
+from .priors import priors
 from .progress import Reporter, decorator_line, milliseconds
 from .search import Outcome, Search
 from .strategies import STRATEGIES, FiniteSearch, Strategy
@@ -87,7 +88,8 @@ def _strategy(bound: BoundKernel, settings: Settings) -> Strategy:
     seeds = [_config(seed) for seed in settings.autotune_seed_configs]
     default = spec.normalize(spec.default_config())
     effort = EFFORTS[settings.autotune_effort]
-    return STRATEGIES[name](spec, [default, *given, *(spec.normalize(seed) for seed in seeds)], effort.copies)
+    begin = [default, *given, *(spec.normalize(seed) for seed in seeds), *priors(spec)]
+    return STRATEGIES[name](spec, begin, effort.copies)
 
 
 def _config(seed: object) -> Config:
