@@ -17,6 +17,7 @@ from .. import exc
 from ..dialects import tile
 from ..language.api import ACTIVE
 from . import implementations as _implementations  # noqa: F401 - registers what the language's functions do
+from . import opaque as _opaque  # noqa: F401
 from . import primitives as _primitives  # noqa: F401
 from .arguments import Arguments, constant_parameter
 from .device_walker import assigned_names
@@ -119,6 +120,7 @@ def _trace(
     captures: set[str] = set()
     walker = HostWalker(tracer, names, dict.fromkeys(parameters), captures)
     tracer.find_real = walker.real_tensor
+    tracer.module_names = lambda: module_names
     result = _run(walker, tracer)
     if not walker.launches:
         raise exc.NoDeviceLoopsInKernel(

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import ast
 import dataclasses
-import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from types import FunctionType
@@ -18,6 +18,7 @@ from ..dialects.dims import Dim, dims_of
 from ..language.tiles import Tile
 from .builder import ref_element_type
 from .expressions import Poly
+from .jit_sources import JitSources
 from .scalars import Scalars
 from .sizes import Options
 from .source import FunctionSource
@@ -46,6 +47,8 @@ class Tracer(Scalars):
         self.effects = 0  # ops with effects so far
         self.helpers: list[FunctionType] = []  # the user's functions being called, innermost last
         self.find_real: Callable[[torch.Tensor], str | None] = lambda _: None
+        self.module_names: Callable[[], Mapping[str, Any]] = dict  # what the kernel's code sees of its module
+        self.jit_sources = JitSources(source.tree.name)
         self.tuples = TupleArguments(self)
         self._reals: dict[int, HostTensor] = {}
         self._ends: dict[SSAValue, Poly] = {}  # the end of each loop tile, where host sizes say it
@@ -57,7 +60,7 @@ class Tracer(Scalars):
         for table in (self._kept, self._reals, self._sizes, self._args, self._atoms):
             table.clear()
         self.tuples.clear()
-        self.find_real = lambda _: None
+        self.find_real, self.module_names = (lambda _: None), dict
 
     def ref(self, tensor: HostTensor) -> SSAValue:
         """The ref of a host tensor: an argument of the kernel, or an element of one that is a tuple."""
