@@ -52,7 +52,7 @@ class Context(Protocol):
         ...
 
     def source(self, name: str, text: str) -> None:
-        """Make the module contain `text`, which defines the jit function `name`."""
+        """Make the module contain `text`, which defines `name`, once."""
         ...
 
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import ast
+from collections.abc import Iterator
+
 from xdsl.ir import Operation
 
 from ...dialects import inline_triton
@@ -14,8 +17,20 @@ def filled(context: Context, template: str, op: Operation) -> str:
     return template.format(*(context.expr(value).at(Precedence.ATOM) for value in op.operands))
 
 
+def definitions(text: str) -> Iterator[tuple[str, str]]:
+    """The top-level statements of a source, each after the name that it defines (or its own text)."""
+    lines, last = text.split("\n"), 0
+    for node in ast.parse(text).body:
+        part = "\n".join(lines[last : node.end_lineno]).strip("\n")
+        last = node.end_lineno or 0
+        targets = node.targets if isinstance(node, ast.Assign) else []
+        named = [target.id for target in targets if isinstance(target, ast.Name)]
+        yield (node.name if isinstance(node, ast.FunctionDef | ast.ClassDef) else named[0] if named else part), part
+
+
 def _call(context: Context, op: inline_triton.CallOp) -> Expr:
-    context.source(op.function.data, op.source.data)
+    for name, text in definitions(op.source.data):
+        context.source(name, text)
     return call(op.function.data, filled(context, op.argument_template, op))
 
 

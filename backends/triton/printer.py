@@ -77,7 +77,7 @@ class KernelPrinter(BasePrinter):
 
     def source(self, name: str, text: str) -> None:
         if self.sources.setdefault(name, text) != text:
-            raise DiagnosticException(f"two different functions are named {name!r}")
+            raise DiagnosticException(f"two different things are named {name!r}")
 
     # --- statements -----------------------------------------------------------------------------------------------
 
