@@ -7,15 +7,14 @@ from collections.abc import Callable, Mapping
 
 import torch
 
-FLUSH_BYTES = 256 << 20
-"""More than any L2 cache; writing it takes longer than a launch's host side, which so stays out of the times."""
+from helion_ir.autotuner.measure import ColdCache
 
 
-def _once(run: Callable[[], object], flush: torch.Tensor, repeats: int) -> list[float]:
+def _once(run: Callable[[], object], cold_cache: ColdCache, repeats: int) -> list[float]:
     """Microseconds of each of `repeats` calls."""
     events = [(torch.cuda.Event(enable_timing=True), torch.cuda.Event(enable_timing=True)) for _ in range(repeats)]
     for start, end in events:
-        flush.zero_()
+        cold_cache()
         start.record()
         run()
         end.record()
@@ -25,13 +24,13 @@ def _once(run: Callable[[], object], flush: torch.Tensor, repeats: int) -> list[
 
 def compare(contenders: Mapping[str, Callable[[], object]], rounds: int = 8, repeats: int = 15) -> dict[str, float]:
     """Median microseconds of each contender; they take turns, so that clocks and heat meet all alike."""
-    flush = torch.empty(FLUSH_BYTES, dtype=torch.int8, device="cuda")
+    cold_cache = ColdCache("cuda")
     for run in contenders.values():
-        _once(run, flush, 5)
+        _once(run, cold_cache, 5)
     samples: dict[str, list[float]] = {name: [] for name in contenders}
     for _ in range(rounds):
         for name, run in contenders.items():
-            samples[name] += _once(run, flush, repeats)
+            samples[name] += _once(run, cold_cache, repeats)
     return {name: statistics.median(values) for name, values in samples.items()}
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import statistics
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol
@@ -10,14 +11,33 @@ import torch
 
 Run = Callable[..., Any]
 
-FLUSH_BYTES = 256 << 20
-"""More than any L2 cache; writing it also takes longer than a launch's host side, which so stays out of the times."""
 PROBE_CALLS = 3
 SLOW = 1.5
 """A candidate whose fastest probe is slower than the best by this factor is not measured further."""
 TARGET_MILLISECONDS = 40.0
 """Device time that the measurement of one candidate should take."""
 MIN_CALLS, MAX_CALLS = 5, 60
+
+
+class ColdCache:
+    """Empties the L2 cache of a GPU, so that a call after it finds none of its data there.
+
+    A buffer larger than the cache is written, which also takes longer than a launch's host side: that stays out of
+    the times. Lines that were loaded with `evict_last` outlive such a write; they are made ordinary ones before it.
+    """
+
+    BYTES = 256 << 20
+
+    def __init__(self, device: torch.device | str):
+        self._device = torch.device(device)
+        self._buffer = torch.empty(self.BYTES, dtype=torch.int8, device=device)
+        self._driver = None if torch.version.hip else ctypes.CDLL("libcuda.so.1")
+
+    def __call__(self) -> None:
+        if self._driver is not None:
+            torch.cuda.synchronize(self._device)  # the reset is not ordered after what was launched
+            self._driver.cuCtxResetPersistingL2Cache()
+        self._buffer.zero_()
 
 
 class Measure(Protocol):
@@ -33,7 +53,7 @@ class DeviceMeasure:
 
     def __init__(self, device: torch.device) -> None:
         self._device = device
-        self._flush = torch.empty(FLUSH_BYTES, dtype=torch.int8, device=device)
+        self._cold_cache = ColdCache(device)
 
     def __call__(self, run: Run, args: Sequence[object], best: float | None) -> float:
         probe = self._times(run, args, PROBE_CALLS)
@@ -46,7 +66,7 @@ class DeviceMeasure:
         events = [(torch.cuda.Event(enable_timing=True), torch.cuda.Event(enable_timing=True)) for _ in range(calls)]
         with torch.no_grad(), torch.cuda.device(self._device):
             for start, end in events:
-                self._flush.zero_()
+                self._cold_cache()
                 start.record()
                 run(*args)
                 end.record()
@@ -75,4 +95,4 @@ def in_turns(
     return [statistics.median(times) for times in samples]
 
 
-__all__ = ["DeviceMeasure", "GivenMeasure", "Measure", "in_turns"]
+__all__ = ["ColdCache", "DeviceMeasure", "GivenMeasure", "Measure", "in_turns"]
