@@ -20,7 +20,11 @@ class SetLaunchOptionsPass(SchedulePass):
     """Set `options = {num_warps, num_stages, maxnreg}` on each kernel; `maxnreg` is left out when unlimited."""
 
     name = "set-launch-options"
-    keys: ClassVar = (Key("num_warps", scalar=True), Key("num_stages", scalar=True), Key("maxnreg", scalar=True))
+    keys: ClassVar = (
+        Key("num_warps", scalar=True),
+        Key("num_stages", scalar=True),
+        Key("maxnreg", scalar=True, idle="none"),
+    )
 
     num_warps: int = 4
     num_stages: int = 1

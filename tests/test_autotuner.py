@@ -412,11 +412,15 @@ def test_it_says_where_it_is_and_what_to_paste(capfd: pytest.CaptureFixture[str]
     assert f"{outcome.tried} tried, 0 failed, 0 wrong, 0 pruned" in lines[-2]
     pasted = lines[-1].removeprefix("helion_ir: add: @")
     assert "block_sizes=[" in pasted
-    assert "load_eviction_policies" not in pasted
     kernel = eval(pasted, {"helion_ir": helion_ir})(add)
     x, y = pair()
     bound = kernel.bind((x, y))
     assert bound.lower(kernel.configs[0]).config == outcome.config
+    spec = bound.config_spec
+    hints = [name for name, space in spec.keys.items() if space.key.idle is not None]
+    changed = [name for name in hints if outcome.config[name] != spec.default_config()[name]]
+    assert "load_eviction_policies" in hints
+    assert [name for name in hints if f"{name}=" in pasted] == changed
     torch.testing.assert_close(kernel(x, y), x + y)
 
 

@@ -25,8 +25,8 @@ from ..runtime.structure import Lowered, Structure
 
 Run = Callable[..., Any]
 
-MAX_THREAD_ELEMENTS = 1024
-"""A thread's share of a tensor beyond which no register file holds it; such kernels also take minutes to compile."""
+MAX_THREAD_ELEMENTS = 256
+"""A thread's share of a tensor beyond which its registers do not hold it; such kernels also take long to compile."""
 MAX_SPILLED_SHARE = 0.5
 """Spilled registers, as a share of those that a thread can have, beyond which a kernel is not run."""
 

@@ -14,6 +14,7 @@ from typing import Literal, Protocol, cast
 
 from ..config import Config
 from ..passes.fragments import Fragment, Value
+from ..passes.schedule import encode_option
 from ..pipeline import ConfigSpec, KeySpace
 
 Status = Literal["ok", "failed", "wrong", "pruned", "duplicate"]
@@ -80,7 +81,7 @@ class PatternSearch:
 
     It begins with the seeds and random walks from them. From then on it takes the `copies` best configs; the better
     one, the more of the proposals change one coordinate of it (a site, or all sites of a key alike) by one step; keys
-    that every kernel has a value for (blocks, warps, stages) come before hints. Where all of these are known, which is
+    that do something by default (blocks, warps, stages) come before hints. Where all of these are known, which is
     a plateau, walks of two and more steps follow. While nothing works yet, it
     draws at random.
     """
@@ -151,13 +152,19 @@ def _shuffled(configs: Iterable[Config], rng: Random) -> list[Config]:
 def neighbors(spec: ConfigSpec, config: Config, hints: bool | None = None) -> Iterator[Config]:
     """The legal configs one step from `config`: of one site, and of all sites of a key that have equal candidates.
 
-    `hints`: only of keys that can be idle, or only of the others.
+    `hints`: only of keys that are idle by default, or only of the others.
     """
     for name, space in spec.keys.items():
-        if hints is not None and hints is (space.key.idle is None):
+        if hints is not None and hints is not _is_hint(space):
             continue
         for entries in _steps(space, _entries(space, config)):
             yield _with(spec, config, {name: entries})
+
+
+def _is_hint(space: KeySpace) -> bool:
+    """Whether a key changes nothing by default, at any site."""
+    idle = space.key.idle
+    return idle is not None and all(encode_option(fragment.default()) == idle for fragment in space)
 
 
 def _steps(space: KeySpace, entries: list[Value]) -> Iterator[list[Value]]:
