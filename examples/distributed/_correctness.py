@@ -151,6 +151,7 @@ def check_all(ranks: Ranks, ahead: Ahead) -> list[dict[str, Any]]:
     cases = list(all_cases())
     for case in cases:
         ahead.submit(case.compiled, case.args)
+    ranks.alive()
     ahead.wait()
     ranks.say(f"{len(cases)} cases compiled")
     rows = [_attempt("one launch", once, case, ranks) for case in cases]
