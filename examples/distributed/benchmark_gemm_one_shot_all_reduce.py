@@ -131,7 +131,8 @@ def run(ranks: Ranks, options: argparse.Namespace) -> Report:
                 ranks.say(f"out of time before {contest.sizes}")
                 break
             with ranks.stage(f"shape {contest.sizes}"):
-                report.rows.append(contest.run(rates))
+                report.rows.append(row := contest.run(rates))
+                ranks.say(", ".join(f"{name} {row['us'][name]:.1f} us" for name in COLUMNS if name in row["us"]))
             report.missing.remove(str(contest.sizes))
             if ranks.rank == 0:
                 report.write()
