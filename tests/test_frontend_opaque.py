@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import ast
 import math
+import os
+import subprocess
+import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-import triton
 import triton.language as tl
 from helion_ir.dialects import inline_triton, symm_mem
 
@@ -62,7 +65,7 @@ def snippet(x, t, given, k):
         # a comment
         low = {x} * {k}
         tl.where(
-            {mask}, {{0: low}}[0],
+            {mask}, low,
             {scale},
         )
         """,
@@ -73,7 +76,7 @@ def snippet(x, t, given, k):
 
 def test_snippets() -> None:
     op = op_of(snippet, inline_triton.SnippetOp)
-    assert op.text.data.split("\n") == ["# a comment", "low = {0} * {1}", "tl.where({2}, {{0: low}}[0], 2.5)"]
+    assert op.text.data.split("\n") == ["# a comment", "low = {0} * {1}", "tl.where({2}, low, 2.5)"]
     assert len(op.args) == 3
     assert op.pure is None
     assert op.res[0].type == op.args[0].type
@@ -112,14 +115,14 @@ def test_several_results() -> None:
 def static_index(x, t, given, k):
     total = x[t]
     for i in hl.static_range(3):
-        total = total + hl.inline_triton("{0}[{1}]", (given, i), x[t])
+        total = total + hl.inline_triton("tl.load({0}[{1}] + {2}, {2} < 21, 0.0)", (given, i, t), x[t])
     return total
 
 
 def test_indices_of_static_loops_are_constants() -> None:
     texts = [op.text.data for op in ops_of(kernel_of(static_index), X, (X, X, X), 3, static_index)
              if isinstance(op, inline_triton.SnippetOp)]  # fmt: skip
-    assert texts == ["{0}[0]", "{0}[1]", "{0}[2]"]
+    assert texts == [f"tl.load({{0}}[{i}] + {{1}}, {{1}} < 21, 0.0)" for i in range(3)]
 
 
 # Jit functions
@@ -128,8 +131,8 @@ def test_indices_of_static_loops_are_constants() -> None:
 def calls(x, t, given, k):
     value = hl.triton_kernel(scaled, {"factor": k, "x": x[t]}, x[t])
     value = value + hl.triton_kernel("scaled", (x[t], 1.5, False), x[t])
-    first, _ = hl.triton_kernel(swap, (value, x[t]), (x[t], x[t]))
-    return first
+    first, second = hl.triton_kernel(swap, (value, x[t]), (x[t], x[t]))
+    return first * 2 - second
 
 
 def test_jit_functions_come_with_what_they_use_once() -> None:
@@ -192,6 +195,38 @@ def test_a_tuple_is_one_argument() -> None:
     op = op_of(pointers, inline_triton.CallOp, (X, X))
     assert op.arguments.data == "i=1, pointers={0}, value=0.0"
     assert "store_at(i=1, pointers=given, value=0.0)" in source_of(pointers, (X, X))
+
+
+# What it computes
+
+
+def check() -> None:
+    """Run emitted modules under Triton's interpreter."""
+    x, other = X.double(), torch.randn(21)
+    long = torch.arange(21)
+    expected: list[tuple[Any, Any, torch.Tensor]] = [
+        (snippet, None, torch.where(long > 3, x * 3, 2.5)),
+        (several_results, None, x + (x + 1)),
+        (static_index, (other, X, other), x + other + x + other),
+        (calls, None, 2 * x - ((x * 3 * 3 + 4) + ((x + 3) * 1.5 + 4))),
+        (shares_a_helper, None, (x * 3 * 2 + 4) + (x + 3 - 1)),
+        (from_text, None, x / 4 + 4),
+    ]
+    for body, given, result in expected:
+        actual = helion_ir.kernel(kernel_of(body), config={"block_sizes": [16]})(X, given, 3, body)
+        torch.testing.assert_close(actual.double(), result, rtol=1e-2, atol=1e-2, msg=body.__name__)
+    buffers = (torch.ones(21), torch.ones(21))
+    helion_ir.kernel(kernel_of(pointers), config={"block_sizes": [16]})(X, buffers, 3, pointers)
+    assert buffers[1].tolist() == [1.0, 0.0, *[1.0] * 19]
+    assert buffers[0].tolist() == [1.0] * 21
+
+
+def test_emitted() -> None:
+    """In a process of its own: Triton reads TRITON_INTERPRET when it is imported."""
+    root, environment = Path(__file__).parents[1], {**os.environ, "TRITON_INTERPRET": "1"}
+    command = [sys.executable, "-c", "from tests.test_frontend_opaque import check; check()"]
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, cwd=root)
+    assert done.returncode == 0, done.stderr[-3000:]
 
 
 # Assembly
@@ -285,6 +320,7 @@ MISTAKES: list[tuple[Callable[..., Any], str]] = [
     (lambda x, t, g, k: hl.inline_triton("{0}", [x[t]], x), "output_like"),
     (lambda x, t, g, k: hl.inline_triton("{0}", [x[t]], 1.0), "output_like"),
     (lambda x, t, g, k: hl.inline_triton("{0}", [x[t]], ()), "output_like"),
+    (lambda x, t, g, k: hl.inline_triton("{0}", [x[t]]), "missing a required argument: 'output_like'"),
     (lambda x, t, g, k: hl.triton_kernel(plain, [x[t]], x[t]), "got function"),
     (lambda x, t, g, k: hl.triton_kernel("plain", [x[t]], x[t]), "got function"),
     (lambda x, t, g, k: hl.triton_kernel("missing", [x[t]], x[t]), "no Triton function 'missing'"),
@@ -348,7 +384,3 @@ def test_device_code_only(call: Callable[[], Any]) -> None:
         call()
     with pytest.raises(exc.DeviceAPIOnHost):
         trace(kernel, (X,))
-
-
-def test_triton_functions_of_the_tests_are_jit_functions() -> None:
-    assert isinstance(scaled, triton.runtime.jit.JITFunction)

@@ -330,3 +330,17 @@ def test_mistakes_speak_of_ints() -> None:
     with pytest.raises(exc.InvalidIndexingType, match="index 21 is out of range") as caught:
         trace(mistake_inside, (X, PARTS))
     assert caught.value.location is not None
+
+
+def in_host_code(x: torch.Tensor) -> torch.Tensor:
+    n = 0
+    for i in hl.static_range(1, 4):
+        n += i
+    out = torch.empty_like(x)
+    for t in hl.tile(x.size(0)):
+        out[t] = x[t] * n
+    return out
+
+
+def test_host_code_iterates_over_ints() -> None:
+    close(run(in_host_code, X), X * 6)

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import triton.language as tl
+from triton.runtime.interpreter import InterpretedFunction
 from triton.runtime.jit import ConstexprFunction, JITCallable, JITFunction
 
 from .. import exc
@@ -20,6 +21,11 @@ from .. import exc
 _PROVIDED = {"torch": "torch", "triton": "triton", "tl": "triton.language"}
 """What every emitted module has: names, and the modules that they stand for."""
 _CONSTANTS = (bool, int, float, str, type(None), tuple)
+
+
+JIT_FUNCTIONS = (JITFunction, InterpretedFunction)
+"""What `@triton.jit` makes; the second where TRITON_INTERPRET is set."""
+_USABLE = (JITCallable, InterpretedFunction)
 
 
 @dataclass(frozen=True)
@@ -37,7 +43,7 @@ class JitSources:
     def __init__(self, kernel: str) -> None:
         self._definitions = {kernel: "", f"_{kernel}": ""}  # the emitted module's own
 
-    def of_function(self, function: JITFunction[Any]) -> JitSource:
+    def of_function(self, function: Any) -> JitSource:
         """The source of a jit function."""
         used: dict[str, str] = {}
         self._function(function, used)
@@ -72,7 +78,7 @@ class JitSources:
             )
         used[name] = text
 
-    def _function(self, function: JITCallable, used: dict[str, str]) -> None:
+    def _function(self, function: Any, used: dict[str, str]) -> None:
         """Define a function after what it uses."""
         text = _text_of(function)
         (definition,) = _parsed(text)
@@ -98,8 +104,9 @@ class JitSources:
             if _PROVIDED.get(name) != value.__name__:
                 self._define(name, _import_of(value, name, user), used)
         elif _of_triton(value):
-            self._define(name, f"from {value.__module__} import {value.__name__} as {name}", used)
-        elif isinstance(value, JITCallable):
+            origin = value.fn if isinstance(value, _USABLE) else value
+            self._define(name, f"from {origin.__module__} import {origin.__name__} as {name}", used)
+        elif isinstance(value, _USABLE):
             self._function(value, used)
             if value.fn.__name__ != name:
                 self._define(name, f"{name} = {value.fn.__name__}", used)
@@ -109,7 +116,8 @@ class JitSources:
 
 def _of_triton(value: Any) -> bool:
     """Whether a function or class comes with Triton."""
-    module, name = getattr(value, "__module__", None) or "", getattr(value, "__name__", "")
+    origin = value.fn if isinstance(value, _USABLE) else value
+    module, name = getattr(origin, "__module__", None) or "", getattr(origin, "__name__", "")
     return module.partition(".")[0] == "triton" and hasattr(sys.modules.get(module), name)
 
 
@@ -151,11 +159,13 @@ def triton_dtype(value: tl.dtype) -> str:
     return f"tl.{repr(value).removeprefix('triton.language.')}"
 
 
-def _text_of(function: JITCallable) -> str:
+def _text_of(function: Any) -> str:
     """The definition of a jit function, with its decorator."""
     kind = "constexpr_function" if isinstance(function, ConstexprFunction) else "jit"
     option = "(noinline=True)" if getattr(function, "noinline", None) else ""
-    return f"@triton.{kind}{option}\n{function.src.strip(chr(10))}"
+    text = function.src if isinstance(function, JITCallable) else textwrap.dedent(inspect.getsource(function.fn))
+    text = text[text.index(f"def {function.fn.__name__}") :].strip("\n")
+    return f"@triton.{kind}{option}\n{text}"
 
 
 def _parsed(text: str) -> list[ast.stmt]:
@@ -190,4 +200,4 @@ def _free_names(node: ast.stmt) -> set[str]:
     return {n.id for n in names if isinstance(n.ctx, ast.Load)} - bound
 
 
-__all__ = ["JitSource", "JitSources", "literal", "triton_dtype"]
+__all__ = ["JIT_FUNCTIONS", "JitSource", "JitSources", "literal", "triton_dtype"]

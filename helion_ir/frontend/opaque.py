@@ -11,7 +11,6 @@ from typing import Any
 
 import torch
 import triton.language as tl
-from triton.runtime.jit import JITFunction
 from xdsl.dialects.builtin import IntegerType
 from xdsl.ir import Attribute, Operation, SSAValue
 
@@ -23,7 +22,7 @@ from ..dialects.dims import dims_of, tensor_type
 from ..language.api import implement
 from ..language.tiles import Tile
 from .builder import element_type
-from .jit_sources import JitSource, literal, triton_dtype
+from .jit_sources import JIT_FUNCTIONS, JitSource, literal, triton_dtype
 from .lowering import broadcast, operand
 from .symbolic import poly_of
 from .tensors import DeviceTensor, HostTensor
@@ -129,8 +128,11 @@ def inline_triton(tracer: Tracer, source: Any, args: Any, output_like: Any) -> A
 
 def _filled(source: str, args: Any, operands: _Operands) -> str:
     """The text with its placeholders replaced; as `str.format` would, but they are plain names or numbers."""
-    named = isinstance(args, Mapping)
-    if not named and (isinstance(args, str) or not isinstance(args, Sequence)):
+    if isinstance(args, Mapping):
+        given = {str(name): value for name, value in args.items()}
+    elif isinstance(args, Sequence) and not isinstance(args, str):
+        given = {str(number): value for number, value in enumerate(args)}
+    else:
         raise exc.InvalidAPIUsage(f"args is a sequence or a mapping, got {type(args).__name__}")
     try:
         parts = list(Formatter().parse(source))
@@ -143,14 +145,12 @@ def _filled(source: str, args: Any, operands: _Operands) -> str:
         text += before
         if field is None:
             continue
-        known = field in args if named else field.isdecimal() and int(field) < len(args)
-        if not known or spec or conversion:
-            names = ", ".join(map(str, args)) if named else f"0 to {len(args) - 1}" if args else "none"
+        if field not in given or spec or conversion:
             raise exc.InvalidAPIUsage(
-                f"unknown placeholder {{{field}}} in the source; the arguments are: {names}",
+                f"unknown placeholder {{{field}}} in the source; the arguments are: {', '.join(given) or 'none'}",
                 hint="braces that are no placeholders are doubled: {{ }}",
             )
-        text += operands.text(args[field if named else int(field)])
+        text += operands.text(given[field])
     return text
 
 
@@ -196,7 +196,7 @@ def _jit_source(tracer: Tracer, function: Any) -> JitSource:
             raise exc.InvalidAPIUsage(f"there is no Triton function {name!r} in the kernel's module")
         if isinstance(function, str):
             raise exc.InvalidAPIUsage(f"{name!r} is no @triton.jit function, but text", hint="give the text itself")
-    if isinstance(function, JITFunction):
+    if isinstance(function, JIT_FUNCTIONS):
         return tracer.jit_sources.of_function(function)
     if isinstance(function, str):
         return tracer.jit_sources.of_text(function, tracer.module_names())

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+import inspect
+from collections.abc import Callable, Mapping
 from typing import Any, Protocol, TypeVar
 
 from .. import exc
@@ -44,11 +45,23 @@ def api(*, host: bool = False) -> Callable[[F], F]:
                     f"hl.{signature.__name__} is called in host code", hint="use it inside an hl.tile or hl.grid loop"
                 )
             tracer.called()
-            return _IMPLEMENTATIONS[call](tracer, *args, **kwargs)
+            try:
+                return _IMPLEMENTATIONS[call](tracer, *args, **kwargs)
+            except TypeError:
+                _check_arguments(signature, args, kwargs)
+                raise
 
         return call  # type: ignore[return-value]
 
     return decorate
+
+
+def _check_arguments(function: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
+    """Raise if a call does not fit the signature."""
+    try:
+        inspect.signature(function).bind(*args, **kwargs)
+    except TypeError as error:
+        raise exc.InvalidAPIUsage(f"hl.{function.__name__}{inspect.signature(function)}: {error}") from None
 
 
 def implement(function: Callable[..., Any]) -> Callable[[F], F]:

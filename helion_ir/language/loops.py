@@ -23,4 +23,4 @@ def grid(begin_or_end: Any, end: Any = None, /, step: Any = None) -> Any:
 
 @api(host=True)
 def static_range(begin_or_end: int, end: int | None = None, /, step: int = 1) -> Any:
-    """Loop over Python ints, unrolled while tracing."""
+    """Loop over Python ints that are known at compile time; the kernel may hold the loop or its iterations."""
