@@ -69,6 +69,8 @@ class _HostRewriter(ast.NodeTransformer):
             node.func = ast.copy_location(ast.Attribute(ast.Name("triton", ast.Load()), name, ast.Load()), node)
         elif function is hl.specialize or function is hl.constexpr:
             return node.args[0]
+        elif function is hl.static_range:
+            node.func = ast.copy_location(ast.Name("range", ast.Load()), node)
         elif function is hl.register_block_size:
             block = self.registrations.get((node.lineno, node.col_offset + 1))
             return node if block is None else ast.copy_location(ast.Name(block, ast.Load()), node)
