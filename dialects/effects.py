@@ -6,11 +6,12 @@ accesses to different buffers never conflict unless an alias analysis says other
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
 from xdsl.ir import Operation
-from xdsl.traits import EffectInstance, MemoryEffect, MemoryEffectKind, NoMemoryEffect, is_side_effect_free
+from xdsl.traits import EffectInstance, MemoryEffect, MemoryEffectKind, NoMemoryEffect, OpTrait, is_side_effect_free
 
 READ, WRITE = MemoryEffectKind.READ, MemoryEffectKind.WRITE
 
@@ -33,6 +34,24 @@ class UnknownEffects(MemoryEffect):
     @classmethod
     def get_effects(cls, op: Operation) -> AbstractSet[EffectInstance]:
         return frozenset((EffectInstance(READ), EffectInstance(WRITE)))
+
+
+class ThreadBarrier(OpTrait):
+    """All threads of the program meet: what any did before is visible to all of them afterwards."""
+
+
+class OrdersMemory(OpTrait):
+    """The op of unknown effects says which side of it orders memory; without the trait, both sides do."""
+
+    @classmethod
+    @abstractmethod
+    def releases(cls, op: Operation) -> bool:
+        """Whether accesses before the op must be done when it runs."""
+
+    @classmethod
+    @abstractmethod
+    def acquires(cls, op: Operation) -> bool:
+        """Whether accesses after the op must wait for it."""
 
 
 Reads = OperandEffect((READ,))

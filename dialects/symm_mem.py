@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from xdsl.dialects.builtin import BoolAttr, IntegerType, StringAttr
-from xdsl.ir import Attribute, Dialect, SSAValue
+from xdsl.ir import Attribute, Dialect, Operation, SSAValue
 from xdsl.irdl import (
     AnyOf,
     AttrSizedOperandSegments,
@@ -28,7 +28,7 @@ from xdsl.irdl import (
 )
 from xdsl.utils.exceptions import VerifyException
 
-from .effects import UnknownEffects
+from .effects import OrdersMemory, UnknownEffects
 from .tile.memory import ATOMIC_KINDS, SEMANTICS
 from .tile.structure import IndexInt
 from .tile.types import TileType
@@ -49,6 +49,20 @@ def _bool(value: bool | None) -> BoolAttr | None:
     return None if value is None else BoolAttr.from_bool(value)
 
 
+class _SyncOrder(OrdersMemory):
+    """A sync orders memory on each side that does not say otherwise."""
+
+    @classmethod
+    def releases(cls, op: Operation) -> bool:
+        assert isinstance(op, SyncOp)
+        return op.has_previous is None or bool(op.has_previous)
+
+    @classmethod
+    def acquires(cls, op: Operation) -> bool:
+        assert isinstance(op, SyncOp)
+        return op.has_subsequent is None or bool(op.has_subsequent)
+
+
 @irdl_op_definition
 class SyncOp(IRDLOperation):
     """The programs with the same id on every rank meet (`hl.symm_mem_sync`).
@@ -57,8 +71,9 @@ class SyncOp(IRDLOperation):
     symm_mem.sync %pads id %id rank %rank of %world_size {hasPreviousMemAccess = true} : !tile.ref<…>, i32, i32, i32
     ```
     Without an id, the flat program id. `hasPreviousMemAccess`: what this rank accessed before is visible to peers
-    afterwards (release); `hasSubsequentMemAccess`: what peers released is visible to this rank (acquire). Where
-    the user left one out, infer-sync-semantics sets it. Effects: reads and writes everything.
+    afterwards (release); `hasSubsequentMemAccess`: what peers released is visible to this rank (acquire). One that
+    is left out is true. Only the threads that signal order memory: insert-barriers orders the others with them.
+    Effects: reads and writes everything.
     """
 
     name = "symm_mem.sync"
@@ -70,7 +85,7 @@ class SyncOp(IRDLOperation):
     has_previous = opt_prop_def(BoolAttr, prop_name="hasPreviousMemAccess")
     has_subsequent = opt_prop_def(BoolAttr, prop_name="hasSubsequentMemAccess")
 
-    traits = traits_def(UnknownEffects())
+    traits = traits_def(UnknownEffects(), _SyncOrder())
     irdl_options = (AttrSizedOperandSegments(as_property=True), ParsePropInAttrDict())
     assembly_format = (
         "$pads (`id` $sync_id^ `:` type($sync_id))? `rank` $rank `of` $world_size attr-dict "

@@ -46,6 +46,7 @@ SCHEDULED: tuple[PassFactory, ...] = (
     lazy(".passes.reorder_loops", "ReorderLoopsPass"),
     lazy(".passes.annotate_ranges", "AnnotateRangesPass"),
     lazy(".passes.map_program_ids", "MapProgramIdsPass"),
+    lazy(".passes.insert_barriers", "InsertBarriersPass"),
     lazy(".passes.assign_indexing", "AssignIndexingPass"),
     lazy(".passes.assign_cache_policy", "AssignCachePolicyPass"),
     lazy(".passes.resolve_padding", "ResolvePaddingPass"),
@@ -142,8 +143,8 @@ def _register_own() -> None:
     files = (
         "number_sites", "tile_canonicalize", "cse_sites", "elide_precision_casts",
         "assign_block_sizes", "unroll_static_range", "reorder_loops", "drop_unit_dims", "roll_reductions",
-        "annotate_ranges", "map_program_ids", "assign_indexing", "assign_cache_policy", "resolve_padding",
-        "set_launch_options", "convert_tile_to_tl", "prepare_for_print",
+        "annotate_ranges", "map_program_ids", "insert_barriers", "assign_indexing", "assign_cache_policy",
+        "resolve_padding", "set_launch_options", "convert_tile_to_tl", "prepare_for_print",
     )  # fmt: skip
     for file in files:
         _OWN[file] = lazy(f".passes.{file}", "".join(word.capitalize() for word in file.split("_")) + "Pass")

@@ -16,6 +16,7 @@ from xdsl.utils.exceptions import PassFailedException
 
 from ..dialects import tile, tl
 from ..dialects.effects import WRITE, has_no_effects
+from .analysis.aliases import Location, may_alias, memory_of
 from .analysis.physical import PhysicalDims
 from .construction import launch_grid_op
 from .lowering import memory, opaque, programs, symm_mem, tile_values, values
@@ -226,13 +227,13 @@ def _check_independent(grids: Sequence[tile.GridOp]) -> None:
     """Grids of one kernel run side by side: none may touch what another writes."""
     if len(grids) == 1:
         return
-    touched: set[SSAValue | None] = set()
-    written: set[SSAValue | None] = set()
+    touched: set[Location] = set()
+    written: set[Location] = set()
     for grid in grids:
-        effects = get_effects(grid) or set()
-        values = {e.value for e in effects if isinstance(e.value, SSAValue)}
-        writes = {e.value for e in effects if e.kind is WRITE and isinstance(e.value, SSAValue)}
-        if (values & written) or (writes & touched):
+        effects = [(effect.kind, effect.value) for effect in get_effects(grid) or ()]
+        values = {part for _, ref in effects if isinstance(ref, SSAValue) for part in memory_of(ref)}
+        writes = {part for k, ref in effects if k is WRITE and isinstance(ref, SSAValue) for part in memory_of(ref)}
+        if may_alias(values, written) or may_alias(writes, touched):
             raise PassFailedException(
                 "convert-tile-to-tl: a top-level loop touches what another one writes, which needs a grid-wide barrier"
             )

@@ -8,8 +8,12 @@ import pytest
 from helion_ir.backends.aot import UnsupportedTargetError, compile_for
 from helion_ir.backends.triton import emit
 from helion_ir.passes.assign_block_sizes import AssignBlockSizesPass
+from helion_ir.passes.assign_indexing import AssignIndexingPass
 from helion_ir.passes.convert_tile_to_tl import ConvertTileToTlPass
+from helion_ir.passes.insert_barriers import InsertBarriersPass
+from helion_ir.passes.number_sites import NumberSitesPass
 from helion_ir.passes.prepare_for_print import PrepareForPrintPass
+from helion_ir.passes.unroll_static_range import UnrollStaticRangePass
 from xdsl.dialects.builtin import ModuleOp
 
 from helion_ir.runtime.stages import context
@@ -17,10 +21,14 @@ from helion_ir.runtime.stages import context
 from .ir_text import KERNELS, parse
 
 
-def lowered(text: str) -> ModuleOp:
+def lowered(text: str, *, unrolled: bool = False, indexing: str = "pointer") -> ModuleOp:
     """A kernel of `kernels_ir/` as a prepared `tl` module."""
     module = parse(text)
-    for pass_ in (AssignBlockSizesPass(block_sizes=(64,)), ConvertTileToTlPass(), PrepareForPrintPass()):
+    for pass_ in (
+        NumberSitesPass(), AssignBlockSizesPass(block_sizes=(64,)), UnrollStaticRangePass(static_ranges=(unrolled,)),
+        InsertBarriersPass(), AssignIndexingPass(indexing=(indexing,) * 4),
+        ConvertTileToTlPass(), PrepareForPrintPass(),
+    ):  # fmt: skip
         pass_.apply(context(), module)
     return module
 
@@ -38,12 +46,31 @@ def test_the_tuple_is_one_argument(all_reduce: str) -> None:
     assert source.count("def _symm_mem_sync(") == 1
 
 
-def test_the_protocol_in_ptx(all_reduce: str) -> None:
-    module = lowered(all_reduce)
+def test_unrolled_elements_are_constants(all_reduce: str) -> None:
+    source = emit(lowered(all_reduce, unrolled=True), comments=False)
+    assert "static_range" not in source
+    assert "own = bufs[1]\n" in source
+    assert "buf = bufs[0]\n" in source
+
+
+def test_only_what_no_peer_touches_goes_through_descriptors(all_reduce: str) -> None:
+    source = emit(lowered(all_reduce, indexing="tensor_descriptor"), comments=False)
+    assert re.findall(r"make_tensor_descriptor\((\w+),", source) == ["x"]
+
+
+@pytest.mark.parametrize("unrolled", [False, True])
+def test_the_protocol_in_ptx(all_reduce: str, unrolled: bool) -> None:
+    """Barriers order the stores before the release, the loads after the acquire, and the last ones before the end."""
+    module = lowered(all_reduce, unrolled=unrolled)
     ptx = compile_for(emit(module), module, "sm_90").asm["ptx"]
-    swaps = re.findall(r"atom\.(\w+)\.sys\.global\.cas\.b32 old, \[address\], (\d, \d);", ptx)
-    assert swaps == [("release", "0, 1"), ("acquire", "1, 0"), ("release", "0, 1"), ("relaxed", "1, 0")]
-    assert ptx.count("%tid.x;") >= 2
+    steps = re.findall(
+        r"st\.global|bar\.sync|atom\.\w+\.sys\.global\.cas\.b32 old, \[address\], \d, \d|ld\.global\.b32", ptx
+    )
+    names = [re.sub(r"\.global.*address\],", "", step) for step in steps]
+    meet = ["bar.sync", "atom.release.sys 0, 1", "atom.acquire.sys 1, 0", "bar.sync"]
+    leave = ["bar.sync", "atom.release.sys 0, 1", "atom.relaxed.sys 1, 0"]
+    loads, store = ["ld.global.b32"], ["st.global"]
+    assert names == [*loads, *store, *meet, *loads * 2, *store, *leave]
 
 
 def test_other_gpus_are_refused(all_reduce: str) -> None:

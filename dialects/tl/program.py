@@ -26,7 +26,7 @@ from xdsl.irdl import (
 from xdsl.traits import HasParent, IsolatedFromAbove, IsTerminator, Pure, SymbolOpInterface
 from xdsl.utils.exceptions import VerifyException
 
-from ..effects import UnknownEffects
+from ..effects import ThreadBarrier, UnknownEffects
 from ..tile.structure import IndexInt
 
 
@@ -212,7 +212,7 @@ class DebugBarrierOp(IRDLOperation):
 
     name = "tl.debug_barrier"
 
-    traits = traits_def(UnknownEffects())
+    traits = traits_def(UnknownEffects(), ThreadBarrier())
     assembly_format = "attr-dict"
 
     def __init__(self) -> None:

@@ -47,6 +47,7 @@ from helion_ir.dialects.tile import (
     WholeOp,
     YieldOp,
 )
+from helion_ir.dialects.tl import DebugBarrierOp
 
 from . import contractions
 from .memory import Update, atomic, atomic_update, compare_and_swap, gather, scatter
@@ -178,6 +179,7 @@ ROWS: dict[type[Operation], Evaluate] = {
     CountOp: lambda state, op, args: _scalar(state, op, args[0].count),
     SymbolOp: lambda state, op, args: _scalar(state, op, state.size(op.value)),
     LoadOp: _load, StoreOp: _store, AtomicRMWOp: _atomic_rmw, AtomicCASOp: _atomic_cas,
+    DebugBarrierOp: lambda state, op, args: (),
     PadOp: _pad, ReduceOp: _reduce, ArgReduceOp: _arg_reduce, ScanOp: _scan, DotOp: _dot,
 }  # fmt: skip
 

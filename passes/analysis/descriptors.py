@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 from functools import cached_property
 
 from xdsl.dialects.builtin import FixedBitwidthType, IntegerType, i64
-from xdsl.ir import SSAValue
+from xdsl.ir import Operation, SSAValue
 from xdsl.traits import MemoryEffectKind, get_effects
 
 from ...dialects.dims import dims_of, substitute
-from ...dialects.effects import has_no_effects
+from ...dialects.effects import READ, WRITE, has_no_effects
 from ...dialects.tile import AccessBase, KernelOp, LoadOp, RefType, TileType
 from ...dialects.walk import ops_in
+from .aliases import Location, Memory, may_alias, memory_of
 from .bounds import bound_dim, tile_bounds, tile_dim, tile_exact, tile_step
+from .hazards import Hazards
 from .padding import constant_number
 from .physical import PhysicalDims
 
@@ -36,15 +37,21 @@ class Descriptors:
         return PhysicalDims(self.kernel)
 
     @cached_property
-    def _effects(self) -> defaultdict[SSAValue | None, set[MemoryEffectKind]]:
-        """What the kernel does to each ref; None stands for any."""
-        found: defaultdict[SSAValue | None, set[MemoryEffectKind]] = defaultdict(set)
+    def _read_and_written(self) -> Memory:
+        """The memory that the kernel both reads and writes by ops of known effects."""
+        touched: dict[MemoryEffectKind, set[Location]] = {READ: set(), WRITE: set()}
         for op in ops_in(self.kernel):
             if op.regions or has_no_effects(op):
                 continue
             for effect in get_effects(op) or ():
-                found[effect.value if isinstance(effect.value, SSAValue) else None].add(effect.kind)
-        return found
+                if isinstance(effect.value, SSAValue):
+                    touched[effect.kind].update(memory_of(effect.value))
+        return tuple(place for place in touched[WRITE] if may_alias((place,), touched[READ]))
+
+    @cached_property
+    def _hazards(self) -> Set[Operation]:
+        """The accesses that the threads of a program must order with others."""
+        return Hazards(self.kernel).ops
 
     def refusal(self, op: AccessBase) -> str | None:
         """Why the access must use pointers; None if a descriptor does the same."""
@@ -61,8 +68,10 @@ class Descriptors:
             yield "an index is a tensor"
         if type(indices[-1].type) is not TileType:
             yield "the last index is no tile"
-        if len(self._effects[op.ref]) > 1 or self._effects[None]:
+        if may_alias(memory_of(op.ref), self._read_and_written):
             yield "the ref is both read and written"
+        if op in self._hazards:
+            yield "barriers do not order descriptors, which go through another proxy, with other accesses"
         for index, size in zip(indices, op.ref_type.size_dims, strict=True):
             if type(index.type) is TileType:
                 yield from self._tile_refusals(op, index, size)

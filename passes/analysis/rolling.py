@@ -11,6 +11,7 @@ from xdsl.traits import IsTerminator, MemoryEffectKind, get_effects
 from ...dialects.dims import Dim
 from ...dialects.tile import AccessBase, ArgReduceOp, KernelOp, LoadOp, ReduceOp, WholeOp
 from ...dialects.walk import ops_in
+from .aliases import may_alias, memory_of
 from .axes import AxisClass, AxisClasses
 from .bounds import tile_dim
 
@@ -146,9 +147,15 @@ def _touched(op: Operation) -> dict[SSAValue | None, bool]:
 def _conflict(one: dict[SSAValue | None, bool], other: dict[SSAValue | None, bool]) -> bool:
     for ref, writes in one.items():
         for ref2, writes2 in other.items():
-            if (ref is ref2 or ref is None or ref2 is None) and (writes or writes2):
+            if (writes or writes2) and _same_memory(ref, ref2):
                 return True
     return False
+
+
+def _same_memory(ref: SSAValue | None, ref2: SSAValue | None) -> bool:
+    if ref is None or ref2 is None or ref is ref2:
+        return True
+    return may_alias(memory_of(ref), memory_of(ref2))
 
 
 def _memory_allows(roll: Roll, kernel: KernelOp) -> bool:

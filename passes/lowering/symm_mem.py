@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from xdsl.dialects import arith
-from xdsl.dialects.builtin import BoolAttr, IntegerType, StringAttr, i32
+from xdsl.dialects.builtin import IntegerType, StringAttr, i32
 from xdsl.ir import SSAValue
 from xdsl.utils.exceptions import PassFailedException
 
 from ...dialects import symm_mem, tl
+from ...dialects.effects import OrdersMemory
 from ...dialects.inline_triton import CallOp
 from ...dialects.tile import GridOp
 from ..analysis.bounds import constant_value
@@ -86,7 +87,8 @@ def lower_sync(low: Lowering, op: symm_mem.SyncOp) -> Sequence[SSAValue]:
         number = constant_value(value)
         texts.append(f"{{{len(operands)}}}" if number is None else str(number))
         operands += [value] if number is None else []
-    flags = f"RELEASE={_flag(op.has_previous)}, ACQUIRE={_flag(op.has_subsequent)}"
+    (order,) = op.get_traits_of_type(OrdersMemory)
+    flags = f"RELEASE={order.releases(op)}, ACQUIRE={order.acquires(op)}"
     call = low.emit.effect(CallOp(SYNC, SYNC_SOURCE, operands, [], arguments=", ".join((*texts, flags))))
     call.attributes["requires"] = StringAttr("cuda")
     return ()
@@ -94,11 +96,6 @@ def lower_sync(low: Lowering, op: symm_mem.SyncOp) -> Sequence[SSAValue]:
 
 def _is_wide(type_: tl.PtrType) -> bool:
     return isinstance(type_.element_type, IntegerType) and type_.element_type.width.data == 64
-
-
-def _flag(attribute: BoolAttr | None) -> bool:
-    """Whether the sync orders memory on this side: it does unless it says that it need not."""
-    return attribute is None or bool(attribute)
 
 
 def _flat_program_id(low: Lowering) -> SSAValue:

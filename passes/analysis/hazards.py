@@ -1,0 +1,311 @@
+"""Where threads of one program would read or overwrite what others of them wrote, were there no barrier.
+
+A tile is spread over the threads of a program, and each access spreads it in its own way: what one thread stored,
+another may load. The *hazards* of a program are pairs of accesses to memory that may be the same:
+
+- a read after a write (RAW);
+- a write after a read or a write (WAR, WAW) by other indices: by the same ones each lane is one thread's;
+- an op of unknown effects after or before either. Such an op touches the refs that it is given, what the kernel
+  writes somewhere, and every tuple of refs, as peers may touch their own elements of one. `symm_mem.sync` is one, but
+  orders only the sides that it says. Memory that the kernel only reads, and gets as an argument of its own, is
+  nobody's concern: no op of the kernel and no peer that it synchronizes with writes it.
+
+Two iterations of a loop that both index with the loop's own tiles touch different lanes. Distinct arguments of a
+kernel do not alias. Atomics that commute need no order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import NamedTuple, TypeAlias
+
+from xdsl.dialects import scf
+from xdsl.dialects.builtin import StringAttr, TupleType
+from xdsl.ir import Block, BlockArgument, Operation, SSAValue
+from xdsl.traits import MemoryEffectKind, get_effects
+
+from ...dialects.effects import WRITE, OrdersMemory, ThreadBarrier, has_no_effects
+from ...dialects.tile import AccessBase, AtomicRMWOp, BeginOp, GridOp, IndexOp, KernelOp, LoopBase
+from ...dialects.verify import ELEMENTWISE_DIALECTS
+from ...dialects.walk import ops_in
+from .aliases import Location, Memory, is_memory, may_alias, memory_of
+from .bounds import constant_value
+
+
+@dataclass(frozen=True, eq=False)
+class Access:
+    """What one op does to memory; `indices` are those of a subscript, None if nothing is known of them.
+
+    `after_others` and `before_others`: whether it must be ordered with accesses before it, and after it.
+    """
+
+    op: Operation
+    memory: Memory
+    reads: bool
+    writes: bool
+    indices: tuple[SSAValue, ...] | None
+    after_others: bool = True
+    before_others: bool = True
+
+
+class Pending(NamedTuple):
+    """An access that no barrier has followed yet; `crossed` is the outermost loop of which it is in an iteration
+    before the current one."""
+
+    access: Access
+    crossed: Operation | None
+
+
+State: TypeAlias = frozenset[Pending]
+_NOTHING: State = frozenset()
+
+
+class Hazards:
+    """The hazards of one kernel, as it is scheduled so far: a grid that says that it is persistent is a loop."""
+
+    def __init__(self, kernel: KernelOp):
+        self.kernel = kernel
+
+    @cached_property
+    def barriers(self) -> list[Operation]:
+        """The ops before which all threads must meet, beyond the barriers that are there."""
+        walk = _Walk(self._order)
+        return [op for grid in self._order.grids for op in walk.barriers_of(grid)]
+
+    @cached_property
+    def ops(self) -> set[Operation]:
+        """The accesses that are part of a hazard, whether or not there is a barrier between."""
+        walk = _Walk(self._order, record=True)
+        for grid in self._order.grids:
+            walk.barriers_of(grid)
+        return walk.found
+
+    @cached_property
+    def _order(self) -> _Accesses:
+        return _Accesses(self.kernel)
+
+
+class _Accesses:
+    """The accesses of a kernel, and per block the ops that are or hold one, or are barriers."""
+
+    def __init__(self, kernel: KernelOp):
+        self.grids: list[GridOp] = []
+        self.of: dict[Operation, Access] = {}
+        self.relevant: dict[Block | None, list[Operation]] = {}
+        unknown: list[Operation] = []
+        for op in ops_in(kernel):
+            if op.regions or has_no_effects(op) or op.dialect_name() in ELEMENTWISE_DIALECTS:
+                continue  # xDSL has left its traits of effects out at some ops of arith
+            self._place(op)
+            if op.has_trait(ThreadBarrier):
+                continue
+            if (access := _known_access(op)) is None:
+                unknown.append(op)
+            else:
+                self.of[op] = access
+        shared = self._shared(kernel, unknown) if unknown else ()
+        self.of.update((op, _unknown_access(op, shared)) for op in unknown)
+        if not unknown and not any(access.writes for access in self.of.values()):
+            self.grids.clear()
+
+    def _place(self, op: Operation) -> None:
+        """List the op in its block, and the ops around it in theirs, in program order."""
+        here: Operation | None = op
+        while here is not None and not isinstance(here, KernelOp):
+            listed = self.relevant.setdefault(here.parent, [])
+            if listed and listed[-1] is here:
+                return
+            listed.append(here)
+            if isinstance(here, GridOp):
+                self.grids.append(here)
+            here = here.parent_op()
+
+    def _shared(self, kernel: KernelOp, unknown: Sequence[Operation]) -> Memory:
+        """What an op of unknown effects may touch whatever it is given: see the module's docstring."""
+        roots = [place.root for access in self.of.values() if access.writes for place in access.memory]
+        roots += [place.root for op in unknown for place in _given(op)]
+        roots += [arg for arg in kernel.body.block.args if isinstance(arg.type, TupleType)]
+        return tuple(Location(root) for root in dict.fromkeys(roots))
+
+
+def _given(op: Operation) -> Memory:
+    return tuple(place for operand in op.operands if is_memory(operand.type) for place in memory_of(operand))
+
+
+def _known_access(op: Operation) -> Access | None:
+    """What an op with effects on refs does; None if its effects are unknown."""
+    effects = get_effects(op)
+    if effects is None or any(not isinstance(effect.value, SSAValue) for effect in effects):
+        return None
+    kinds = {effect.kind for effect in effects}
+    refs = {effect.value for effect in effects if isinstance(effect.value, SSAValue)}
+    memory = tuple(place for ref in refs for place in memory_of(ref))
+    indices = tuple(op.indices) if isinstance(op, AccessBase) else None
+    return Access(op, memory, MemoryEffectKind.READ in kinds, WRITE in kinds, indices)
+
+
+def _unknown_access(op: Operation, shared: Memory) -> Access:
+    orders = op.get_traits_of_type(OrdersMemory)
+    releases = all(order.releases(op) for order in orders)
+    acquires = all(order.acquires(op) for order in orders)
+    return Access(op, (*_given(op), *shared), True, True, None, releases, acquires)
+
+
+class _Walk:
+    """One walk in program order, with the accesses that are pending at each point.
+
+    It decides where barriers go or, with `record`, ignores them and collects the accesses that conflict.
+    """
+
+    def __init__(self, accesses: _Accesses, *, record: bool = False):
+        self.accesses = accesses
+        self.record = record
+        self.found: set[Operation] = set()
+        self.barriers: dict[Operation, None] = {}
+
+    def barriers_of(self, grid: GridOp) -> list[Operation]:
+        """The ops of one grid that need a barrier before them; a barrier before the grid itself stands in its body."""
+        self.barriers = {}
+        if is_persistent(grid):
+            self._iterate(grid, _NOTHING)
+        else:
+            self._block(grid.body.block, _NOTHING)
+        return list(self.barriers)
+
+    def _block(self, block: Block, state: State) -> State:
+        for op in self.accesses.relevant.get(block, ()):
+            if (access := self.accesses.of.get(op)) is not None:
+                state = self._access(access, state)
+            elif isinstance(op, scf.IfOp):
+                state = self._branch(op, state)
+            elif op.regions:
+                state = self._loop(op, state)
+            elif not self.record:  # a barrier
+                state = _NOTHING
+        return state
+
+    def _access(self, access: Access, state: State) -> State:
+        conflicts = [pending for pending in state if conflict(pending, access)]
+        if self.record:
+            self.found.update(op for pending in conflicts for op in (pending.access.op, access.op))
+        elif conflicts or access.op in self.barriers:
+            self.barriers[access.op] = None
+            state = _NOTHING
+        return state | {Pending(access, None)} if access.before_others else state
+
+    def _branch(self, op: scf.IfOp, state: State) -> State:
+        arms = [self._block(region.block, state) if region.blocks else state for region in op.regions]
+        return frozenset().union(*arms)
+
+    def _loop(self, loop: Operation, state: State) -> State:
+        """One barrier before a loop is better than one in each iteration, where only what comes before needs it."""
+        if self.record:
+            return self._iterate(loop, state)
+        if loop in self.barriers:
+            return self._iterate(loop, _NOTHING)
+        alone = self._iterate(loop, _NOTHING)
+        inside = dict(self.barriers)
+        after = self._iterate(loop, state)
+        if self.barriers.keys() == inside.keys():
+            return after
+        self.barriers = {**inside, loop: None}
+        return alone
+
+    def _iterate(self, loop: Operation, entry: State) -> State:
+        """The body until nothing new reaches its beginning; what is pending when the loop ends, maybe at once."""
+        blocks = [region.block for region in loop.regions]
+        state = entry
+        while True:
+            last, leaving = state, state
+            for number, block in enumerate(blocks):
+                last = self._block(block, last)
+                leaving = last if number == 0 else leaving
+            again = entry | {_crossing(pending, loop) for pending in last}
+            if again <= state:
+                return leaving | (entry if len(blocks) == 1 else _NOTHING)
+            state |= again
+
+
+def is_persistent(grid: GridOp) -> bool:
+    """Whether map-program-ids has made the programs of a grid walk over many tiles."""
+    kind = grid.attributes.get("pid_type")
+    return isinstance(kind, StringAttr) and kind.data.startswith("persistent")
+
+
+def _crossing(pending: Pending, loop: Operation) -> Pending:
+    """The access at the beginning of the next iteration: what has crossed a loop further out keeps that one."""
+    crossed = pending.crossed
+    return pending if crossed is not None and crossed.is_ancestor(loop) else Pending(pending.access, loop)
+
+
+def conflict(pending: Pending, access: Access) -> bool:
+    """Whether an access must not come, in another thread, before one that is pending."""
+    earlier = pending.access
+    reads_written = earlier.writes and access.reads
+    if not access.after_others or not (reads_written or access.writes) or not may_alias(earlier.memory, access.memory):
+        return False
+    if _commute(earlier.op, access.op):
+        return False
+    if earlier.indices is None or access.indices is None:
+        return True
+    if _differ(earlier.indices, access.indices, pending.crossed):
+        return False
+    return reads_written or not _same(earlier.indices, access.indices, pending.crossed)
+
+
+def _commute(one: Operation, other: Operation) -> bool:
+    """Whether the order of two atomics shows in nothing."""
+    if not isinstance(one, AtomicRMWOp) or not isinstance(other, AtomicRMWOp):
+        return False
+    used = any(result.first_use for op in (one, other) for result in op.results)
+    return one.kind.data == other.kind.data != "xchg" and not used
+
+
+def _differ(one: Sequence[SSAValue], other: Sequence[SSAValue], crossed: Operation | None) -> bool:
+    """Whether subscripts select different elements: other constants, or the tiles of different iterations."""
+    pairs = list(zip(one, other, strict=False))
+    for first, second in pairs:
+        numbers = constant_value(first), constant_value(second)
+        if None not in numbers and numbers[0] != numbers[1]:
+            return True
+    if not isinstance(crossed, LoopBase):
+        return False
+    shared = {_walked(first) for first, second in pairs if _walked(first) is _walked(second)}
+    return all(arg in shared for arg in crossed.loop_args)
+
+
+def _walked(index: SSAValue) -> SSAValue:
+    """The tile that an index says the positions of, or the index itself."""
+    owner = index.owner
+    return owner.tile if isinstance(owner, BeginOp | IndexOp) else index
+
+
+def _same(one: Sequence[SSAValue], other: Sequence[SSAValue], crossed: Operation | None) -> bool:
+    """Whether subscripts are equal, in another iteration of `crossed` too."""
+    if [_key(index) for index in one] != [_key(index) for index in other]:
+        return False
+    return crossed is None or not any(_is_inside(leaf, crossed) for index in one for leaf in _leaves(index))
+
+
+def _key(value: SSAValue) -> Hashable:
+    """Equal for values that are computed alike."""
+    owner = value.owner
+    if not isinstance(owner, Operation) or owner.regions or not has_no_effects(owner):
+        return value
+    return (type(owner), frozenset(owner.properties.items()), *map(_key, owner.operands))
+
+
+def _leaves(value: SSAValue) -> Iterable[SSAValue]:
+    """What a value is computed from: arguments of blocks, and results of ops with effects."""
+    owner = value.owner
+    if not isinstance(owner, Operation) or owner.regions or not has_no_effects(owner):
+        return (value,)
+    return [leaf for operand in owner.operands for leaf in _leaves(operand)]
+
+
+def _is_inside(value: SSAValue, loop: Operation) -> bool:
+    block = value.block if isinstance(value, BlockArgument) else value.owner.parent_block()
+    parent = block.parent_op() if block is not None else None
+    return parent is not None and loop.is_ancestor(parent)
