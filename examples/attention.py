@@ -46,7 +46,7 @@ def attention(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, causal: hl.cons
     d = hl.specialize(q.size(-1))
     assert k.size() == v.size()
     assert not causal or m == n, "causal attention takes as many keys as queries"
-    queries, keys, values = q.reshape([-1, m, d]), k.reshape([-1, n, d]), v.reshape([-1, n, d])
+    queries, keys, values = q.flatten(0, -3), k.flatten(0, -3), v.flatten(0, -3)
     out = torch.empty_like(queries)
     scale = math.log2(math.e) / math.sqrt(d)
     for tile_b, tile_m in hl.tile([queries.size(0), m], block_size=[1, None]):
@@ -71,13 +71,13 @@ def attention(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, causal: hl.cons
 
 def reference(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, causal: bool = False) -> torch.Tensor:
     """Attention in float64, one head at a time so that large sizes fit."""
-    results = []
+    results = [torch.empty(0, *q.shape[-2:], dtype=torch.float64, device=q.device)]
     for head_q, head_k, head_v in zip(q.flatten(0, 1), k.flatten(0, 1), v.flatten(0, 1), strict=True):
         scores = head_q.double() @ head_k.double().T / math.sqrt(q.size(-1))
         if causal:
             scores = scores.masked_fill(~torch.ones_like(scores, dtype=torch.bool).tril(), float("-inf"))
-        results.append(torch.softmax(scores, dim=-1) @ head_v.double())
-    return torch.stack(results).view(q.shape)
+        results.append((torch.softmax(scores, dim=-1) @ head_v.double())[None])
+    return torch.cat(results).view(q.shape)
 
 
 def example_args(

@@ -37,7 +37,11 @@ class _Specializations:
 
     def find(self, args: tuple[object, ...]) -> BoundKernel | None:
         for evaluate, kernels in self.groups.values():
-            if (bound := kernels.get(evaluate(*args))) is not None:
+            try:
+                bound = kernels.get(evaluate(*args))
+            except ZeroDivisionError:  # a size of 0, by which a guard divides: it is not what the guard asks for
+                continue
+            if bound is not None:
                 return bound
         return None
 
