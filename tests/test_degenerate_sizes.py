@@ -10,7 +10,9 @@ from .executions import TritonProcess, run_case
 from .matrix import EXECUTIONS, MATRIX, Arguments, Case, Config
 
 SIZES: dict[str, tuple[Arguments, ...]] = {
-    "add": ({"shapes": ((0,), (1,))}, {"shapes": ((3, 0), (3, 1))}, {"shapes": ((0, 4), (4,))}, {"shapes": ((1, 1), (1,))}),
+    "add": tuple(
+        {"shapes": shapes} for shapes in (((0,), (1,)), ((3, 0), (3, 1)), ((0, 4), (4,)), ((1, 1), (1,)))
+    ),
     "matmul": tuple({"sizes": sizes} for sizes in ((0, 5, 7), (5, 0, 7), (5, 7, 0), (0, 0, 0), (1, 5, 1), (5, 1, 7))),
     "matmul_epilogue": tuple({"sizes": sizes, "bias": True} for sizes in ((0, 5, 7), (5, 0, 7), (5, 7, 0), (1, 1, 1))),
     "softmax": ({"sizes": (0, 37)}, {"sizes": (1, 37)}, {"sizes": (5, 1)}),
