@@ -71,6 +71,7 @@ class Sizes:
         self.merged: dict[str, Poly] = {}
         self.guards: dict[str, None] = {}
         self._polys: dict[str, Poly] = {}
+        self._warned: set[str] = set()
         self._sizes: dict[Dim, int | torch.SymInt] = {}  # what PyTorch sees of a dim
         self._kept: list[object] = []  # objects whose ids are keys must live
 
@@ -104,7 +105,9 @@ class Sizes:
     def warn(self, warning: exc.BaseWarning) -> None:
         """Print a warning with the current place."""
         warning.location = warning.location or current_location(self.files)
-        exc.warn(warning, self.options.ignore_warnings)
+        if str(warning) not in self._warned:  # loops are walked more than once
+            self._warned.add(str(warning))
+            exc.warn(warning, self.options.ignore_warnings)
 
     def new_block(self, low: int = 1, high: int | None = None) -> str:
         """A new block symbol."""

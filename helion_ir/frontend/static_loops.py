@@ -75,7 +75,8 @@ def walk_once(
 
 def reads_later(liveness: Liveness, node: ast.For, assigned: Mapping[str, None], environment: Environment) -> bool:
     """Whether a variable that the loop binds first is read after it: as its last iteration left it."""
-    return any(name in liveness.after.get(node, ()) and name not in environment.local for name in assigned)
+    live = liveness.after.get(node, assigned)
+    return any(name in live and name not in environment.local for name in assigned)
 
 
 def drop_dead(liveness: Liveness, node: ast.For, assigned: Mapping[str, None], environment: Environment) -> None:
