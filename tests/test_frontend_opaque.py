@@ -154,6 +154,19 @@ def test_functions_bring_the_modules_that_they_use() -> None:
     assert names["uses_math"](2) == 2 * math.pi
 
 
+def variable_named_like_a_function(x, t, given, k):
+    swapped, shifted_again = hl.triton_kernel(swap, (x[t], x[t] + 1), (x[t], x[t]))
+    helper = hl.triton_kernel("shifted", (swapped,), x[t])
+    shifted = helper * shifted_again
+    return hl.triton_kernel("shifted", (shifted,), x[t])
+
+
+def test_variables_do_not_hide_functions() -> None:
+    source = source_of(variable_named_like_a_function)
+    assert source.count("= shifted(") == 2
+    assert not any(line.strip().startswith("shifted = ") for line in source.splitlines())
+
+
 def shares_a_helper(x, t, given, k):
     return hl.triton_kernel(scaled, (x[t], 2), x[t]) + hl.triton_kernel(shifted, (x[t],), x[t])
 
@@ -211,6 +224,7 @@ def check() -> None:
         (calls, None, 2 * x - ((x * 3 * 3 + 4) + ((x + 3) * 1.5 + 4))),
         (shares_a_helper, None, (x * 3 * 2 + 4) + (x + 3 - 1)),
         (from_text, None, x / 4 + 4),
+        (variable_named_like_a_function, None, (x + 3) * x + 2),
     ]
     for body, given, result in expected:
         actual = helion_ir.kernel(kernel_of(body), config={"block_sizes": [16]})(X, given, 3, body)
@@ -329,6 +343,7 @@ MISTAKES: list[tuple[Callable[..., Any], str]] = [
     (lambda x, t, g, k: hl.triton_kernel("y = 3", [x[t]], x[t]), "defines no function"),
     (lambda x, t, g, k: hl.triton_kernel("def f(x):\n    return nothing_known(x)", [x[t]], x[t]), "'nothing_known'"),
     (lambda x, t, g, k: hl.triton_kernel("def f(x):\n    return x + PADS", [x[t]], x[t]), "a Tensor, which cannot"),
+    (lambda x, t, g, k: hl.triton_kernel("def f(x):\n    return helion_ir.cdiv(x, 2)", [x[t]], x[t]), "cannot import"),
     (lambda x, t, g, k: hl.triton_kernel(scaled, [x[t]], x[t]), "needs an argument for 'factor'"),
     (lambda x, t, g, k: hl.triton_kernel(scaled, [x[t], 1, True, 2], x[t]), "takes 3 arguments, got 4"),
     (lambda x, t, g, k: hl.triton_kernel(scaled, {"x": x[t], "factors": 1}, x[t]), "no parameter 'factors'"),
@@ -361,7 +376,11 @@ def named_like_the_kernel(x, t, given, k):
     return hl.triton_kernel("def kernel(x):\n    return x", (x[t],), x[t])
 
 
-@pytest.mark.parametrize("body", [conflict, named_like_the_kernel])
+def named_like_an_argument(x, t, given, k):
+    return hl.triton_kernel("def x(value):\n    return value", (x[t],), x[t])
+
+
+@pytest.mark.parametrize("body", [conflict, named_like_the_kernel, named_like_an_argument])
 def test_naming_conflicts(body: Callable[..., Any]) -> None:
     with pytest.raises(exc.NamingConflict):
         trace(kernel_of(body), (X, None, 3, body))

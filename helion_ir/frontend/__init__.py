@@ -126,6 +126,7 @@ def _trace(
         raise exc.NoDeviceLoopsInKernel(
             f"kernel {fn.__name__!r} has no device loop", hint="write `for tile in hl.tile(size):` around device code"
         )
+    tracer.jit_sources.check_parameters(tracer.arg_names)
     exprs = [*tracer.arg_exprs, *tracer.used_symbols.values()]
     used = {name: alias for name, alias in keep.items() if any(alias in e for e in exprs)}
     guards = [re.sub(r"\b_(\w+)_argument\b", r"\1", guard) for guard in tracer.guards]

@@ -8,7 +8,7 @@ import inspect
 import sys
 import textwrap
 import types
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -42,6 +42,7 @@ class JitSources:
 
     def __init__(self, kernel: str) -> None:
         self._definitions = {kernel: "", f"_{kernel}": ""}  # the emitted module's own
+        self._called: set[str] = set()
 
     def of_function(self, function: Any) -> JitSource:
         """The source of a jit function."""
@@ -49,6 +50,7 @@ class JitSources:
         self._function(function, used)
         definition = _parsed(_text_of(function))[-1]
         assert isinstance(definition, ast.FunctionDef)
+        self._called.add(definition.name)
         return JitSource(definition.name, definition, "\n\n".join(used.values()))
 
     def of_text(self, text: str, scope: Mapping[str, Any]) -> JitSource:
@@ -67,7 +69,14 @@ class JitSources:
             part = _segment(text, node)
             for name in _bound(node) or (ast.unparse(node),):
                 self._define(name, f"@triton.jit\n{part}" if undecorated else part, used)
+        self._called.add(functions[-1].name)
         return JitSource(functions[-1].name, functions[-1], "\n\n".join(dict.fromkeys(used.values())))
+
+    def check_parameters(self, names: Iterable[str]) -> None:
+        """Parameters of the kernel would hide functions of equal names."""
+        for name in names:
+            if name in self._called:
+                raise exc.NamingConflict(f"{name!r} is a Triton function that is called, and an argument of the kernel")
 
     def _define(self, name: str, text: str, used: dict[str, str]) -> None:
         if name in _PROVIDED:

@@ -12,7 +12,7 @@ from xdsl.dialects.builtin import ArrayAttr, StringAttr
 from xdsl.ir import Operation, SSAValue
 
 from ...dialects import tl
-from ...dialects.inline_triton import SnippetOp
+from ...dialects.inline_triton import CallOp, SnippetOp
 from ...dialects.walk import ops_in
 from .coalescing import Variables, is_inline
 
@@ -96,8 +96,9 @@ def assign_names(func: tl.FuncOp, variables: Variables) -> None:
     """Set `names` on every statement with results and `arg_names` on every loop."""
     parameters = (*(name.data for name in func.arg_names), *func.constexprs.data, func.sym_name.data)
     ops = ops_in(func.body.block)
-    snippets = (op.text.data for op in ops if type(op) is SnippetOp)
-    opaque = (word for text in snippets for word in re.findall(r"[A-Za-z_]\w*", text))
+    snippets = [op.text.data for op in ops if type(op) is SnippetOp]
+    calls = [f"{op.function.data} {op.argument_template}" for op in ops if type(op) is CallOp]
+    opaque = (word for text in (*snippets, *calls) for word in re.findall(r"[A-Za-z_]\w*", text))
     namer = Namer(Names((*parameters, *opaque, f"_{func.sym_name.data}")), variables)
     for op in ops:
         if op.results and not is_inline(op):
