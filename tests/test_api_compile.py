@@ -170,3 +170,14 @@ def test_what_a_compilation_shows(
 def test_only_kernels_compile() -> None:
     with pytest.raises(TypeError, match="function"):
         helion_ir.compile(matmul.fn, MATMUL)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float32])
+def test_contractions_below_triton_s_least_do_not_take_the_next_block_s_lanes(dtype: torch.dtype) -> None:
+    """Blocks of 8 take 16 lanes in a dot; what descriptors read of the next block does not count."""
+    x, y = torch.randn(32, 64).to(dtype), torch.randn(64, 32).to(dtype)
+    exact = x.double() @ y.double()
+    for indexing in ("tensor_descriptor", "pointer"):
+        compiled = helion_ir.compile(matmul, Config(block_sizes=[16, 16, 8], indexing=indexing), (x, y))
+        error = (compiled(x, y).double() - exact).norm() / exact.norm()
+        assert error < 1e-2, indexing

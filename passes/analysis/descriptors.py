@@ -86,7 +86,8 @@ class Descriptors:
         ends_alike = bound_dim(bounds.end) == size and not bounds.shifted
         exact = self.assigned and tile_exact(tile, self._sizes) and not self._physical.is_padded(tile_dim(tile))
         may_be_exact = not self.assigned and isinstance(bound_dim(bounds.end), int)
-        if ends_alike or exact or may_be_exact:
+        reaches_next = self.assigned and self._physical.reaches_next(tile)
+        if (ends_alike and not reaches_next) or exact or may_be_exact:
             return
         if not isinstance(op, LoadOp):
             yield "a tile ends before the ref does"

@@ -185,7 +185,8 @@ class Padding:
         if op.result in self.assumed:
             return Content(self.assumed[op.result], tile)
         if op.indexing is not None and op.indexing.data == "tensor_descriptor":
-            return Content(0, tile) if _ends_with_ref(op, axis) else None
+            outside = _ends_with_ref(op, axis) and not self.physical.reaches_next(access_tiles(op)[axis])
+            return Content(0, tile) if outside else None
         constant = None if op.other is None else constant_number(op.other)
         return None if constant is None else Content(constant, tile)
 

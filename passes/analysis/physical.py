@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from xdsl.dialects.builtin import FixedBitwidthType
+from xdsl.ir import Block, SSAValue
 
 from ...dialects.dims import Dim, dims_of, element_of, substitute, symbols_of
-from ...dialects.tile import DotOp, KernelOp
+from ...dialects.tile import DotOp, KernelOp, ShiftOp
 from ...dialects.walk import ops_in
 from ..fragments import is_power_of_two, next_power_of_two
+from .bounds import tile_dim
 
 MIN_CONTRACTION_BITS = 256
 """Triton's least K of a dot, in bits of an operand element: 16 lanes of 16 bits, 32 of 8; never below 16 lanes."""
@@ -52,6 +54,12 @@ class PhysicalDims:
     def lanes(self, dim: Dim) -> Dim:
         """The lanes of `dim` under this config: an int unless they depend on a run-time extent."""
         return substitute(self.of(dim), self._sizes)
+
+    def reaches_next(self, tile: SSAValue) -> bool:
+        """Whether lanes of a loop's tile may be positions of the next one: it has more lanes than its block size."""
+        while isinstance(tile.owner, ShiftOp):
+            tile = tile.owner.tile
+        return isinstance(tile.owner, Block) and self.is_padded(tile_dim(tile))
 
     def is_padded(self, dim: Dim) -> bool:
         """Whether `dim` may have more lanes in registers than it says."""
