@@ -3,7 +3,9 @@
 It is the oracle of every level: lanes that the IR leaves unspecified hold poison, and accesses out of bounds raise.
 """
 
+from .opaque import implements
+from .peers import MeetingTimeoutError
 from .run_tile import run_kernel
 from .run_tl import run_func
 
-__all__ = ["run_func", "run_kernel"]
+__all__ = ["MeetingTimeoutError", "implements", "run_func", "run_kernel"]

@@ -17,6 +17,7 @@ from helion_ir.dialects.tile import BlockAttr, KernelOp, RefType
 from .control import ControlFunctions
 from .elementwise import ElementwiseFunctions
 from .engine import BlockInterpreter
+from .opaque import TileOpaqueFunctions
 from .state import DTYPES, State, dtype_of, signless
 from .tile_functions import TileLoopFunctions, TileValueFunctions
 from .values import ValueFunctions
@@ -62,7 +63,7 @@ def run_kernel(
     interpreter = BlockInterpreter(module)
     for functions in (
         ElementwiseFunctions(), ControlFunctions(), ValueFunctions(state), TileValueFunctions(state),
-        TileLoopFunctions(state, shuffle),
+        TileLoopFunctions(state, shuffle), TileOpaqueFunctions(state),
     ):  # fmt: skip
         interpreter.register_implementations(functions)
     with torch.no_grad():

@@ -19,6 +19,7 @@ from .control import ControlFunctions
 from .elementwise import ElementwiseFunctions
 from .engine import BlockInterpreter
 from .memory import flat_view
+from .opaque import TlOpaqueFunctions
 from .run_tile import Argument, bind_tuple
 from .state import DTYPES, State, dtype_of, signless
 from .tl_functions import Pointer, ProgramFunctions, TlValueFunctions, is_unsigned
@@ -58,19 +59,19 @@ def run_func(
         for number, (name, argument) in enumerate(zip(func.arg_names, func.body.block.args, strict=True))
     )
     state = State(host.constexprs() | dict(constexprs or {}), seed)
-    program = ProgramFunctions(state)
     interpreter = BlockInterpreter(module)
     for functions in (
-        ElementwiseFunctions(), ControlFunctions(), ValueFunctions(state), TlValueFunctions(state), program,
+        ElementwiseFunctions(), ControlFunctions(), ValueFunctions(state), TlValueFunctions(state),
+        ProgramFunctions(state), TlOpaqueFunctions(state),
     ):  # fmt: skip
         interpreter.register_implementations(functions)
     with torch.no_grad():
         if grid is None:
             grid = tuple(map(int, interpreter.run_ssacfg_region(func.grid, values, "grid")))
-        program.grid = (*grid, 1, 1)[:3]
-        programs = itertools.product(*map(range, reversed(program.grid)))
+        state.grid = (*grid, 1, 1)[:3]
+        programs = itertools.product(*map(range, reversed(state.grid)))
         for backwards in state.shuffled(list(programs)) if shuffle else programs:
-            program.program = backwards[::-1]
+            state.program = backwards[::-1]
             interpreter.run_ssacfg_region(func.body, values, "tl.func")
 
 

@@ -78,6 +78,10 @@ class State:
 
     symbols: Mapping[str, int]
     seed: int = 0
+    program: tuple[int, ...] = (0, 0, 0)
+    """The ids of the program that runs; at the `tile` level the first is its number, and the others are 0."""
+    grid: tuple[int, ...] = (1, 1, 1)
+    """The launch grid that `program` is in."""
     plans: dict[Operation, Any] = field(default_factory=dict)
     _layouts: dict[int, tuple[Attribute, Shape, torch.dtype]] = field(default_factory=dict)
     _generator: torch.Generator = field(default_factory=torch.Generator)
@@ -103,6 +107,12 @@ class State:
             shape = tuple(self.size(dim) for dim in dims_of(type_))
             entry = self._layouts[id(type_)] = (type_, shape, dtype_of(type_))
         return entry[1], entry[2]
+
+    @property
+    def flat_program(self) -> int:
+        """The number of the program over all axes of the grid."""
+        x, y, z = self.program
+        return x + self.grid[0] * (y + self.grid[1] * z)
 
     def shuffled(self, items: list[Any]) -> list[Any]:
         """The items in a random order, the same for equal seeds."""

@@ -190,9 +190,13 @@ TileValueFunctions = table_functions("TileValueFunctions", ROWS)
 @register_impls
 @dataclass
 class TileLoopFunctions(StatefulFunctions):
-    """Grids and loops. Programs run one after the other, in row-major order or (with `shuffle`) in a random one."""
+    """Grids and loops. Programs run one after the other, in row-major order or (with `shuffle`) in a random one.
+
+    They are numbered in row-major order, those of a second grid after those of the first.
+    """
 
     shuffle: bool = False
+    _launched: int = 0
 
     def iterations(self, op: LoopBase, begins: Sequence[Any], ends: Sequence[Any]) -> Iterator[tuple[Any, ...]]:
         """The values of the loop's arguments for each iteration, in row-major order."""
@@ -212,8 +216,12 @@ class TileLoopFunctions(StatefulFunctions):
     @impl(GridOp)
     def run_grid(self, interpreter: Interpreter, op: GridOp, args: PythonValues) -> PythonValues:
         rank = len(op.begins)
-        programs = self.iterations(op, args[:rank], args[rank:])
-        for values in self.state.shuffled(list(programs)) if self.shuffle else programs:
+        programs = list(self.iterations(op, args[:rank], args[rank:]))
+        numbered = list(enumerate(programs, self._launched))
+        self._launched += len(programs)
+        self.state.grid = (self._launched, 1, 1)
+        for number, values in self.state.shuffled(numbered) if self.shuffle else numbered:
+            self.state.program = (number, 0, 0)
             interpreter.run_ssacfg_region(op.body, values, "tile.grid")
         return ()
 

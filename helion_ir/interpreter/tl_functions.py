@@ -202,18 +202,15 @@ TlValueFunctions = table_functions("TlValueFunctions", ROWS)
 @register_impls
 @dataclass
 class ProgramFunctions(StatefulFunctions):
-    """What a program knows of itself; the run sets `program` and `grid`."""
-
-    program: tuple[int, ...] = (0, 0, 0)
-    grid: tuple[int, ...] = (1, 1, 1)
+    """What a program knows of itself; the run sets the state's `program` and `grid`."""
 
     @impl(tl.ProgramIdOp)
     def run_program_id(self, interpreter: Interpreter, op: tl.ProgramIdOp, args: PythonValues) -> PythonValues:
-        return (torch.tensor(self.program[op.axis.data], dtype=torch.int32),)
+        return (torch.tensor(self.state.program[op.axis.data], dtype=torch.int32),)
 
     @impl(tl.NumProgramsOp)
     def run_num_programs(self, interpreter: Interpreter, op: tl.NumProgramsOp, args: PythonValues) -> PythonValues:
-        return (torch.tensor(self.grid[op.axis.data], dtype=torch.int32),)
+        return (torch.tensor(self.state.grid[op.axis.data], dtype=torch.int32),)
 
     @impl_terminator(tl.ReturnOp)
     def run_return(

@@ -1,0 +1,135 @@
+"""Opaque Triton, and meetings of ranks: jit functions that have an implementation here, others by Triton itself."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor
+from xdsl.dialects.builtin import TupleType
+from xdsl.interpreter import PythonValues
+from xdsl.ir import Attribute, Operation
+from xdsl.utils.exceptions import InterpretationError
+
+from helion_ir.dialects import inline_triton, symm_mem
+from helion_ir.dialects.dims import dims_of
+from helion_ir.dialects.tile import RefType
+from helion_ir.dialects.tl import PtrType
+from helion_ir.passes.lowering.symm_mem import SYNC
+
+from . import triton_text
+from .engine import describe_location
+from .memory import flat_view
+from .peers import MeetingTimeoutError, meet
+from .state import State, dtype_of
+from .tile_access import Tile
+from .tl_functions import Pointer
+from .values import Evaluate, table_functions
+
+Implementation = Callable[..., Any]
+
+_IMPLEMENTATIONS: dict[str, Implementation] = {}
+
+
+def implements(name: str) -> Callable[[Implementation], Implementation]:
+    """Make the decorated function what the interpreter runs for calls of the jit function `name`.
+
+    It stands in where Triton's own interpreter cannot run the function, as for assembly. It is called like the jit
+    function, but with torch values: a block is a tensor, a scalar a number, a pointer the memory behind it as a
+    tensor of one dimension (writes to it are seen), a tuple a tuple of those. Its result is converted to the types
+    that the call declares; `program_id()` says which program calls.
+
+    ```python
+    @implements("my_barrier")
+    def my_barrier(pads, rank, WORLD_SIZE): ...
+    ```
+    """
+
+    def register(function: Implementation) -> Implementation:
+        _IMPLEMENTATIONS[name] = function
+        return function
+
+    return register
+
+
+@implements(SYNC)
+def _sync(pads: Tensor, sync_id: int, rank: int, world_size: int, RELEASE: bool, ACQUIRE: bool) -> None:
+    """All accesses of a thread are in order here, whatever a sync asks for."""
+    meet(pads, sync_id, rank, world_size)
+
+
+def given(type_: Attribute, value: Any) -> Any:
+    """An operand as opaque code takes it: see `implements`."""
+    if isinstance(type_, TupleType):
+        return tuple(given(item, part) for item, part in zip(type_.types, value, strict=True))
+    if isinstance(type_, RefType | PtrType):
+        flat = value.flat[value.offset :] if isinstance(value, Pointer) else flat_view(value)
+        return flat.view(dtype_of(type_.element_type))
+    if isinstance(value, Tile):
+        return value.positions
+    assert isinstance(value, Tensor)
+    return value if dims_of(type_) else value.item()
+
+
+def _results(state: State, op: Operation, values: Any) -> PythonValues:
+    """What an implementation returned, as the op's results."""
+    parts = values if isinstance(values, tuple | list) else () if values is None else (values,)
+    if len(parts) != len(op.results):
+        raise InterpretationError(f"it returned {len(parts)} values, {len(op.results)} are declared")
+    found = []
+    for result, part in zip(op.results, parts, strict=True):
+        shape, dtype = state.layout(result.type)
+        found.append(torch.as_tensor(part).to(dtype).expand(shape).clone())
+    return tuple(found)
+
+
+def _call(state: State, op: inline_triton.CallOp, args: PythonValues) -> PythonValues:
+    name = op.function.data
+    if name not in _IMPLEMENTATIONS:
+        return triton_text.run(state, op, _given(op, args), op.source.data, f"{name}({op.argument_template})")
+    values = _given(op, args)
+    names = {f"_operand_{number}": value for number, value in enumerate(values)}
+    text = f"_function({op.argument_template.format(*names)})"
+    scope: dict[str, Any] = {"_function": _IMPLEMENTATIONS[name], **names, **triton_text.modules()}
+    try:
+        return _results(state, op, eval(text, scope))
+    except MeetingTimeoutError as error:
+        raise MeetingTimeoutError(f"{describe_location(op)}: {error}") from error
+
+
+def _snippet(state: State, op: inline_triton.SnippetOp, args: PythonValues) -> PythonValues:
+    return triton_text.run(state, op, _given(op, args), "", op.text.data)
+
+
+def _given(op: Operation, args: PythonValues) -> list[Any]:
+    return [given(operand.type, arg) for operand, arg in zip(op.operands, args, strict=True)]
+
+
+def _asm(state: State, op: inline_triton.AsmOp, args: PythonValues) -> PythonValues:
+    raise triton_text.NeedsGPUError(
+        f"{describe_location(op)}: assembly ({op.asm.data.strip().splitlines()[0]}) runs on a GPU only"
+    )
+
+
+def _meeting(state: State, op: symm_mem.SyncOp, args: PythonValues) -> PythonValues:
+    pads, *rest = args
+    sync_id, rank, world_size = rest if op.sync_id is not None else (state.flat_program, *rest)
+    try:
+        meet(given(op.pads.type, pads).view(torch.int64), int(sync_id), int(rank), int(world_size))
+    except MeetingTimeoutError as error:
+        raise MeetingTimeoutError(f"{describe_location(op)}: {error}") from error
+    return ()
+
+
+ROWS: dict[type[Operation], Evaluate] = {
+    inline_triton.CallOp: _call, inline_triton.SnippetOp: _snippet, inline_triton.AsmOp: _asm,
+}  # fmt: skip
+
+TlOpaqueFunctions = table_functions("TlOpaqueFunctions", ROWS)
+"""Opaque Triton in `tl`."""
+
+TileOpaqueFunctions = table_functions("TileOpaqueFunctions", {**ROWS, symm_mem.SyncOp: _meeting})
+"""Opaque Triton and meetings in `tile`."""
+
+__all__ = ["TileOpaqueFunctions", "TlOpaqueFunctions", "implements"]
