@@ -40,12 +40,13 @@ def function_source(fn: Callable[..., Any]) -> FunctionSource:
 
 
 def _parse(fn: Callable[..., Any]) -> FunctionSource:
+    name = inspect.unwrap(fn).__code__.co_name
     hint = "define the kernel in a file (or a notebook cell); text given to exec() or python -c has no source"
     try:
         lines, start = inspect.getsourcelines(fn)
         file = inspect.getsourcefile(fn) or fn.__code__.co_filename
     except (OSError, TypeError):
-        raise exc.InvalidAPIUsage(f"the source of kernel {fn.__name__!r} cannot be read", hint=hint) from None
+        raise _unreadable(fn, hint) from None
     # An `if` around the text keeps columns where they are, however far the definition is indented.
     indented = lines[0][:1].isspace()
     text = ("if True:\n" if indented else "") + "".join(lines)
@@ -58,10 +59,17 @@ def _parse(fn: Callable[..., Any]) -> FunctionSource:
     statement = tree.body[0]
     if indented and isinstance(statement, ast.If):
         statement = statement.body[0]
+    # Text given to exec() may pass for that of `python -c`: both are called <string>, and Python 3.13 keeps the latter.
+    if name != "<lambda>" and getattr(statement, "name", None) != name:
+        raise _unreadable(fn, hint)
     if not isinstance(statement, ast.FunctionDef):
         raise exc.InvalidAPIUsage("a kernel must be a function made by a def statement", hint=hint)
     ast.increment_lineno(statement, start - (2 if indented else 1))
     return FunctionSource(file, statement)
+
+
+def _unreadable(fn: Callable[..., Any], hint: str) -> exc.InvalidAPIUsage:
+    return exc.InvalidAPIUsage(f"the source of kernel {fn.__name__!r} cannot be read", hint=hint)
 
 
 class _RunTimeLogic(ast.NodeTransformer):
