@@ -64,11 +64,12 @@ def test_the_protocol_in_ptx(all_reduce: str, unrolled: bool) -> None:
     module = lowered(all_reduce, unrolled=unrolled)
     ptx = compile_for(emit(module), module, "sm_90").asm["ptx"]
     steps = re.findall(
-        r"st\.global|bar\.sync|atom\.\w+\.sys\.global\.cas\.b32 old, \[address\], \d, \d|ld\.global\.b32", ptx
+        r"st\.global|bar\.sync|atom\.\w+\.sys\.global\.cas\.b32 \w+, \[\w+\], \d, \d|ld\.global\.b32", ptx
     )
-    names = [re.sub(r"\.global.*address\],", "", step) for step in steps]
-    meet = ["bar.sync", "atom.release.sys 0, 1", "atom.acquire.sys 1, 0", "bar.sync"]
-    leave = ["bar.sync", "atom.release.sys 0, 1", "atom.relaxed.sys 1, 0"]
+    names = [re.sub(r"\.global\.cas.*\],", "", step) for step in steps]
+    tries = 2  # both signals at once, then each until it succeeds
+    meet = ["bar.sync", *["atom.release.sys 0, 1", "atom.acquire.sys 1, 0"] * tries, "bar.sync"]
+    leave = ["bar.sync", *["atom.release.sys 0, 1", "atom.relaxed.sys 1, 0"] * tries]
     loads, store = ["ld.global.b32"], ["st.global"]
     assert names == [*loads, *store, *meet, *loads * 2, *store, *leave]
 

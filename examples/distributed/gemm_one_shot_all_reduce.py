@@ -40,46 +40,56 @@ def sync_blocks(
     """The programs with the same id on every rank meet: with a release of what they did before, an acquire for after.
 
     Slot `id * WORLD_SIZE + r` of a rank's pad says that rank r has arrived. Thread t serves peer t: it sets our slot of
-    the peer's pad from 0 to 1, then waits for the peer's slot of our pad and sets it from 1 to 0. So a pad is all zero
-    again when everybody has met, and a signal never overtakes the one before. The block's barrier before the signal
-    makes what all of its threads did part of the release, the one after the wait makes the acquire hold for them all.
+    the peer's pad from 0 to 1, and the peer's slot of our pad from 1 to 0 once the peer has set it; both are tried at
+    once. So a pad is all zero again when everybody has met, and a signal never overtakes the one before. The block's
+    barrier before makes what all of its threads did part of the release, the one after makes the acquire hold for all.
     """
     if sync_id is None:
         block = tl.program_id(0) + tl.num_programs(0) * (tl.program_id(1) + tl.num_programs(1) * tl.program_id(2))
     else:
         block = sync_id
+    SEND: tl.constexpr = "release" if RELEASE else "relaxed"
+    WAIT: tl.constexpr = "acquire" if ACQUIRE else "relaxed"
     if RELEASE:
         tl.debug_barrier()
     tl.inline_asm_elementwise(
         """
         {
-        .reg .pred mine, again;
-        .reg .b32 peer, slot, old;
-        .reg .b64 entry, address;
+        .reg .pred outside, met;
+        .reg .b32 peer, slot, sent, taken;
+        .reg .b64 theirs, ours;
         mov.u32 peer, %tid.x;
-        setp.lt.u32 mine, peer, $4;
-        @!mine bra met;
-        mad.wide.u32 entry, peer, 8, $1;
-        ld.global.b64 address, [entry];
+        setp.ge.u32 outside, peer, $4;
+        @outside bra done;
+        mad.wide.u32 theirs, peer, 8, $1;
+        mad.wide.u32 ours, $3, 8, $1;
+        ld.global.b64 theirs, [theirs];
+        ld.global.b64 ours, [ours];
         add.u32 slot, $2, $3;
-        mad.wide.u32 address, slot, 4, address;
-        send:
-        atom.global."""
-        + ("release" if RELEASE else "relaxed")
-        + """.sys.cas.b32 old, [address], 0, 1;
-        setp.ne.u32 again, old, 0;
-        @again bra send;
-        mad.wide.u32 entry, $3, 8, $1;
-        ld.global.b64 address, [entry];
+        mad.wide.u32 theirs, slot, 4, theirs;
         add.u32 slot, $2, peer;
-        mad.wide.u32 address, slot, 4, address;
-        wait:
+        mad.wide.u32 ours, slot, 4, ours;
         atom.global."""
-        + ("acquire" if ACQUIRE else "relaxed")
-        + """.sys.cas.b32 old, [address], 1, 0;
-        setp.ne.u32 again, old, 1;
-        @again bra wait;
-        met:
+        + SEND
+        + """.sys.cas.b32 sent, [theirs], 0, 1;
+        atom.global."""
+        + WAIT
+        + """.sys.cas.b32 taken, [ours], 1, 0;
+        send:
+        setp.eq.u32 met, sent, 0;
+        @met bra wait;
+        atom.global."""
+        + SEND
+        + """.sys.cas.b32 sent, [theirs], 0, 1;
+        bra send;
+        wait:
+        setp.eq.u32 met, taken, 1;
+        @met bra done;
+        atom.global."""
+        + WAIT
+        + """.sys.cas.b32 taken, [ours], 1, 0;
+        bra wait;
+        done:
         mov.b32 $0, 0;
         }
         """,

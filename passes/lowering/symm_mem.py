@@ -24,36 +24,40 @@ def _symm_mem_sync(pads, sync_id, rank, world_size, RELEASE: tl.constexpr, ACQUI
     """Meet the programs of the same sync_id on every rank; all slots are 0 before and after.
 
     pads[r] is the address of rank r's pad of 32-bit slots; slot sync_id * world_size + p of a pad is where rank p
-    signals the pad's owner. Thread p < world_size sets its slot in rank p's pad once it is 0, then waits for rank
-    p's signal in its own pad and takes it back. Threads before and after it are ordered by tl.debug_barrier only.
+    signals the pad's owner. Thread p < world_size sets its slot in rank p's pad once it is 0, and takes back rank p's
+    signal from its own pad once it is there. Threads before and after it are ordered by tl.debug_barrier only.
     """
     SEND: tl.constexpr = "release" if RELEASE else "relaxed"
     WAIT: tl.constexpr = "acquire" if ACQUIRE else "relaxed"
     tl.inline_asm_elementwise(
         asm=f"""{{
-            .reg .pred outside, again;
-            .reg .u32 peer, first, slot, old;
-            .reg .u64 pad, address;
+            .reg .pred outside, met;
+            .reg .u32 peer, first, slot, sent, taken;
+            .reg .u64 theirs, ours;
             mov.u32 peer, %tid.x;
             setp.ge.u32 outside, peer, $4;
             @outside bra done;
+            mad.wide.u32 theirs, peer, 8, $1;
+            ld.global.u64 theirs, [theirs];
+            mad.wide.u32 ours, $3, 8, $1;
+            ld.global.u64 ours, [ours];
             mul.lo.u32 first, $2, $4;
-            mad.wide.u32 address, peer, 8, $1;
-            ld.global.u64 pad, [address];
             add.u32 slot, first, $3;
-            mad.wide.u32 address, slot, 4, pad;
-        send:
-            atom.{SEND}.sys.global.cas.b32 old, [address], 0, 1;
-            setp.ne.u32 again, old, 0;
-            @again bra send;
-            mad.wide.u32 address, $3, 8, $1;
-            ld.global.u64 pad, [address];
+            mad.wide.u32 theirs, slot, 4, theirs;
             add.u32 slot, first, peer;
-            mad.wide.u32 address, slot, 4, pad;
+            mad.wide.u32 ours, slot, 4, ours;
+            atom.{SEND}.sys.global.cas.b32 sent, [theirs], 0, 1;
+            atom.{WAIT}.sys.global.cas.b32 taken, [ours], 1, 0;
+        send:
+            setp.eq.u32 met, sent, 0;
+            @met bra wait;
+            atom.{SEND}.sys.global.cas.b32 sent, [theirs], 0, 1;
+            bra send;
         wait:
-            atom.{WAIT}.sys.global.cas.b32 old, [address], 1, 0;
-            setp.ne.u32 again, old, 1;
-            @again bra wait;
+            setp.eq.u32 met, taken, 1;
+            @met bra done;
+            atom.{WAIT}.sys.global.cas.b32 taken, [ours], 1, 0;
+            bra wait;
         done:
             mov.u32 $0, 0;
         }}""",
@@ -66,9 +70,10 @@ def _symm_mem_sync(pads, sync_id, rank, world_size, RELEASE: tl.constexpr, ACQUI
 '''
 """The jit function behind `symm_mem.sync`.
 
-It runs as one scalar instruction sequence, so every thread executes it once, whatever the layouts. Each CAS spins:
+It runs as one scalar instruction sequence, so every thread executes it once, whatever the layouts. Each CAS is repeated until it succeeds:
 0 → 1 on a peer's pad cannot overtake the peer that has not yet taken back the signal before, and 1 → 0 on the own pad
-resets the slot, so that nothing need be cleared between launches or replays of a graph. It has no barriers:
+resets the slot, so that nothing need be cleared between launches or replays of a graph. Both are tried at once: a
+peer's signal may be taken before the own one has arrived, as the peer sends no other before it has. It has no barriers:
 insert-barriers puts them where threads of the program depend on each other.
 """
 
