@@ -163,10 +163,10 @@ class _Unroller:
 
     def _number(self, tile: SSAValue, number: int) -> None:
         """A range has no number: what asks for that of the loop's tile gets it."""
-        known = {IdOp: number, CountOp: len(self.iterations)}
+        known: dict[type[Operation], int] = {IdOp: number, CountOp: len(self.iterations)}
         for op in [use.operation for use in tile.uses]:
-            if type(op) in known:
-                replace(op, [Emitter(op).constant(known[type(op)], op.results[0].type)])
+            if (value := known.get(type(op))) is not None:
+                replace(op, [Emitter(op).constant(value, op.results[0].type)])
 
 
 def simplified(op: Operation) -> list[SSAValue]:

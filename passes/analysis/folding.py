@@ -39,14 +39,30 @@ def _same(value: int) -> int:
     return value
 
 
+def _and(lhs: int, rhs: int) -> int:
+    return lhs & rhs
+
+
+def _or(lhs: int, rhs: int) -> int:
+    return lhs | rhs
+
+
+def _xor(lhs: int, rhs: int) -> int:
+    return lhs ^ rhs
+
+
+def _select(condition: int, on_true: int, on_false: int) -> int:
+    return on_true if condition else on_false
+
+
 _FOLDS: dict[type[Operation], Fold] = {
     arith.AddiOp: operator.add, arith.SubiOp: operator.sub, arith.MuliOp: operator.mul,
     arith.DivSIOp: _truncated, arith.RemSIOp: _remainder,
     arith.FloorDivSIOp: _floored, arith.CeilDivSIOp: _ceiled,
     arith.MinSIOp: min, arith.MaxSIOp: max,
-    arith.AndIOp: operator.and_, arith.OrIOp: operator.or_, arith.XOrIOp: operator.xor,
+    arith.AndIOp: _and, arith.OrIOp: _or, arith.XOrIOp: _xor,
     arith.ExtSIOp: _same, arith.TruncIOp: _same, arith.IndexCastOp: _same,
-    arith.SelectOp: lambda condition, on_true, on_false: on_true if condition else on_false,
+    arith.SelectOp: _select,
 }  # fmt: skip
 """Op class → what it makes of its operands, as signed integers (booleans are 0 and -1)."""
 

@@ -197,7 +197,7 @@ class _Walk:
 
     def _branch(self, op: scf.IfOp, state: State) -> State:
         arms = [self._block(region.block, state) if region.blocks else state for region in op.regions]
-        return frozenset().union(*arms)
+        return _NOTHING.union(*arms)
 
     def _loop(self, loop: Operation, state: State) -> State:
         """One barrier before a loop is better than one in each iteration, where only what comes before needs it."""
