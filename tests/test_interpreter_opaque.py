@@ -107,6 +107,24 @@ def clocks(x: torch.Tensor) -> torch.Tensor:
 
 
 @helion_ir.kernel()
+def doubled(x: torch.Tensor, wide: hl.constexpr) -> torch.Tensor:  # pyright: ignore[reportInvalidTypeForm]
+    out = torch.empty_like(x)
+    for tile in hl.tile(x.size(0)):
+        text = "({0}.to(tl.float32) + {0}.to(tl.float32)).to(tl.bfloat16)" if wide else "{0} + {0}"
+        out[tile] = hl.inline_triton(text, (x[tile],), x[tile])
+    return out
+
+
+@LEVELS
+def test_bfloat16_is_right_or_refused(level: str) -> None:
+    """Triton's interpreter adds the bits of such numbers as integers, silently."""
+    x = torch.randn(8).to(torch.bfloat16)
+    assert torch.equal(run(doubled, x, True, block_sizes=[8]), x + x)
+    with pytest.raises(Exception, match="it cannot compute in bfloat16"):
+        run(doubled, x, False, block_sizes=[8])
+
+
+@helion_ir.kernel()
 def bad(x: torch.Tensor) -> torch.Tensor:
     out = torch.empty_like(x)
     for tile in hl.tile(x.size(0)):

@@ -146,19 +146,40 @@ def _causes(error: BaseException | None) -> Iterator[BaseException]:
         error = error.__cause__ or error.__context__
 
 
+_COMPUTING = ("binary_op", "unary_op", "ternary_op", "create_dot")
+
+
+def _refusing_bfloat16(method: Callable[..., Any]) -> Callable[..., Any]:
+    """A method of Triton's interpreter, which takes the bits of bfloat16 numbers for integers, on other types only."""
+    bfloat16 = modules()["tl"].bfloat16
+
+    def checked(*args: Any) -> Any:
+        dtypes = (getattr(arg, "dtype", None) for arg in args)
+        if any(getattr(dtype, "scalar", None) == bfloat16 for dtype in dtypes):
+            raise InterpretationError("it cannot compute in bfloat16; convert to float32 first")
+        return method(*args)
+
+    return checked
+
+
 @contextmanager
 def _interpreting(state: State) -> Generator[None]:
     """Let jit functions that were made to be compiled run, as program `state.program` of `state.grid`."""
     interpreter, jit = import_module("triton.runtime.interpreter"), import_module("triton.runtime.jit").JITFunction
-    interpreter.interpreter_builder.set_grid_dim(*state.grid)
-    interpreter.interpreter_builder.set_grid_idx(*state.program)
+    builder = interpreter.interpreter_builder
+    builder.set_grid_dim(*state.grid)
+    builder.set_grid_idx(*state.program)
     saved = jit.__dict__.get("__call__")
+    for name in _COMPUTING:
+        setattr(builder, name, _refusing_bfloat16(getattr(builder, name)))
     jit.__call__ = lambda self, *args, **kwargs: _called(self.fn, args, kwargs)
     try:
         with warnings.catch_warnings():  # of NumPy, at what padding lanes hold
             warnings.simplefilter("ignore", RuntimeWarning)
             yield
     finally:
+        for name in _COMPUTING:
+            delattr(builder, name)  # the method of the class is back
         if saved is None:
             del jit.__call__
         else:
