@@ -70,11 +70,11 @@ def _symm_mem_sync(pads, sync_id, rank, world_size, RELEASE: tl.constexpr, ACQUI
 '''
 """The jit function behind `symm_mem.sync`.
 
-It runs as one scalar instruction sequence, so every thread executes it once, whatever the layouts. Each CAS is repeated until it succeeds:
-0 → 1 on a peer's pad cannot overtake the peer that has not yet taken back the signal before, and 1 → 0 on the own pad
-resets the slot, so that nothing need be cleared between launches or replays of a graph. Both are tried at once: a
-peer's signal may be taken before the own one has arrived, as the peer sends no other before it has. It has no barriers:
-insert-barriers puts them where threads of the program depend on each other.
+It runs as one scalar instruction sequence, so every thread executes it once, whatever the layouts. Each CAS is
+repeated until it succeeds: 0 → 1 on a peer's pad cannot overtake the peer that has not yet taken back the signal
+before, and 1 → 0 on the own pad resets the slot, so that nothing need be cleared between launches or replays of a
+graph. Both are tried at once: a peer's signal may be taken before the own one has arrived, as the peer sends no other
+before it has. It has no barriers: insert-barriers puts them where threads of the program depend on each other.
 """
 
 
