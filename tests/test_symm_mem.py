@@ -43,7 +43,8 @@ def test_the_tuple_is_one_argument(all_reduce: str) -> None:
     assert "def _all_reduce(x, bufs, pads, out, rank, x_size_0, _BLOCK_SIZE_0: tl.constexpr):" in source
     assert "for i in tl.static_range(0, 2):\n        buf = bufs[i]\n" in source
     assert "(x, bufs, pads, out, rank, (x.size(0)), _BLOCK_SIZE_0)" in source
-    assert source.count("def _symm_mem_sync(") == 1
+    assert source.count("def _symm_mem_sync(") == source.count("def _symm_mem_slots(") == 1
+    assert source.count("theirs, ours = _symm_mem_slots(") == 1
 
 
 def test_unrolled_elements_are_constants(all_reduce: str) -> None:
@@ -63,18 +64,15 @@ def test_the_protocol_in_ptx(all_reduce: str, unrolled: bool) -> None:
     """Barriers order the stores before the release, the loads after the acquire, and the last ones before the end."""
     module = lowered(all_reduce, unrolled=unrolled)
     ptx = compile_for(emit(module), module, "sm_90").asm["ptx"]
-    steps = re.findall(
-        r"st\.global|bar\.sync|atom\.\w+\.sys\.global\.cas\.b32 \w+, \[\w+\], \d, \d|ld\.global\.b32", ptx
-    )
-    names = [re.sub(r"\.global\.cas.*\],", "", step) for step in steps]
-    tries = 2  # both signals at once, then each until it succeeds
-    meet = ["bar.sync", *["atom.release.sys 0, 1", "atom.acquire.sys 1, 0"] * tries, "bar.sync"]
-    leave = ["bar.sync", *["atom.release.sys 0, 1", "atom.relaxed.sys 1, 0"] * tries]
+    steps = re.findall(r"st\.global|bar\.sync|(?:red|atom)\.\w+\.sys\.global\.\w+|ld\.global\.b32", ptx)
+    names = [step.replace(".sys.global", "") for step in steps]
+    meet = ["bar.sync", "red.release.add", "atom.acquire.cas", "bar.sync"]
+    leave = ["bar.sync", "red.release.add", "atom.relaxed.cas"]
     loads, store = ["ld.global.b32"], ["st.global"]
     assert names == [*loads, *store, *meet, *loads * 2, *store, *leave]
 
 
 def test_other_gpus_are_refused(all_reduce: str) -> None:
     module = lowered(all_reduce)
-    with pytest.raises(UnsupportedTargetError, match="_symm_mem_sync requires the backend cuda"):
+    with pytest.raises(UnsupportedTargetError, match="_symm_mem_slots requires the backend cuda"):
         compile_for(emit(module), module, "gfx942")

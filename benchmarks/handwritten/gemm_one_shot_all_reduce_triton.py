@@ -2,8 +2,9 @@
 
 Each program computes its tile, stores it as float32 into its rank's symmetric buffer, meets the programs of the same id
 on all ranks, adds up the tiles of all ranks, and meets them again before anybody's buffer may be overwritten. As
-published, a signal is *relaxed*: nothing but the hardware's habits orders it after the stores of the tile. `ORDERED`
-makes it a release, so that the price of the ordering can be seen.
+published, the first signal is *relaxed* (nothing but the hardware's habits orders it after the stores of the tile) and
+its wait acquires; the last signal is a release, and nothing follows its wait. `FIRST_RELEASES` and `LAST_RELEASES` say
+which signals release, so that the price of the ordering can be seen.
 """
 
 import torch
@@ -12,9 +13,9 @@ import triton.language as tl
 
 
 @triton.jit
-def signal_peers(pads_ptr, slot, WORLD_SIZE: tl.constexpr, ORDERED: tl.constexpr):
+def signal_peers(pads_ptr, slot, WORLD_SIZE: tl.constexpr, RELEASE: tl.constexpr):
     """Thread t sets `slot` of rank t's pad from 0 to 1, once that rank has taken the signal before."""
-    semantics: tl.constexpr = "release" if ORDERED else "relaxed"
+    semantics: tl.constexpr = "release" if RELEASE else "relaxed"
     tl.inline_asm_elementwise(
         """
         {
@@ -46,8 +47,9 @@ def signal_peers(pads_ptr, slot, WORLD_SIZE: tl.constexpr, ORDERED: tl.constexpr
 
 
 @triton.jit
-def wait_for_peers(pads_ptr, first_slot, RANK: tl.constexpr, WORLD_SIZE: tl.constexpr):
+def wait_for_peers(pads_ptr, first_slot, RANK: tl.constexpr, WORLD_SIZE: tl.constexpr, ACQUIRE: tl.constexpr):
     """Thread t waits until rank t has signalled slot `first_slot` + t of this rank's pad, and resets it."""
+    semantics: tl.constexpr = "acquire" if ACQUIRE else "relaxed"
     tl.inline_asm_elementwise(
         """
         {
@@ -61,7 +63,9 @@ def wait_for_peers(pads_ptr, first_slot, RANK: tl.constexpr, WORLD_SIZE: tl.cons
         add.u32 slot, thread, $2;
         mad.wide.u32 address, slot, 4, address;
         take:
-        atom.global.acquire.sys.cas.b32 old, [address], 1, 0;
+        atom.global."""
+        + semantics
+        + """.sys.cas.b32 old, [address], 1, 0;
         setp.ne.u32 again, old, 1;
         @again bra take;
         taken:
@@ -77,13 +81,14 @@ def wait_for_peers(pads_ptr, first_slot, RANK: tl.constexpr, WORLD_SIZE: tl.cons
 
 
 @triton.jit
-def meet(pads_ptr, RANK: tl.constexpr, WORLD_SIZE: tl.constexpr, ORDERED: tl.constexpr):
+def meet(pads_ptr, RANK: tl.constexpr, WORLD_SIZE: tl.constexpr, RELEASE: tl.constexpr, ACQUIRE: tl.constexpr):
     """The programs of this id on all ranks wait for each other."""
     first_slot = tl.program_id(0) * WORLD_SIZE
     tl.debug_barrier()
-    signal_peers(pads_ptr, first_slot + RANK, WORLD_SIZE, ORDERED)
-    wait_for_peers(pads_ptr, first_slot, RANK, WORLD_SIZE)
-    tl.debug_barrier()
+    signal_peers(pads_ptr, first_slot + RANK, WORLD_SIZE, RELEASE)
+    wait_for_peers(pads_ptr, first_slot, RANK, WORLD_SIZE, ACQUIRE)
+    if ACQUIRE:
+        tl.debug_barrier()
 
 
 @triton.jit
@@ -106,7 +111,8 @@ def gemm_one_shot_all_reduce_kernel(
     GROUP: tl.constexpr,
     EVEN_K: tl.constexpr,
     PRECISION: tl.constexpr,
-    ORDERED: tl.constexpr,
+    FIRST_RELEASES: tl.constexpr,
+    LAST_RELEASES: tl.constexpr,
 ):
     """out = sum over ranks of a @ b; row-major with unit inner strides; `buffers`: a float32 [m, n] of each rank."""
     pid = tl.program_id(0)
@@ -139,12 +145,12 @@ def gemm_one_shot_all_reduce_kernel(
     offsets = index_m[:, None] * n + index_n[None, :]
     mask = (index_m < m)[:, None] & (index_n < n)[None, :]
     tl.store(buffers[RANK] + offsets, acc, mask=mask)
-    meet(pads_ptr, RANK, WORLD_SIZE, ORDERED)
+    meet(pads_ptr, RANK, WORLD_SIZE, FIRST_RELEASES, True)
     total = tl.zeros((BLOCK_M, BLOCK_N), dtype=tl.float32)
     for peer in tl.static_range(WORLD_SIZE):
         total += tl.load(buffers[peer] + offsets, mask=mask, other=0.0)
     tl.store(out_ptr + offsets, total.to(out_ptr.dtype.element_ty), mask=mask)
-    meet(pads_ptr, RANK, WORLD_SIZE, ORDERED)
+    meet(pads_ptr, RANK, WORLD_SIZE, LAST_RELEASES, False)
 
 
 def gemm_one_shot_all_reduce(
@@ -160,7 +166,8 @@ def gemm_one_shot_all_reduce(
     num_warps: int = 4,
     num_stages: int = 3,
     precision: str = "tf32",
-    ordered: bool = False,
+    first_releases: bool = False,
+    last_releases: bool = True,
 ) -> torch.Tensor:
     """The sum over ranks of a [m, k] @ b [k, n], both contiguous, in the operands' dtype.
 
@@ -168,7 +175,8 @@ def gemm_one_shot_all_reduce(
         buffers: a contiguous float32 [m, n] of each rank, in symmetric memory.
         pads: the address of each rank's signal pad: 32-bit zeros, a slot per program and rank.
         blocks: of m, n and k.
-        ordered: release the tile with the signal, instead of signalling relaxed.
+        first_releases: the signal after the tile's stores releases them; else it is relaxed, as published.
+        last_releases: the signal after the tiles were read is a release, as published; else it is relaxed.
     """
     m, k = a.shape
     n = b.shape[1]
@@ -178,6 +186,6 @@ def gemm_one_shot_all_reduce(
     gemm_one_shot_all_reduce_kernel[grid](
         a, b, out, buffers, pads, m, n, k, a.stride(0), b.stride(0), RANK=rank, WORLD_SIZE=world_size,
         BLOCK_M=block_m, BLOCK_N=block_n, BLOCK_K=block_k, GROUP=group, EVEN_K=k % block_k == 0, PRECISION=precision,
-        ORDERED=ordered, num_warps=num_warps, num_stages=num_stages,
+        FIRST_RELEASES=first_releases, LAST_RELEASES=last_releases, num_warps=num_warps, num_stages=num_stages,
     )  # fmt: skip
     return out

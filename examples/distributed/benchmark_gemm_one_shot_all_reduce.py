@@ -28,11 +28,11 @@ sys.path[:0] = [str(HERE), str(ROOT / "benchmarks")]
 import torch  # noqa: E402
 import triton  # noqa: E402
 from _compile_ahead import Ahead  # noqa: E402
-from _contest import BEST, HAND, NCCL, ONE_SHOT, ORDERED, SAME, SHAPES, Contest, Rates  # noqa: E402
+from _contest import BEST, HAND, NCCL, ONE_SHOT, ORDERED, SAME, SHAPES, UNORDERED, Contest, Rates  # noqa: E402
 from _correctness import check_all  # noqa: E402
 from _ranks import Ranks  # noqa: E402
 
-COLUMNS = (SAME, BEST, HAND, ORDERED, NCCL, ONE_SHOT)
+COLUMNS = (SAME, BEST, HAND, ORDERED, UNORDERED, NCCL, ONE_SHOT)
 
 
 @dataclass
@@ -88,7 +88,7 @@ class Report:
 
 
 def _best_rival(row: dict[str, Any]) -> str:
-    rivals = [name for name in (HAND, ORDERED, NCCL, ONE_SHOT) if name in row["us"]]
+    rivals = [name for name in (HAND, ORDERED, UNORDERED, NCCL, ONE_SHOT) if name in row["us"]]
     return min(rivals, key=row["us"].__getitem__, default=HAND)
 
 

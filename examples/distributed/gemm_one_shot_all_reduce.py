@@ -146,8 +146,8 @@ def gemm_one_shot_all_reduce(
         total = hl.zeros([tile_m, tile_n], dtype=torch.float32)
         for i in hl.static_range(world_size):
             total = total + buf_tuple[i][tile_m, tile_n]
-        out[tile_m, tile_n] = total
         sync(signal_pad_ptrs, rank, world_size, True, False)  # All are read before a next call overwrites them.
+        out[tile_m, tile_n] = total
     return out
 
 

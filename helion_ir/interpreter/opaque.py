@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 from collections.abc import Callable
 from typing import Any
 
@@ -16,7 +17,7 @@ from helion_ir.dialects import inline_triton, symm_mem
 from helion_ir.dialects.dims import dims_of
 from helion_ir.dialects.tile import RefType
 from helion_ir.dialects.tl import PtrType
-from helion_ir.passes.lowering.symm_mem import SYNC
+from helion_ir.passes.lowering.symm_mem import SLOTS, SYNC
 
 from . import triton_text
 from .engine import describe_location
@@ -53,10 +54,18 @@ def implements(name: str) -> Callable[[Implementation], Implementation]:
     return register
 
 
+@implements(SLOTS)
+def _slots(pads: Tensor, sync_id: int, rank: int, world_size: int) -> tuple[int, int]:
+    """There are no threads here: instead of two addresses, two numbers that `_sync` understands."""
+    return pads.data_ptr(), sync_id << 32 | rank << 16 | world_size
+
+
 @implements(SYNC)
-def _sync(pads: Tensor, sync_id: int, rank: int, world_size: int, RELEASE: bool, ACQUIRE: bool) -> None:
+def _sync(theirs: int, ours: int, RELEASE: bool, ACQUIRE: bool) -> None:
     """All accesses of a thread are in order here, whatever a sync asks for."""
-    meet(pads, sync_id, rank, world_size)
+    world_size = ours & 0xFFFF
+    pads = (ctypes.c_uint64 * world_size).from_address(theirs)
+    meet(list(pads), ours >> 32, ours >> 16 & 0xFFFF, world_size)
 
 
 def given(type_: Attribute, value: Any) -> Any:
@@ -116,7 +125,8 @@ def _meeting(state: State, op: symm_mem.SyncOp, args: PythonValues) -> PythonVal
     pads, *rest = args
     sync_id, rank, world_size = rest if op.sync_id is not None else (state.flat_program, *rest)
     try:
-        meet(given(op.pads.type, pads).view(torch.int64), int(sync_id), int(rank), int(world_size))
+        addresses = given(op.pads.type, pads).view(torch.int64).tolist()
+        meet([address % (1 << 64) for address in addresses], int(sync_id), int(rank), int(world_size))
     except MeetingTimeoutError as error:
         raise MeetingTimeoutError(f"{describe_location(op)}: {error}") from error
     return ()

@@ -5,8 +5,8 @@ from __future__ import annotations
 import ctypes
 import threading
 import time
+from collections.abc import Sequence
 
-from torch import Tensor
 from xdsl.utils.exceptions import InterpretationError
 
 from .engine import LocatedError
@@ -15,59 +15,57 @@ TIMEOUT_SECONDS = 60.0
 """How long a program waits for a peer."""
 _LONGEST_PAUSE = 1e-3
 
-_swapping = threading.Lock()
-"""Held by whoever compares and swaps, which makes it atomic."""
+_changing = threading.Lock()
+"""Held by whoever changes a slot, which makes it atomic."""
 
 
 class MeetingTimeoutError(LocatedError):
     """A program waited too long for a peer: a rank that never came, or came in another order or with another id."""
 
 
-def _swap(address: int, expected: int, new: int) -> int:
-    """Compare and swap a 32-bit slot; what it held."""
+def _add(address: int, amount: int, least: int) -> bool:
+    """Add to a 32-bit slot if it holds at least so much; whether it did."""
     slot = ctypes.c_uint32.from_address(address)
-    with _swapping:
-        old = slot.value
-        if old == expected:
-            slot.value = new
-    return old
+    with _changing:
+        enough = slot.value >= least
+        if enough:
+            slot.value += amount
+    return enough
 
 
-def _spin(address: int, expected: int, new: int, doing: str) -> None:
-    """Compare and swap until the slot holds what is expected.
+def _take(address: int, doing: str) -> None:
+    """Take 1 from a slot once there is one.
 
     Raises:
-        MeetingTimeoutError: it did not for `TIMEOUT_SECONDS`.
+        MeetingTimeoutError: there was none for `TIMEOUT_SECONDS`.
     """
     deadline, pause = time.monotonic() + TIMEOUT_SECONDS, 1e-6
-    while (old := _swap(address, expected, new)) != expected:
+    while not _add(address, -1, least=1):
         if time.monotonic() > deadline:
-            raise MeetingTimeoutError(f"{doing}: the slot holds {old}, not {expected}, after {TIMEOUT_SECONDS:g} s")
+            raise MeetingTimeoutError(f"{doing}: the slot holds 0 after {TIMEOUT_SECONDS:g} s")
         time.sleep(pause)
         pause = min(2 * pause, _LONGEST_PAUSE)
 
 
-def meet(pads: Tensor, sync_id: int, rank: int, world_size: int) -> None:
-    """What `symm_mem.sync` does, literally: signal every peer's pad, then take back every peer's signal.
+def meet(addresses: Sequence[int], sync_id: int, rank: int, world_size: int) -> None:
+    """What `symm_mem.sync` does, literally: add a signal to every peer's pad, then take every peer's from the own one.
 
     Args:
-        pads: the address of each rank's pad of 32-bit slots, in CPU memory.
+        addresses: the address of each rank's pad of 32-bit slots, in CPU memory.
         sync_id: programs of equal ids meet.
 
     Raises:
         InterpretationError: there is no such rank, or a pad has no address.
         MeetingTimeoutError: a peer does not come.
     """
-    addresses = [address % (1 << 64) for address in pads.flatten().tolist()]
     if not 0 <= rank < world_size or len(addresses) < world_size:
         raise InterpretationError(f"rank {rank} of {world_size}, with {len(addresses)} pads")
     if not all(addresses[:world_size]):
         raise InterpretationError(f"a signal pad has no address: {addresses[:world_size]}")
     first = sync_id * world_size
-    who = f"rank {rank} at meeting {sync_id}"
     for peer in range(world_size):
-        slot = first + rank
-        _spin(addresses[peer] + 4 * slot, 0, 1, f"{who} cannot signal rank {peer}, in slot {slot} of its pad")
+        _add(addresses[peer] + 4 * (first + rank), 1, least=0)
     for peer in range(world_size):
         slot = first + peer
-        _spin(addresses[rank] + 4 * slot, 1, 0, f"{who} waits for rank {peer}, in slot {slot} of its own pad")
+        who = f"rank {rank} at meeting {sync_id} waits for rank {peer}, in slot {slot} of its own pad"
+        _take(addresses[rank] + 4 * slot, who)

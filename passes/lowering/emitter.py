@@ -13,6 +13,7 @@ from typing import TypeVar
 from xdsl.dialects import arith
 from xdsl.dialects.builtin import FloatAttr, IntegerAttr, IntegerType, LocationAttr, UnknownLoc, i1
 from xdsl.ir import Attribute, Block, Operation, SSAValue
+from xdsl.rewriter import InsertPoint, Rewriter
 
 from ...dialects import tl
 from ...dialects.copies import assemble
@@ -112,6 +113,17 @@ class Emitter:
         home = self._home(operands)
         op = self._known[full_key] = self._insert(make(), home)
         self._scopes[home].keys.append(full_key)
+        return op
+
+    def early(self, key: object, operands: Sequence[SSAValue], make: Callable[[], OpT]) -> OpT:
+        """`pure`, put right behind the last of its operands: what is to be under way long before it is needed."""
+        op = self.pure(key, operands, make)
+        block = op.parent
+        assert block is not None
+        op.detach()
+        owners = {operand.owner for operand in operands}
+        last = next((other for other in reversed(block.ops) if other in owners), None)
+        Rewriter.insert_op(op, InsertPoint.after(last) if last is not None else InsertPoint.at_start(block))
         return op
 
     def op(self, cls: Callable[..., OpT], operands: Sequence[SSAValue], *rest: object) -> OpT:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from xdsl.dialects import arith
-from xdsl.dialects.builtin import IntegerType, StringAttr, i32
-from xdsl.ir import SSAValue
+from xdsl.dialects.builtin import IntegerType, StringAttr, i32, i64
+from xdsl.ir import Attribute, SSAValue
 from xdsl.utils.exceptions import PassFailedException
 
 from ...dialects import symm_mem, tl
@@ -18,63 +18,84 @@ from .context import Lowering
 from .programs import Mapping, program_ids
 from .registry import row
 
-SYNC = "_symm_mem_sync"
-SYNC_SOURCE = '''@triton.jit
-def _symm_mem_sync(pads, sync_id, rank, world_size, RELEASE: tl.constexpr, ACQUIRE: tl.constexpr):
-    """Meet the programs of the same sync_id on every rank; all slots are 0 before and after.
+SLOTS, SYNC = "_symm_mem_slots", "_symm_mem_sync"
+SLOTS_SOURCE = '''@triton.jit
+def _symm_mem_slots(pads, sync_id, rank, world_size):
+    """In thread p < world_size, the addresses of two slots: where it signals rank p, where rank p signals; else 0.
 
     pads[r] is the address of rank r's pad of 32-bit slots; slot sync_id * world_size + p of a pad is where rank p
-    signals the pad's owner. Thread p < world_size sets its slot in rank p's pad once it is 0, and takes back rank p's
-    signal from its own pad once it is there. Threads before and after it are ordered by tl.debug_barrier only.
+    signals the pad's owner.
+    """
+    return tl.inline_asm_elementwise(
+        asm="""{
+            .reg .pred outside;
+            .reg .u32 peer, slot;
+            .reg .u64 theirs, ours;
+            mov.u64 theirs, 0;
+            mov.u64 ours, 0;
+            mov.u32 peer, %tid.x;
+            setp.ge.u32 outside, peer, $5;
+            @outside bra done;
+            mad.wide.u32 theirs, peer, 8, $2;
+            ld.global.u64 theirs, [theirs];
+            mad.wide.u32 ours, $4, 8, $2;
+            ld.global.u64 ours, [ours];
+            mad.lo.u32 slot, $3, $5, $4;
+            mad.wide.u32 theirs, slot, 4, theirs;
+            mad.lo.u32 slot, $3, $5, peer;
+            mad.wide.u32 ours, slot, 4, ours;
+        done:
+            mov.u64 $0, theirs;
+            mov.u64 $1, ours;
+        }""",
+        constraints="=l,=l,l,r,r,r",
+        args=[pads.to(tl.uint64), tl.cast(sync_id, tl.int32), tl.cast(rank, tl.int32), tl.cast(world_size, tl.int32)],
+        dtype=(tl.uint64, tl.uint64),
+        is_pure=False,
+        pack=1,
+    )
+'''
+SYNC_SOURCE = '''@triton.jit
+def _symm_mem_sync(theirs, ours, RELEASE: tl.constexpr, ACQUIRE: tl.constexpr):
+    """Meet the programs of the same sync_id on every rank, by their slots; all slots are 0 before and after.
+
+    A thread with slots adds 1 to its slot at a peer, and takes 1 from the peer's slot here once there is one. Threads
+    before and after it are ordered by tl.debug_barrier only.
     """
     SEND: tl.constexpr = "release" if RELEASE else "relaxed"
     WAIT: tl.constexpr = "acquire" if ACQUIRE else "relaxed"
     tl.inline_asm_elementwise(
         asm=f"""{{
-            .reg .pred outside, met;
-            .reg .u32 peer, first, slot, sent, taken;
-            .reg .u64 theirs, ours;
-            mov.u32 peer, %tid.x;
-            setp.ge.u32 outside, peer, $4;
-            @outside bra done;
-            mad.wide.u32 theirs, peer, 8, $1;
-            ld.global.u64 theirs, [theirs];
-            mad.wide.u32 ours, $3, 8, $1;
-            ld.global.u64 ours, [ours];
-            mul.lo.u32 first, $2, $4;
-            add.u32 slot, first, $3;
-            mad.wide.u32 theirs, slot, 4, theirs;
-            add.u32 slot, first, peer;
-            mad.wide.u32 ours, slot, 4, ours;
-            atom.{SEND}.sys.global.cas.b32 sent, [theirs], 0, 1;
-            atom.{WAIT}.sys.global.cas.b32 taken, [ours], 1, 0;
-        send:
-            setp.eq.u32 met, sent, 0;
-            @met bra wait;
-            atom.{SEND}.sys.global.cas.b32 sent, [theirs], 0, 1;
-            bra send;
-        wait:
-            setp.eq.u32 met, taken, 1;
+            .reg .pred met;
+            .reg .u32 held, left, taken;
+            setp.eq.u64 met, $1, 0;
             @met bra done;
-            atom.{WAIT}.sys.global.cas.b32 taken, [ours], 1, 0;
+            red.{SEND}.sys.global.add.u32 [$1], 1;
+            mov.u32 held, 1;
+        wait:
+            sub.u32 left, held, 1;
+            atom.{WAIT}.sys.global.cas.b32 taken, [$2], held, left;
+            setp.eq.u32 met, taken, held;
+            @met bra done;
+            max.u32 held, taken, 1;
             bra wait;
         done:
             mov.u32 $0, 0;
         }}""",
-        constraints="=r,l,r,r,r,~{memory}",
-        args=[pads.to(tl.uint64), tl.cast(sync_id, tl.int32), tl.cast(rank, tl.int32), tl.cast(world_size, tl.int32)],
+        constraints="=r,l,l,~{memory}",
+        args=[theirs, ours],
         dtype=tl.int32,
         is_pure=False,
         pack=1,
     )
 '''
-"""The jit function behind `symm_mem.sync`.
+"""The jit functions behind `symm_mem.sync`: one finds the slots, early and once; the other meets.
 
-It runs as one scalar instruction sequence, so every thread executes it once, whatever the layouts. Each CAS is
-repeated until it succeeds: 0 → 1 on a peer's pad cannot overtake the peer that has not yet taken back the signal
-before, and 1 → 0 on the own pad resets the slot, so that nothing need be cleared between launches or replays of a
-graph. Both are tried at once: a peer's signal may be taken before the own one has arrived, as the peer sends no other
-before it has. It has no barriers: insert-barriers puts them where threads of the program depend on each other.
+Each runs as one scalar instruction sequence, so every thread executes it once, whatever the layouts. A signal is an
+addition, for which nobody waits to be answered, unlike a compare-and-swap from 0 to 1: a peer may be one meeting ahead,
+then the slot holds 2. Taking it, by compare-and-swap, leaves the slot as it was, so that nothing need be cleared
+between launches or replays of a graph. There are no barriers in it: insert-barriers puts them where threads of the
+program depend on each other.
 """
 
 
@@ -92,11 +113,31 @@ def lower_sync(low: Lowering, op: symm_mem.SyncOp) -> Sequence[SSAValue]:
         number = constant_value(value)
         texts.append(f"{{{len(operands)}}}" if number is None else str(number))
         operands += [value] if number is None else []
+    arguments = ", ".join(texts)
+    slots = low.emit.early(
+        (SLOTS, arguments), operands, lambda: _call(SLOTS, SLOTS_SOURCE, operands, arguments, [i64, i64])
+    )
+    for slot, name in zip(slots.results, ("theirs", "ours"), strict=True):
+        slot.name_hint = name
     (order,) = op.get_traits_of_type(OrdersMemory)
-    flags = f"RELEASE={order.releases(op)}, ACQUIRE={order.acquires(op)}"
-    call = low.emit.effect(CallOp(SYNC, SYNC_SOURCE, operands, [], arguments=", ".join((*texts, flags))))
-    call.attributes["requires"] = StringAttr("cuda")
+    flags = f"{{0}}, {{1}}, RELEASE={order.releases(op)}, ACQUIRE={order.acquires(op)}"
+    low.emit.effect(_call(SYNC, SYNC_SOURCE, slots.results, flags, []))
     return ()
+
+
+def _call(
+    name: str,
+    source: str,
+    operands: Sequence[SSAValue],
+    arguments: str,
+    types: Sequence[Attribute],
+    *,
+    pure: bool = False,
+) -> CallOp:
+    """A call that compiles for NVIDIA's GPUs only."""
+    call = CallOp(name, source, operands, types, arguments=arguments, pure=pure)
+    call.attributes["requires"] = StringAttr("cuda")
+    return call
 
 
 def _is_wide(type_: tl.PtrType) -> bool:
