@@ -94,21 +94,19 @@ class _Accesses:
         self.grids: list[GridOp] = []
         self.of: dict[Operation, Access] = {}
         self.relevant: dict[Block | None, list[Operation]] = {}
-        unknown: list[Operation] = []
-        for op in ops_in(kernel):
-            if op.regions or has_no_effects(op) or op.dialect_name() in ELEMENTWISE_DIALECTS:
-                continue  # xDSL has left its traits of effects out at some ops of arith
-            self._place(op)
-            if op.has_trait(ThreadBarrier):
-                continue
-            if (access := _known_access(op)) is None:
-                unknown.append(op)
-            else:
-                self.of[op] = access
-        shared = self._shared(kernel, unknown) if unknown else ()
+        order = [op for op in ops_in(kernel) if not op.regions and _orders(op)]
+        barriers = {op for op in order if op.has_trait(ThreadBarrier)}
+        known = {op: access for op in order if op not in barriers and (access := _known_access(op)) is not None}
+        unknown = [op for op in order if op not in barriers and op not in known]
+        shared = self._shared(kernel, known.values(), unknown) if unknown else ()
         self.of.update((op, _unknown_access(op, shared)) for op in unknown)
-        if not unknown and not any(access.writes for access in self.of.values()):
-            self.grids.clear()
+        changed = [access.memory for access in (*known.values(), *self.of.values()) if access.writes]
+        for op, access in known.items():  # what nothing writes is nobody's concern, and most kernels' loads are such
+            if access.writes or any(may_alias(access.memory, memory) for memory in changed):
+                self.of[op] = access
+        for op in order if self.of else ():
+            if op in self.of or op in barriers:
+                self._place(op)
 
     def _place(self, op: Operation) -> None:
         """List the op in its block, and the ops around it in theirs, in program order."""
@@ -122,12 +120,17 @@ class _Accesses:
                 self.grids.append(here)
             here = here.parent_op()
 
-    def _shared(self, kernel: KernelOp, unknown: Sequence[Operation]) -> Memory:
+    def _shared(self, kernel: KernelOp, known: Iterable[Access], unknown: Sequence[Operation]) -> Memory:
         """What an op of unknown effects may touch whatever it is given: see the module's docstring."""
-        roots = [place.root for access in self.of.values() if access.writes for place in access.memory]
+        roots = [place.root for access in known if access.writes for place in access.memory]
         roots += [place.root for op in unknown for place in _given(op)]
         roots += [arg for arg in kernel.body.block.args if isinstance(arg.type, TupleType)]
         return tuple(Location(root) for root in dict.fromkeys(roots))
+
+
+def _orders(op: Operation) -> bool:
+    """Whether `op` has effects; xDSL has left its traits of effects out at some ops of arith."""
+    return op.dialect_name() not in ELEMENTWISE_DIALECTS and not has_no_effects(op)
 
 
 def _given(op: Operation) -> Memory:
