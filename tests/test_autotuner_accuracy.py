@@ -133,3 +133,25 @@ def test_tolerances() -> None:
     assert "differ" in Tolerance(absolute=9.0).violation(torch.tensor([1, 2]), torch.tensor([1, 3]))
     assert "not torch.float32" in Tolerance().violation(one.double(), one)
     assert "shape" in Tolerance().violation(torch.ones(5), one)
+
+
+def test_few_elements_of_many_may_miss_the_tolerance_a_little() -> None:
+    expected = torch.randn(1000, 1000).bfloat16()
+    expected[0, 0] = 1.0
+    expected[0, 1] = float("inf")
+
+    def violation(value: float, at: int = 0, rows: int = 1000, tolerance: Tolerance | None = None) -> str:
+        actual = expected.clone()
+        actual[0, at] = value
+        return (tolerance or Tolerance()).violation(actual[:rows], expected[:rows])
+
+    assert violation(1.1) == ""
+    assert "1 of 1000000" in violation(1.3)
+    assert "1 of 50000" in violation(1.1, rows=50)  # not so few
+    assert violation(1.1, tolerance=Tolerance(relative=2e-2))  # what the user asked for holds for all
+    for wrong in (float("nan"), float("-inf")):
+        assert violation(wrong)
+    assert violation(1e30, at=1)
+    many = expected.clone()
+    many[1, :20] += 0.1
+    assert "of 1000000" in Tolerance().violation(many, expected)

@@ -103,7 +103,9 @@ class Reporter:
         if self._hide_failures and trial.status in ("failed", "wrong"):
             level = logging.DEBUG
         if level >= self._level:
-            what = milliseconds(trial.milliseconds) if trial.milliseconds is not None else " ".join(trial.reason.split())
+            what = (
+                milliseconds(trial.milliseconds) if trial.milliseconds is not None else " ".join(trial.reason.split())
+            )
             self.say(f"{trial.status}: {what[:SHOWN]}: {trial.config!r}", level)
 
     def status(self, generation: int, counts: Counter[Status], best: float | None) -> None:

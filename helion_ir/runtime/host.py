@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import copy
 import linecache
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from types import FunctionType
 from typing import Any
@@ -16,6 +17,9 @@ MARKER = "__launch__"
 """The call that stands for the launch in the `host` source of a kernel."""
 
 Launch = Callable[..., None]
+
+_parsing = threading.Lock()
+"""CPython 3.11 counts the depth of syntax trees in all threads together, and raises SystemError when two are at it."""
 
 
 class _FillLaunch(ast.NodeTransformer):
@@ -54,15 +58,17 @@ def host_function(
     `args` and the values of `tables` are Python expressions (or ints), evaluated in the host function at the launch.
     `names` are globals beyond `torch` and `triton`.
     """
-    tree = ast.parse(source)
-    functions = [node for node in tree.body if isinstance(node, ast.FunctionDef)]
-    if not functions:
-        raise ValueError("the host source defines no function")
-    fill = _FillLaunch([ast.Tuple([_expression(arg) for arg in args], ast.Load()), *map(_mapping, tables)])
-    tree = ast.fix_missing_locations(fill.visit(tree))
-    name = functions[-1].name
-    file = f"<host of {name}>"
-    linecache.cache[file] = (len(source), None, source.splitlines(keepends=True), file)
+    with _parsing:
+        tree = ast.parse(source)
+        functions = [node for node in tree.body if isinstance(node, ast.FunctionDef)]
+        if not functions:
+            raise ValueError("the host source defines no function")
+        fill = _FillLaunch([ast.Tuple([_expression(arg) for arg in args], ast.Load()), *map(_mapping, tables)])
+        tree = ast.fix_missing_locations(fill.visit(tree))
+        name = functions[-1].name
+        file = f"<host of {name}>"
+        linecache.cache[file] = (len(source), None, source.splitlines(keepends=True), file)
+        code = compile(tree, file, "exec")
     namespace: dict[str, Any] = {"torch": torch, "triton": triton, **(names or {}), MARKER: launch}
-    exec(compile(tree, file, "exec"), namespace)
+    exec(code, namespace)
     return namespace[name]

@@ -87,12 +87,18 @@ def tile_ids(emit: Emitter, mapping: Mapping, pid: SSAValue, counts: Sequence[SS
 def _grouped(emit: Emitter, size: int, pid: SSAValue, rows: SSAValue, columns: SSAValue) -> list[SSAValue]:
     """Row and column of `pid` when groups of `size` rows are walked column by column."""
     group_size = emit.constant(size, pid.type)
-    in_group = emit.mul(group_size, columns)
-    first_row = emit.mul(emit.binary(arith.DivSIOp, pid, in_group), group_size)
-    height = emit.binary(arith.MinSIOp, emit.sub(rows, first_row), group_size)
-    within = emit.binary(arith.RemSIOp, pid, in_group)
-    row = emit.add(first_row, emit.binary(arith.RemSIOp, within, height))
-    return [row, emit.binary(arith.DivSIOp, within, height)]
+    with emit.named("pids_of_group"):
+        in_group = emit.mul(group_size, columns)
+    with emit.named("first_row"):
+        first_row = emit.mul(emit.binary(arith.DivSIOp, pid, in_group), group_size)
+    with emit.named("rows_of_group"):
+        height = emit.binary(arith.MinSIOp, emit.sub(rows, first_row), group_size)
+    with emit.named("pid_in_group"):
+        within = emit.binary(arith.RemSIOp, pid, in_group)
+    with emit.named("row"):
+        row = emit.add(first_row, emit.binary(arith.RemSIOp, within, height))
+    with emit.named("column"):
+        return [row, emit.binary(arith.DivSIOp, within, height)]
 
 
 def program_ids(emit: Emitter, count: int) -> list[SSAValue]:
