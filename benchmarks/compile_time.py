@@ -19,14 +19,17 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-import torch
+sys.path.insert(0, str(Path(__file__).resolve().parent))
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "examples"))
+import _path
 
-import attention as attention_example
-import matmul as matmul_example
+_path.setup()
 
-import helion_ir
+import attention as attention_example  # noqa: E402
+import matmul as matmul_example  # noqa: E402
+import torch  # noqa: E402
+
+import helion_ir  # noqa: E402
 
 IMPORT = "import time, torch, triton; t = time.process_time(); import helion_ir; {use}; print(time.process_time() - t)"
 DECORATE = "helion_ir.kernel(lambda x: x)"
@@ -42,7 +45,7 @@ def milliseconds(run: Callable[[], object]) -> float:
 
 def import_time(use: str, repeats: int = 3) -> float:
     """Milliseconds that importing helion_ir adds, where torch and triton are loaded; the best of fresh processes."""
-    command = [sys.executable, "-c", IMPORT.format(use=use)]
+    command = [sys.executable, "-P", "-c", IMPORT.format(use=use)]  # -P: not from the current directory
     runs = [subprocess.run(command, capture_output=True, text=True, check=True).stdout for _ in range(repeats)]
     return min(float(run) for run in runs) * 1e3
 
