@@ -75,3 +75,20 @@ def test_the_architecture_names_every_module() -> None:
     folders = ("helion_ir", "dialects", "passes", "backends", "examples", "benchmarks")
     modules = [path for folder in folders for path in (ROOT / folder).rglob("*.py") if path.name != "__init__.py"]
     assert not [str(path.relative_to(ROOT)) for path in modules if f"`{path.name}`" not in page]
+
+
+def test_the_fused_kernel_of_the_readme_is_the_example() -> None:
+    shown = re.findall(r"```python\n(.*?)```", README, re.DOTALL)[2]
+    example = (ROOT / "examples/distributed/gemm_one_shot_all_reduce.py").read_text(encoding="utf-8")
+    assert shown in example
+
+
+def test_figures_of_the_readme_are_those_that_were_measured() -> None:
+    """Each row of the tables of times, by its first two figures."""
+    results = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "benchmarks/results").glob("*.md"))
+    rounded = {f"{float(figure):.1f}" for figure in re.findall(r"\d+\.\d+", results)}
+    rows = [line for line in README.splitlines() if line.startswith("| ") and re.search(r"\d+\.\d", line)]
+    assert len(rows) >= 20
+    for row in rows:
+        cells = [cell.strip() for cell in row.split("|")[2:4] if re.fullmatch(r"\s*\d+\.\d\s*", cell)]
+        assert set(cells) <= rounded, row
