@@ -193,6 +193,33 @@ def from_text(x, t, given, k):
 PARAMETER = 4
 
 
+def text_with_imports(x, t, given, k):
+    return hl.triton_kernel(
+        """
+        import triton
+        import triton.language as tl
+        from math import pi
+        PI: tl.constexpr = pi
+
+        @triton.jit
+        def times_pi(x):
+            return tl.where(x > 0, x, x) * PI
+        """,
+        (x[t],),
+        x[t],
+    )
+
+
+def test_text_may_import_what_the_module_has() -> None:
+    source = source_of(text_with_imports)
+    for line in ("import triton", "import triton.language as tl", "from math import pi"):
+        assert source.splitlines().count(line) == 1, line
+
+
+def negative_constants(x, t, given, k):
+    return hl.inline_triton("{x} * {power} ** 2 - {less}", {"x": x[t], "power": -3, "less": -0.5}, x[t])
+
+
 def test_source_as_text() -> None:
     op = op_of(from_text, inline_triton.CallOp)
     assert op.function.data == "quarter"
@@ -224,6 +251,8 @@ def check() -> None:
         (calls, None, 2 * x - ((x * 3 * 3 + 4) + ((x + 3) * 1.5 + 4))),
         (shares_a_helper, None, (x * 3 * 2 + 4) + (x + 3 - 1)),
         (from_text, None, x / 4 + 4),
+        (text_with_imports, None, x * math.pi),
+        (negative_constants, None, x * 9 + 0.5),
         (variable_named_like_a_function, None, (x + 3) * x + 2),
     ]
     for body, given, result in expected:
@@ -323,6 +352,7 @@ def test_a_meeting_is_an_effect() -> None:
 
 MISTAKES: list[tuple[Callable[..., Any], str]] = [
     (lambda x, t, g, k: hl.inline_triton("{1}", [x[t]], x[t]), "unknown placeholder {1}"),
+    (lambda x, t, g, k: hl.triton_kernel("import ast as tl\ndef f(x): return x", [x[t]], 0), "'tl' names"),
     (lambda x, t, g, k: hl.inline_triton("{y}", {"x": x[t]}, x[t]), "unknown placeholder {y}"),
     (lambda x, t, g, k: hl.inline_triton("{0", [x[t]], x[t]), "malformed placeholder"),
     (lambda x, t, g, k: hl.inline_triton("{0:d}", [x[t]], x[t]), "unknown placeholder"),

@@ -161,6 +161,14 @@ def names_live_after(x, parts, t):
 
 
 @case(UNROLLED)
+def a_comprehension_has_variables_of_its_own(x, parts, t):
+    for i in hl.static_range(3):
+        last = parts[i][t] + x[t]
+    count = len([1 for last in (1, 2)])
+    return last * count
+
+
+@case(UNROLLED)
 def a_tensor_variable_moves_on(x, parts, t):
     total, current = x[t], x
     for i in hl.static_range(3):

@@ -65,6 +65,8 @@ class JitSources:
         for name in sorted({name for node in body for name in _free_names(node)} - own):
             self._use(name, scope, functions[-1].name, used)
         for node in body:
+            if _is_provided(node):
+                continue
             undecorated = isinstance(node, ast.FunctionDef) and not node.decorator_list
             part = _segment(text, node)
             for name in _bound(node) or (ast.unparse(node),):
@@ -198,6 +200,18 @@ def _bound(node: ast.stmt) -> tuple[str, ...]:
     if isinstance(node, ast.Import | ast.ImportFrom):
         return tuple((alias.asname or alias.name).partition(".")[0] for alias in node.names)
     return tuple(n.id for n in ast.walk(node) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store))
+
+
+def _is_provided(node: ast.stmt) -> bool:
+    """Whether a statement imports only what every emitted module has."""
+    if isinstance(node, ast.Import):
+        return all(
+            alias.name in _PROVIDED.values() if alias.asname is None else _PROVIDED.get(alias.asname) == alias.name
+            for alias in node.names
+        )
+    return isinstance(node, ast.ImportFrom) and all(
+        _PROVIDED.get(alias.asname or alias.name) == f"{node.module}.{alias.name}" for alias in node.names
+    )
 
 
 def _free_names(node: ast.stmt) -> set[str]:

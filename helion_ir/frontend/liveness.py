@@ -36,7 +36,7 @@ class Liveness:
             head = live | _names(node.test, ast.Load)
             return head | self._walk(node.body, head | self._walk(node.body, head)) | self._walk(node.orelse, live)
         if isinstance(node, ast.Assign | ast.AnnAssign | ast.Expr | ast.Return):
-            return (live - _names(node, ast.Store)) | _names(node, ast.Load)
+            return (live - _targets(node)) | _names(node, ast.Load)
         if isinstance(node, ast.AugAssign):
             return live | _names(node, ast.Load) | _names(node.target, ast.Store)
         nested = [part for part in ast.walk(node) if isinstance(part, ast.For)]
@@ -60,6 +60,12 @@ class Liveness:
 
 def _names(node: ast.AST, context: type[ast.expr_context]) -> Names:
     return frozenset(n.id for n in ast.walk(node) if isinstance(n, ast.Name) and isinstance(n.ctx, context))
+
+
+def _targets(node: ast.stmt) -> Names:
+    """The names that a statement certainly binds; what a comprehension or `:=` in it binds may be another variable."""
+    targets = node.targets if isinstance(node, ast.Assign) else [node.target] if isinstance(node, ast.AnnAssign) else []
+    return frozenset(name for target in targets for name in _names(target, ast.Store))
 
 
 def _captured(statements: Iterable[ast.stmt]) -> Names:

@@ -150,7 +150,8 @@ def _filled(source: str, args: Any, operands: _Operands) -> str:
                 f"unknown placeholder {{{field}}} in the source; the arguments are: {', '.join(given) or 'none'}",
                 hint="braces that are no placeholders are doubled: {{ }}",
             )
-        text += operands.text(given[field])
+        part = operands.text(given[field])
+        text += f"({part})" if part.startswith("-") else part
     return text
 
 
