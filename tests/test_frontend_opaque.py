@@ -210,10 +210,16 @@ def text_with_imports(x, t, given, k):
     )
 
 
+def other_tl(x, t, given, k):
+    return hl.triton_kernel("import ast as tl\n\ndef f(x):\n    return x", (x[t],), x[t])
+
+
 def test_text_may_import_what_the_module_has() -> None:
     source = source_of(text_with_imports)
     for line in ("import triton", "import triton.language as tl", "from math import pi"):
         assert source.splitlines().count(line) == 1, line
+    with pytest.raises(exc.NamingConflict, match="'tl' names something else"):
+        op_of(other_tl, inline_triton.CallOp)
 
 
 def negative_constants(x, t, given, k):
@@ -352,7 +358,6 @@ def test_a_meeting_is_an_effect() -> None:
 
 MISTAKES: list[tuple[Callable[..., Any], str]] = [
     (lambda x, t, g, k: hl.inline_triton("{1}", [x[t]], x[t]), "unknown placeholder {1}"),
-    (lambda x, t, g, k: hl.triton_kernel("import ast as tl\ndef f(x): return x", [x[t]], 0), "'tl' names"),
     (lambda x, t, g, k: hl.inline_triton("{y}", {"x": x[t]}, x[t]), "unknown placeholder {y}"),
     (lambda x, t, g, k: hl.inline_triton("{0", [x[t]], x[t]), "malformed placeholder"),
     (lambda x, t, g, k: hl.inline_triton("{0:d}", [x[t]], x[t]), "unknown placeholder"),
