@@ -18,6 +18,7 @@ from __future__ import annotations
 import linecache
 import sys
 from dataclasses import dataclass
+from types import FunctionType
 
 
 @dataclass(frozen=True)
@@ -28,6 +29,13 @@ class SourceLocation:
     line: int
     column: int
     end_column: int | None = None
+
+    @staticmethod
+    def of_definition(fn: FunctionType) -> SourceLocation:
+        """Where a function is defined: the line of its first decorator, else its own first line."""
+        file, line = fn.__code__.co_filename, fn.__code__.co_firstlineno
+        text = linecache.getline(file, line).rstrip()
+        return SourceLocation(file, line, len(text) - len(text.lstrip()) + 1, len(text) + 1)
 
     def __str__(self) -> str:
         return f"{self.file}:{self.line}:{self.column}"

@@ -304,7 +304,7 @@ def test_config_errors_name_key_site_and_legal_values(config: dict[str, object],
     for use in (lambda: kernel(x, y), lambda: helion_ir.compile(kernel, config, (x, y))):
         with pytest.raises(exc.InvalidConfig) as caught:
             use()
-        for name in names:
+        for name in [*names, "def scaled_sum", "^^^", __file__]:
             assert name in str(caught.value)
     kernel.configs = [BLOCKS]
     torch.testing.assert_close(kernel(x, y), x * 2 + y)

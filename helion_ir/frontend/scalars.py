@@ -272,6 +272,11 @@ class Scalars(Sizes):
         hint = self.hint_of(poly)
         only_fixed = hint is not None and not any(_SYMBOL.search(atom) for atom in poly.atoms())
         if hint is None or (self.in_device and not only_fixed):
+            if any(atom.startswith("@") for atom in poly.atoms()):
+                raise exc.ShapeSpecializingCall(
+                    "Python needs the value of a number that only the device knows, at compile time",
+                    hint="tuples and lists are indexed by constants: loop over them with hl.static_range",
+                )
             raise exc.ShapeSpecializingCall(
                 f"Python needs the value of {poly} at compile time", hint="use hl.specialize() in host code for a size"
             )

@@ -88,8 +88,16 @@ class BoundKernel:
 
     def set_config(self, config: ConfigLike) -> None:
         """The config that calls use from now on. Raises `InvalidConfig`."""
-        self._config = self.config_spec.normalize(Config.from_dict(config))
+        self._config = self._normalized(config)
         self.kernel.forget_runs()
+
+    def _normalized(self, config: ConfigLike) -> Config:
+        """The config with a legal value for every key. Raises `InvalidConfig`, at the kernel's definition."""
+        try:
+            return self.config_spec.normalize(Config.from_dict(config))
+        except exc.InvalidConfig as error:
+            error.location = error.location or exc.SourceLocation.of_definition(self.kernel.fn)
+            raise
 
     def autotune(self, args: Sequence[object], force: bool = True, **options: object) -> Config:
         """Search the best config for these arguments, set it, keep it on disk and return it.
@@ -146,7 +154,7 @@ class BoundKernel:
         given = config if isinstance(config, Config) else Config.from_dict(config)
         if (known := self._lowered.get(given)) is not None:
             return known
-        full = self.config_spec.normalize(given)
+        full = self._normalized(given)
         key = self._keys.key(full)
         structure = self._structures.get(key)
         if structure is None:

@@ -6,8 +6,9 @@ another may load. The *hazards* of a program are pairs of accesses to memory tha
 - a read after a write (RAW);
 - a write after a read or a write (WAR, WAW) by other indices: by the same ones each lane is one thread's;
 - an op of unknown effects after or before either. Such an op touches the refs that it is given, what the kernel
-  writes somewhere, and every tuple of refs, as peers may touch their own elements of one. `symm_mem.sync` is one, but
-  orders only the sides that it says. Memory that the kernel only reads, and gets as an argument of its own, is
+  writes somewhere, and every tuple of refs, as peers may touch their own elements of one; one that makes values of
+  values, none of them a ref or an address, touches nothing. `symm_mem.sync` is one, but orders only the sides that it
+  says. Memory that the kernel only reads, and gets as an argument of its own, is
   nobody's concern: no op of the kernel and no peer that it synchronizes with writes it.
 
 Two iterations of a loop that both index with the loop's own tiles touch different lanes. Distinct arguments of a
@@ -22,10 +23,11 @@ from functools import cached_property
 from typing import NamedTuple, TypeAlias
 
 from xdsl.dialects import scf
-from xdsl.dialects.builtin import StringAttr, TupleType
+from xdsl.dialects.builtin import IntegerType, StringAttr, TupleType
 from xdsl.ir import Block, BlockArgument, Operation, SSAValue
 from xdsl.traits import MemoryEffectKind, get_effects
 
+from ...dialects.dims import element_of
 from ...dialects.effects import WRITE, OrdersMemory, ThreadBarrier, has_no_effects
 from ...dialects.tile import AccessBase, AtomicRMWOp, BeginOp, GridOp, IndexOp, KernelOp, LoopBase
 from ...dialects.verify import ELEMENTWISE_DIALECTS
@@ -97,7 +99,7 @@ class _Accesses:
         order = [op for op in ops_in(kernel) if not op.regions and _orders(op)]
         barriers = {op for op in order if op.has_trait(ThreadBarrier)}
         known = {op: access for op in order if op not in barriers and (access := _known_access(op)) is not None}
-        unknown = [op for op in order if op not in barriers and op not in known]
+        unknown = [op for op in order if op not in barriers and op not in known and _reaches_memory(op)]
         shared = self._shared(kernel, known.values(), unknown) if unknown else ()
         self.of.update((op, _unknown_access(op, shared)) for op in unknown)
         changed = [access.memory for access in (*known.values(), *self.of.values()) if access.writes]
@@ -135,6 +137,16 @@ def _orders(op: Operation) -> bool:
 
 def _given(op: Operation) -> Memory:
     return tuple(place for operand in op.operands if is_memory(operand.type) for place in memory_of(operand))
+
+
+def _reaches_memory(op: Operation) -> bool:
+    """Whether an op of unknown effects has a way to memory: it is a statement, or it is given a ref or an address."""
+    return not op.results or any(is_memory(operand.type) or _may_be_address(operand) for operand in op.operands)
+
+
+def _may_be_address(value: SSAValue) -> bool:
+    element = element_of(value)
+    return isinstance(element, IntegerType) and element.width.data == 64
 
 
 def _known_access(op: Operation) -> Access | None:

@@ -184,6 +184,27 @@ tile.kernel @branches attributes {arg_names = ["x", "y", "p"], arg_exprs = ["x",
   }
 }
 
+// Text that makes a value of values reaches no memory; given a ref or a 64-bit number, it might.
+// CHECK-LABEL: @values
+// CHECK:       tile.store %a, %x[%tile]
+// CHECK-NEXT:  inline_triton.snippet "tl.exp({0})"
+// CHECK-NEXT:  tl.debug_barrier
+// CHECK-NEXT:  inline_triton.snippet "tl.load({0})"
+tile.kernel @values attributes {arg_names = ["x", "n"], arg_exprs = ["x", "n"], symbols = {}, blocks = {b0 = #tile.block<1, none>}, host = "", index_type = i32} {
+^bb0(%x: !r, %n: i64):
+  %c0 = arith.constant 0 : i32
+  %c64 = arith.constant 64 : i32
+  tile.grid (%c0) to (%c64) by <b0> : i32 {
+  ^bb1(%tile: !t):
+    %zero = arith.constant 0.0 : f32
+    %a = tile.splat %zero : f32 -> !v
+    tile.store %a, %x[%tile] : !v, !r[!t]
+    %b = inline_triton.snippet "tl.exp({0})" (%a) : (!v) -> !v
+    %c = inline_triton.snippet "tl.load({0})" (%n) : (i64) -> f32
+    tile.yield
+  }
+}
+
 // Peers: what the kernel stores, and tuples; `x` is only read. Elements of one tuple may be the same, unless constants
 // say otherwise. A sync that orders one side needs a barrier on that side.
 // CHECK-LABEL: @peers
