@@ -4,7 +4,10 @@ A tile is spread over the threads of a program, and each access spreads it in it
 another may load. The *hazards* of a program are pairs of accesses to memory that may be the same:
 
 - a read after a write (RAW);
-- a write after a read or a write (WAR, WAW) by other indices: by the same ones each lane is one thread's;
+- a write after a read or a write (WAR, WAW) by other indices;
+- a write after a read by the same indices, unless it is in place: of lanes that are computed from those that were
+  read. Otherwise a lane may be read by other threads than the one that writes it: loads and stores are spread in
+  their own ways, and scalars are read by every thread. Two writes by the same indices are spread in the same way;
 - an op of unknown effects after or before either. Such an op touches the refs that it is given, what the kernel
   writes somewhere, and every tuple of refs, as peers may touch their own elements of one; one that makes values of
   values, none of them a ref or an address, touches nothing. `symm_mem.sync` is one, but orders only the sides that it
@@ -27,7 +30,7 @@ from xdsl.dialects.builtin import IntegerType, StringAttr, TupleType
 from xdsl.ir import Block, BlockArgument, Operation, SSAValue
 from xdsl.traits import MemoryEffectKind, get_effects
 
-from ...dialects.dims import element_of
+from ...dialects.dims import dims_of, element_of
 from ...dialects.effects import WRITE, OrdersMemory, ThreadBarrier, has_no_effects
 from ...dialects.tile import AccessBase, AtomicRMWOp, BeginOp, GridOp, IndexOp, KernelOp, LoopBase
 from ...dialects.verify import ELEMENTWISE_DIALECTS
@@ -267,7 +270,9 @@ def conflict(pending: Pending, access: Access) -> bool:
         return True
     if _differ(earlier.indices, access.indices, pending.crossed):
         return False
-    return reads_written or not _same(earlier.indices, access.indices, pending.crossed)
+    if reads_written or not _same(earlier.indices, access.indices, pending.crossed):
+        return True
+    return not earlier.writes and not _in_place(earlier.op, access.op)
 
 
 def _commute(one: Operation, other: Operation) -> bool:
@@ -302,6 +307,32 @@ def _same(one: Sequence[SSAValue], other: Sequence[SSAValue], crossed: Operation
     if [_key(index) for index in one] != [_key(index) for index in other]:
         return False
     return crossed is None or not any(_is_inside(leaf, crossed) for index in one for leaf in _leaves(index))
+
+
+def _in_place(read: Operation, write: Operation) -> bool:
+    """Whether a write of the lanes that `read` gave is computed from them: it comes after their reads.
+
+    A scalar is read by every thread, and written by one: the others' copies must not be used for anything else.
+    """
+    if not any(dims_of(result.type) for result in read.results):
+        return all(_feeds_only(result, write) for result in read.results)
+    waiting, seen = [write], {write}
+    while waiting:
+        makers = {operand.owner for operand in waiting.pop().operands if isinstance(operand.owner, Operation)}
+        if read in makers:
+            return True
+        waiting += makers - seen
+        seen |= makers
+    return False
+
+
+def _feeds_only(value: SSAValue, user: Operation) -> bool:
+    """Whether nothing but `user` depends on a value."""
+    others = {use.operation for use in value.uses} - {user}
+    return all(
+        op.results and not op.regions and has_no_effects(op) and all(_feeds_only(result, user) for result in op.results)
+        for op in others
+    )
 
 
 def _key(value: SSAValue) -> Hashable:

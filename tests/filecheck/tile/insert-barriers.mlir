@@ -68,6 +68,54 @@ tile.kernel @in_place attributes {arg_names = ["x", "y"], arg_exprs = ["x", "y"]
   }
 }
 
+// By the same indices, but not in place: other threads may still be reading what is written.
+// CHECK-LABEL: @reset
+// CHECK:       tile.load %x[%tile]
+// CHECK:       tl.debug_barrier
+// CHECK-NEXT:  {{.*}}tile.store %c, %x[%tile]
+// CHECK-NOT:   tl.debug_barrier
+tile.kernel @reset attributes {arg_names = ["x", "y"], arg_exprs = ["x", "y"], symbols = {}, blocks = {b0 = #tile.block<1, none>}, host = "", index_type = i32} {
+^bb0(%x: !r, %y: !r):
+  %c0 = arith.constant 0 : i32
+  %c64 = arith.constant 64 : i32
+  tile.grid (%c0) to (%c64) by <b0> : i32 {
+  ^bb1(%tile: !t):
+    %a = tile.load %x[%tile] : !r[!t] -> !v
+    %c = tile.load %y[%tile] : !r[!t] -> !v
+    tile.store %c, %x[%tile] : !v, !r[!t]
+    tile.store %c, %x[%tile] : !v, !r[!t]
+    tile.yield
+  }
+}
+
+// Every thread reads a scalar, one writes it: others may still be reading, which matters if they use what they read.
+// CHECK-LABEL: @scalar
+// CHECK:       tile.load %x[%i]
+// CHECK-NOT:   tile.store
+// CHECK:       tl.debug_barrier
+// CHECK-NEXT:  {{.*}}tile.store %b, %x[%i]
+// CHECK-NEXT:  {{.*}}tile.store %a, %y[%i]
+// CHECK-NEXT:  {{.*}}tile.load %z[%i]
+// CHECK-NEXT:  {{.*}}arith.addf
+// CHECK-NEXT:  {{.*}}tile.store %d, %z[%i]
+// CHECK-NOT:   tl.debug_barrier
+tile.kernel @scalar attributes {arg_names = ["x", "y", "z"], arg_exprs = ["x", "y", "z"], symbols = {}, blocks = {}, host = "", index_type = i32} {
+^bb0(%x: !r, %y: !r, %z: !r):
+  %c0 = arith.constant 0 : i32
+  %c64 = arith.constant 64 : i32
+  tile.grid (%c0) to (%c64) by <1> : i32 {
+  ^bb1(%i: i32):
+    %a = tile.load %x[%i] : !r[i32] -> f32
+    %b = arith.addf %a, %a : f32
+    tile.store %b, %x[%i] : f32, !r[i32]
+    tile.store %a, %y[%i] : f32, !r[i32]
+    %c = tile.load %z[%i] : !r[i32] -> f32
+    %d = arith.addf %c, %c : f32
+    tile.store %d, %z[%i] : f32, !r[i32]
+    tile.yield
+  }
+}
+
 // The end of a loop's body meets its beginning. Iterations over tiles touch different lanes; the tiles of a persistent
 // program too. One barrier before a loop serves all of its iterations.
 // CHECK-LABEL: @loops
