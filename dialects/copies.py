@@ -63,8 +63,7 @@ def _copy(op: OpT, copied: dict[int, SSAValue]) -> OpT:
     )
     for old, result in zip(op.results, new.results, strict=True):
         copied[id(old)] = result
-        if old.name_hint is not None:
-            result.name_hint = old.name_hint
+        result._name = old.name_hint  # pyright: ignore[reportPrivateUsage] - the setter would check it again
     return new
 
 
@@ -72,6 +71,6 @@ def _copy_block(block: Block, copied: dict[int, SSAValue]) -> Block:
     new = Block(arg_types=[arg.type for arg in block.args])
     for old, arg in zip(block.args, new.args, strict=True):
         copied[id(old)] = arg
-        arg.name_hint, arg.location = old.name_hint, old.location
+        arg._name, arg.location = old.name_hint, old.location  # pyright: ignore[reportPrivateUsage]
     new.add_ops([_copy(op, copied) for op in block.ops])
     return new

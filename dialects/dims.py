@@ -115,7 +115,7 @@ def type_of(value: SSAValue | Attribute) -> Attribute:
 
 def dims_of(value: SSAValue | Attribute) -> tuple[Dim, ...]:
     """The dims of a value or type; `()` for a scalar."""
-    type_ = cast("SSAValue", value).type if type(value) in _VALUES else type_of(value)
+    type_ = value.type if type(value) in _VALUES else type_of(value)  # pyright: ignore[reportAttributeAccessIssue]
     if type(type_) is not TensorType:
         return ()
     known = _KNOWN_DIMS.get(id(type_))
@@ -138,7 +138,7 @@ def _learn_dims(type_: TensorType) -> tuple[Dim, ...]:
 
 def element_of(value: SSAValue | Attribute) -> Attribute:
     """The element type of a value or type; the type itself for a scalar."""
-    type_ = cast("SSAValue", value).type if type(value) in _VALUES else type_of(value)
+    type_ = value.type if type(value) in _VALUES else type_of(value)  # pyright: ignore[reportAttributeAccessIssue]
     return type_.element_type if type(type_) is TensorType else type_
 
 

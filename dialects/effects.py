@@ -7,11 +7,21 @@ accesses to different buffers never conflict unless an alias analysis says other
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
+from functools import cache
 
-from xdsl.ir import Operation
-from xdsl.traits import EffectInstance, MemoryEffect, MemoryEffectKind, NoMemoryEffect, OpTrait, is_side_effect_free
+from xdsl.ir import Operation, SSAValue
+from xdsl.traits import (
+    EffectInstance,
+    MemoryEffect,
+    MemoryEffectKind,
+    NoMemoryEffect,
+    OpTrait,
+    get_effects,
+    is_side_effect_free,
+)
 
 READ, WRITE = MemoryEffectKind.READ, MemoryEffectKind.WRITE
 
@@ -59,15 +69,36 @@ Writes = OperandEffect((WRITE,))
 ReadsAndWrites = OperandEffect((READ, WRITE))
 
 
-_NEVER: dict[type[Operation], bool] = {}
-"""Op classes → whether their ops never have effects."""
-
-
 def has_no_effects(op: Operation) -> bool:
     """xDSL's `is_side_effect_free`, which asks every trait each time; most classes answer for all their ops."""
-    cls = type(op)
-    never = _NEVER.get(cls)
-    if never is None:
-        interfaces = op.get_traits_of_type(MemoryEffect)
-        never = _NEVER[cls] = bool(interfaces) and all(isinstance(trait, NoMemoryEffect) for trait in interfaces)
-    return never or is_side_effect_free(op)
+    answer = _never_has_effects(type(op))
+    return is_side_effect_free(op) if answer is None else answer
+
+
+@cache
+def _never_has_effects(cls: type[Operation]) -> bool | None:
+    """Whether the ops of a class never have effects, or always some; None if that depends on the op."""
+    interfaces = cls.get_traits_of_type(MemoryEffect)
+    if any(isinstance(trait, OperandEffect) and trait.kinds for trait in interfaces):
+        return False
+    return True if interfaces and all(isinstance(trait, NoMemoryEffect) for trait in interfaces) else None
+
+
+def ref_effects(op: Operation) -> Sequence[tuple[MemoryEffectKind, SSAValue]] | None:
+    """xDSL's `get_effects` of an op whose effects are on values; None if some are unknown, or on anything else."""
+    if (known := _operand_effects(type(op))) is not None:
+        operands = tuple(op.operands)
+        return [(kind, operands[effect.operand]) for effect in known for kind in effect.kinds]
+    effects = get_effects(op)
+    if effects is None:
+        return None
+    on_values = [(effect.kind, effect.value) for effect in effects if isinstance(effect.value, SSAValue)]
+    return on_values if len(on_values) == len(effects) else None
+
+
+@cache
+def _operand_effects(cls: type[Operation]) -> tuple[OperandEffect, ...] | None:
+    """All effects of the ops of a class, if those are on operands; None if there may be others, or none."""
+    interfaces = cls.get_traits_of_type(MemoryEffect)
+    found = tuple([trait for trait in interfaces if isinstance(trait, OperandEffect)])
+    return found if found and len(found) == len(interfaces) else None

@@ -34,6 +34,7 @@ from xdsl.irdl import (
 from xdsl.traits import EffectInstance, MemoryEffect, OpTrait, Pure, is_side_effect_free
 from xdsl.utils.exceptions import VerifyException
 
+from .accessors import quicken
 from .dims import dims_of
 from .effects import UnknownEffects
 from .elementwise import ValueConstr
@@ -309,6 +310,7 @@ def is_static_loop(op: Operation) -> bool:
 
 
 InlineTriton = Dialect("inline_triton", [SnippetOp, CallOp, AsmOp, MakeTupleOp, ElementOp])
+quicken(InlineTriton.operations)
 
 __all__ = [
     "AsmOp", "CallOp", "ElementOp", "InlineTriton", "MakeTupleOp", "SeesShapes", "SnippetOp",

@@ -28,6 +28,7 @@ from xdsl.irdl import (
 )
 from xdsl.utils.exceptions import VerifyException
 
+from .accessors import quicken
 from .effects import OrdersMemory, UnknownEffects
 from .tile.memory import ATOMIC_KINDS, SEMANTICS
 from .tile.structure import IndexInt
@@ -218,5 +219,6 @@ class WaitOp(_PadAccess):
 
 
 SymmMem = Dialect("symm_mem", [SyncOp, SignalOp, WaitOp])
+quicken(SymmMem.operations)
 
 __all__ = ["SCOPES", "SIGNAL_OPS", "WAIT_OPS", "SignalOp", "SymmMem", "SyncOp", "WaitOp"]

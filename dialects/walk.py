@@ -11,13 +11,13 @@ def ops_in(root: Operation | Block) -> list[Operation]:
     A list, so that ops may be inserted and erased while it is gone through.
     """
     found: list[Operation] = []
-    if isinstance(root, Operation):
+    if isinstance(root, Block):
+        _collect(root, found)
+    else:
         found.append(root)
         for region in root.regions:
             for block in region.blocks:
                 _collect(block, found)
-    else:
-        _collect(root, found)
     return found
 
 
@@ -28,4 +28,4 @@ def _collect(block: Block, found: list[Operation]) -> None:
         for region in op.regions:
             for inner in region.blocks:
                 _collect(inner, found)
-        op = op.next_op
+        op = op._next_op  # pyright: ignore[reportPrivateUsage] - the property costs a call for each op of each walk

@@ -64,7 +64,7 @@ class AssignCachePolicyPass(SchedulePass):
                     policy = POLICIES.get(policies.get(site_of(access), ""))
                     if policy is not None and access.eviction_policy is None:
                         access.eviction_policy = StringAttr(policy)
-                if isinstance(access, LoadOp | StoreOp):
+                if type(access) is LoadOp or type(access) is StoreOp:
                     self._set_modifier(access)
 
     def _set_modifier(self, access: LoadOp | StoreOp) -> None:

@@ -131,9 +131,10 @@ class _Dropper:
         return None if self.is_unit(dims[axis]) else sum(not self.is_unit(d) for d in dims[:axis])
 
     def _fix(self, op: Operation) -> None:
+        if not self._touched(op):
+            return
         if (handler := _handler(op)) is not None:
-            if self._touched(op):
-                handler(self, op)
+            handler(self, op)
         elif not self._elementwise(op):
             self.wrap(op)
 
@@ -174,7 +175,7 @@ def _defined(op: Operation) -> list[SSAValue]:
 
 
 def _contracts_one(op: Operation) -> bool:
-    return isinstance(op, DotOp) and dims_of(op.lhs)[-1] == 1
+    return type(op) is DotOp and dims_of(op.lhs)[-1] == 1
 
 
 def _set_type(value: SSAValue, dims: Sequence[Dim]) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from xdsl.ir import Dialect
 
+from ..accessors import quicken
 from ..dims import Dim, DimsAttr, dims_of, element_of, substitute, symbols_of, tensor_type, with_dims, with_element
 from .memory import AccessBase, AtomicCASOp, AtomicRMWOp, LoadOp, StoreOp, access_dims, access_tiles, loaded_element
 from .structure import (
@@ -61,6 +62,7 @@ Tile = Dialect(
     ],
     [DimsAttr, TileType, RefType, BlockAttr],
 )  # fmt: skip
+quicken(Tile.operations)
 
 __all__ = [
     "AccessBase", "ArgReduceOp", "AtomicCASOp", "AtomicRMWOp", "BeginOp", "BitcastOp", "BlockAttr", "BroadcastOp",

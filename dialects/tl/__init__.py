@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from xdsl.ir import Dialect
 
+from ..accessors import quicken
 from .memory import (
     AddPtrOp,
     AtomicCASOp,
@@ -65,6 +66,7 @@ Tl = Dialect(
     ],
     [PtrType, TensorDescType],
 )  # fmt: skip
+quicken(Tl.operations)
 
 __all__ = [
     "AddPtrOp", "ArangeOp", "ArgReduceOp", "AtomicCASOp", "AtomicRMWOp", "BitcastOp", "BroadcastOp", "CastOp", "CdivOp",

@@ -7,10 +7,10 @@ from functools import cached_property
 
 from xdsl.dialects.builtin import FixedBitwidthType, IntegerType, i64
 from xdsl.ir import Operation, SSAValue
-from xdsl.traits import MemoryEffectKind, get_effects
+from xdsl.traits import MemoryEffectKind
 
 from ...dialects.dims import dims_of, substitute
-from ...dialects.effects import READ, WRITE, has_no_effects
+from ...dialects.effects import READ, WRITE, has_no_effects, ref_effects
 from ...dialects.tile import AccessBase, KernelOp, LoadOp, RefType, TileType
 from ...dialects.walk import ops_in
 from .aliases import Location, Memory, may_alias, memory_of
@@ -43,9 +43,8 @@ class Descriptors:
         for op in ops_in(self.kernel):
             if op.regions or has_no_effects(op):
                 continue
-            for effect in get_effects(op) or ():
-                if isinstance(effect.value, SSAValue):
-                    touched[effect.kind].update(memory_of(effect.value))
+            for kind, ref in ref_effects(op) or ():
+                touched[kind].update(memory_of(ref))
         return tuple(place for place in touched[WRITE] if may_alias((place,), touched[READ]))
 
     @cached_property

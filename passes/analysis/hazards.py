@@ -28,10 +28,10 @@ from typing import NamedTuple, TypeAlias
 from xdsl.dialects import scf
 from xdsl.dialects.builtin import IntegerType, StringAttr, TupleType
 from xdsl.ir import Block, BlockArgument, Operation, SSAValue
-from xdsl.traits import MemoryEffectKind, get_effects
+from xdsl.traits import MemoryEffectKind
 
 from ...dialects.dims import dims_of, element_of
-from ...dialects.effects import WRITE, OrdersMemory, ThreadBarrier, has_no_effects
+from ...dialects.effects import WRITE, OrdersMemory, ThreadBarrier, has_no_effects, ref_effects
 from ...dialects.tile import AccessBase, AtomicRMWOp, BeginOp, GridOp, IndexOp, KernelOp, LoopBase
 from ...dialects.verify import ELEMENTWISE_DIALECTS
 from ...dialects.walk import ops_in
@@ -135,7 +135,7 @@ class _Accesses:
 
 def _orders(op: Operation) -> bool:
     """Whether `op` has effects; xDSL has left its traits of effects out at some ops of arith."""
-    return op.dialect_name() not in ELEMENTWISE_DIALECTS and not has_no_effects(op)
+    return not has_no_effects(op) and op.dialect_name() not in ELEMENTWISE_DIALECTS
 
 
 def _given(op: Operation) -> Memory:
@@ -154,11 +154,11 @@ def _may_be_address(value: SSAValue) -> bool:
 
 def _known_access(op: Operation) -> Access | None:
     """What an op with effects on refs does; None if its effects are unknown."""
-    effects = get_effects(op)
-    if effects is None or any(not isinstance(effect.value, SSAValue) for effect in effects):
+    effects = ref_effects(op)
+    if effects is None:
         return None
-    kinds = {effect.kind for effect in effects}
-    refs = {effect.value for effect in effects if isinstance(effect.value, SSAValue)}
+    kinds = [kind for kind, _ in effects]
+    refs = dict.fromkeys(ref for _, ref in effects)
     memory = tuple(place for ref in refs for place in memory_of(ref))
     indices = tuple(op.indices) if isinstance(op, AccessBase) else None
     return Access(op, memory, MemoryEffectKind.READ in kinds, WRITE in kinds, indices)
