@@ -6,7 +6,7 @@ import pytest
 from helion_ir.dialects import tile, tl
 from helion_ir.dialects.copies import assemble, copy_module
 from helion_ir.dialects.dims import tensor_type
-from helion_ir.dialects.effects import has_no_effects
+from helion_ir.dialects.effects import has_no_effects, ref_effects
 from helion_ir.dialects.verify import verify_module
 from helion_ir.dialects.walk import ops_in
 from helion_ir.passes.construction import (
@@ -23,7 +23,9 @@ from helion_ir.passes.construction import (
 from xdsl.dialects import arith
 from xdsl.dialects.builtin import FloatAttr, IntegerAttr, IntegerType, StringAttr, f32, i1, i32, i64
 from xdsl.ir import Attribute, SSAValue
-from xdsl.traits import is_side_effect_free
+from xdsl.irdl import IRDLOperation
+from xdsl.irdl.operations import get_accessors_from_op_def
+from xdsl.traits import get_effects, is_side_effect_free
 from xdsl.utils.test_value import create_ssa_value
 
 from helion_ir.runtime.stages import ir_text
@@ -39,6 +41,9 @@ def test_walk_copy_and_effects(name: str) -> None:
     assert ops_in(module) == list(module.walk())
     assert ops_in(module.body.block) == list(module.body.block.walk())
     assert all(has_no_effects(op) == is_side_effect_free(op) for op in module.walk())
+    for op in module.walk():
+        if (effects := ref_effects(op)) is not None:
+            assert set(effects) == {(effect.kind, effect.value) for effect in get_effects(op) or ()}
     text = ir_text(module)
     copy = copy_module(module)
     verify_module(copy)
@@ -48,6 +53,21 @@ def test_walk_copy_and_effects(name: str) -> None:
         op.attributes.clear()
         op.properties.clear()
     assert ir_text(module) == text
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_quick_accessors_give_what_xdsls_give(name: str) -> None:
+    compared = 0
+    for op in kernel(name).walk():
+        if not isinstance(op, IRDLOperation) or op.dialect_name() != "tile":
+            continue
+        definition = op.get_irdl_definition()
+        accessors = get_accessors_from_op_def(definition, None)
+        for field, _ in (*definition.operands, *definition.results, *definition.regions):
+            assert isinstance(vars(type(op))[field], property)
+            assert getattr(op, field) == accessors[field].__get__(op, type(op)), f"{op.name}.{field}"
+            compared += 1
+    assert compared > 10
 
 
 def values(*types: Attribute) -> list[SSAValue]:
