@@ -30,10 +30,12 @@ def assemble(
     the definition up for properties to fill in. This sets the same fields (tests/test_construction.py compares them).
     """
     op = cls.__new__(cls)
-    op._operands = SSAValues(operands)  # pyright: ignore[reportPrivateUsage]
-    op._operand_uses = tuple([Use(op, index) for index in range(len(op._operands))])  # pyright: ignore[reportPrivateUsage]
-    for operand, use in zip(op._operands, op._operand_uses, strict=True):  # pyright: ignore[reportPrivateUsage]
+    values = op._operands = SSAValues(operands)  # pyright: ignore[reportPrivateUsage]
+    uses: list[Use] = []
+    for index, operand in enumerate(values):
+        uses.append(use := Use(op, index))
         operand.add_use(use)
+    op._operand_uses = tuple(uses)  # pyright: ignore[reportPrivateUsage]
     op.results = SSAValues([OpResult(type_, op, index) for index, type_ in enumerate(result_types)])
     op._successors, op._successor_uses = (), ()  # pyright: ignore[reportPrivateUsage]
     op.properties, op.attributes = dict(properties), dict(attributes)

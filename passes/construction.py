@@ -40,7 +40,7 @@ def build(cls: Callable[..., OpT], operands: Sequence[SSAValue | None], rest: tu
         return op
     class_, result_types, properties, _ = model
     present = [operand for operand in operands if operand is not None]
-    return cast("OpT", assemble(class_, present, result_types, properties))  # equal keys make ops of one class
+    return assemble(class_, present, result_types, properties)  # pyright: ignore[reportReturnType] - equal keys make ops of one class
 
 
 _NUMBERS: dict[int, tuple[Attribute, int]] = {}

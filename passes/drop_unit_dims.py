@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import TypeAlias
 
 from xdsl.context import Context
@@ -413,4 +414,9 @@ _HANDLERS: dict[type[Operation], Handler] = {
 
 def _handler(op: Operation) -> Handler | None:
     """What puts an op right, if it is of a kind that the table or the accesses know."""
-    return _HANDLERS.get(type(op)) or (_access if isinstance(op, AccessBase) else None)
+    return _handler_of(type(op))
+
+
+@cache
+def _handler_of(cls: type[Operation]) -> Handler | None:
+    return _HANDLERS.get(cls) or (_access if issubclass(cls, AccessBase) else None)

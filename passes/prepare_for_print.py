@@ -134,10 +134,11 @@ def as_tl_compare(op: arith.CmpiOp | arith.CmpfOp) -> None:
 # --- operands ----------------------------------------------------------------------------------------------------
 
 
-def split_uses(op: Operation, mark: str, wanted: Callable[[Use], bool]) -> None:
+def split_uses(op: Operation, mark: str, wanted: Callable[[Use, SSAValue], bool]) -> None:
     """Mark `op` with `mark` for the uses that are `wanted`; a copy without the mark serves the others, if any."""
-    uses = list(op.results[0].uses)
-    others = [use for use in uses if not wanted(use)]
+    (result,) = op.results
+    uses = list(result.uses)
+    others = [use for use in uses if not wanted(use, result)]
     if len(others) == len(uses):
         return
     if others:
@@ -147,7 +148,7 @@ def split_uses(op: Operation, mark: str, wanted: Callable[[Use], bool]) -> None:
         for use in others:
             use.operation.operands[use.index] = plain.results[0]
     op.attributes[mark] = MARK
-    if isinstance(op, tl.BroadcastOp) and mark == IMPLICIT:
+    if type(op) is tl.BroadcastOp and mark == IMPLICIT:
         op.properties[IMPLICIT] = op.attributes.pop(mark)
 
 
@@ -183,20 +184,20 @@ class Inliner:
         if len(op.results) != 1 or op.regions or not is_expression(op):
             return
         length = self._own_length(op) + sum([self._operand_length(value) for value in op.operands])
-        result = op.results[0]
+        (result,) = op.results
         forced = is_implicit(op) or is_weak(result) or _is_loop_condition(op) or op in self._indices
         if forced or self._fits(op, length):
             op.attributes[INLINE] = MARK
             self._length[id(result)] = length
 
     def _fits(self, op: Operation, length: int) -> bool:
-        result = op.results[0]
+        (result,) = op.results
         use = result.first_use
         if use is None or type(op) in STATEMENTS:
             return False
-        if isinstance(op, tl.ExpandDimsOp) and _is_indexed_name(op.input):
+        if type(op) is tl.ExpandDimsOp and _is_indexed_name(op.input):
             return True
-        if isinstance(op, ElementOp) and result.name_hint is None and isinstance(op.input, BlockArgument):
+        if type(op) is ElementOp and result.name_hint is None and isinstance(op.input, BlockArgument):
             return True
         user = use.operation
         if length > MAX_LENGTH or not result.has_one_use() or user.parent is not op.parent or _is_carried(use):
@@ -349,9 +350,10 @@ def prepare(func: tl.FuncOp) -> None:
     for op in reversed(ops_in(body) if loops else ops):
         if type(op) is arith.CmpiOp or type(op) is arith.CmpfOp:
             as_tl_compare(op)
-        elif type(op) in (tl.BroadcastOp, tl.FullOp):
+        elif type(op) is tl.BroadcastOp or type(op) is tl.FullOp:
             split_uses(op, IMPLICIT, broadcasts_itself)
-        elif op.results and is_weak(op.results[0]):  # its users come later, so what they are is settled
+        elif type(op) is arith.ConstantOp or type(op) is tl.ConstexprOp:
+            # its users come later, so what they are is settled
             split_uses(op, TYPED, _needs_type)
     ops = ops_in(body)
     inliner = Inliner(_static_indices(ops))
@@ -365,5 +367,5 @@ def prepare(func: tl.FuncOp) -> None:
     assign_names(func, variables)
 
 
-def _needs_type(use: Use) -> bool:
-    return not accepts_bare(use) and not is_implicit(use.operation)
+def _needs_type(use: Use, value: SSAValue) -> bool:
+    return not accepts_bare(use, value) and not is_implicit(use.operation)

@@ -10,7 +10,7 @@ from typing import Any
 
 from xdsl.dialects import scf
 from xdsl.dialects.builtin import ArrayAttr, FileLineColLoc, IntAttr, IntegerAttr, StringAttr
-from xdsl.ir import Attribute, Block, Operation, SSAValue
+from xdsl.ir import Attribute, Block, Operation, OpResult, SSAValue
 from xdsl.utils.base_printer import BasePrinter
 from xdsl.utils.exceptions import DiagnosticException
 
@@ -49,12 +49,11 @@ class KernelPrinter(BasePrinter):
         """The name of a value, or the expression of the op that is inlined here."""
         if (name := self.names.get(value)) is not None:
             return Expr(name)
-        owner = value.owner
-        if not isinstance(owner, Operation) or "inline" not in owner.attributes:
+        if not isinstance(value, OpResult) or "inline" not in value.op.attributes:
             raise DiagnosticException(
                 "a value has no name: the module must go through prepare-for-print before it is printed as Triton"
             )
-        return self.row(owner)
+        return self.row(value.op)
 
     def row(self, op: Operation) -> Expr:
         """The expression that the table gives for `op`."""
@@ -82,8 +81,9 @@ class KernelPrinter(BasePrinter):
     # --- statements -----------------------------------------------------------------------------------------------
 
     def line(self, text: str) -> None:
-        """One line of code."""
-        self.print_string("\n" + text)
+        """One line of code, as `print_string` prints it after a newline."""
+        start = "\n" + " " * (self._indent * self.indent_num_spaces)
+        print(start + text.replace("\n", start), end="", file=self.stream)
 
     def block(self, block: Block) -> None:
         """The statements of a block, or `pass`."""

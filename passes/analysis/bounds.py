@@ -28,13 +28,13 @@ _CASTS = (arith.ExtSIOp, arith.ExtUIOp, arith.TruncIOp, arith.IndexCastOp)
 def scalar_dim(value: SSAValue) -> Dim | None:
     """The dim that a scalar is known to equal: an int, a symbol or an expression; None if unknown."""
     owner = value.owner
-    if isinstance(owner, SymbolOp):
+    if type(owner) is SymbolOp:
         return owner.value
-    if isinstance(owner, EndOp | BeginOp):
+    if type(owner) is EndOp or type(owner) is BeginOp:
         bounds = tile_bounds(owner.tile)
         if bounds.loop is not None or bounds.shifted:
             return None
-        bound = bounds.end if isinstance(owner, EndOp) else bounds.begin
+        bound = bounds.end if type(owner) is EndOp else bounds.begin
         return scalar_dim(bound) if isinstance(bound, SSAValue) else bound
     return constant_value(value)
 

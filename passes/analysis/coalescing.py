@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from xdsl.dialects import scf
-from xdsl.ir import Block, Operation, SSAValue, Use
+from xdsl.ir import Block, Operation, OpResult, SSAValue, Use
 
 INLINE = "inline"
 
@@ -21,8 +21,7 @@ def is_inline(op: Operation) -> bool:
 
 def block_of(value: SSAValue) -> Block | None:
     """The block in which `value` is defined."""
-    owner = value.owner
-    return owner.parent if isinstance(owner, Operation) else owner
+    return value.op.parent if isinstance(value, OpResult) else value.owner  # pyright: ignore[reportReturnType]
 
 
 def ancestor_in(block: Block, op: Operation | None) -> Operation | None:
@@ -81,7 +80,7 @@ class Liveness:
 
     def start(self, value: SSAValue) -> int:
         """The position at which `value` is defined in its block; -1 for a block argument."""
-        return self.position[value.owner] if isinstance(value.owner, Operation) else -1
+        return self.position[value.op] if isinstance(value, OpResult) else -1
 
     def end(self, value: SSAValue, block: Block) -> int:
         """The last position of `block` at which `value` is read, nested regions included; -2 if none."""

@@ -20,7 +20,7 @@ from ...dialects.dims import Dim, dims_of, element_of
 NATURAL = (i1, i32, f32)
 """The types that bare Python constants get."""
 
-_FILLS = frozenset((tl.BroadcastOp, tl.FullOp))
+_WEAK = frozenset((arith.ConstantOp, tl.ConstexprOp))
 _ACCESSES = frozenset((tl.LoadOp, tl.StoreOp, tl.AtomicRMWOp))
 
 INFIX: tuple[type[Operation], ...] = (
@@ -44,20 +44,20 @@ BROADCASTING = frozenset((*INFIX, *FUNCTIONS))
 
 def is_weak(value: SSAValue) -> bool:
     """Whether `value` prints as a bare constant."""
-    return type(value.owner) in (arith.ConstantOp, tl.ConstexprOp)
+    return type(value.owner) in _WEAK
 
 
 def unbroadcast(value: SSAValue) -> SSAValue:
     """`value` without the broadcast that makes it."""
     owner = value.owner
-    return owner.operands[0] if isinstance(owner, Operation) and type(owner) in _FILLS else value
+    return owner.input if type(owner) is tl.BroadcastOp or type(owner) is tl.FullOp else value
 
 
-def broadcasts_itself(use: Use) -> bool:
-    """Whether Triton would broadcast the operand `use`, a `tl.broadcast` or `tl.full`, to its op's full shape."""
-    op, value = use.operation, use.operation.operands[use.index]
+def broadcasts_itself(use: Use, value: SSAValue) -> bool:
+    """Whether Triton would broadcast the operand `value`, a `tl.broadcast` or `tl.full`, to its user's full shape."""
+    op = use.operation
     if type(op) in _ACCESSES:
-        ptr, offset = op.operands[:2]
+        ptr, offset, *_ = op.operands
         fills = value is not ptr and value is not offset
         return fills and _adopts_type(op, use.index, unbroadcast(value))
     if type(op) not in BROADCASTING:
@@ -72,9 +72,9 @@ def _joined_dims(shapes: list[tuple[Dim, ...]]) -> tuple[Dim, ...]:
     return tuple(next((dim for dim in column if dim != 1), 1) for column in zip(*padded, strict=True))
 
 
-def accepts_bare(use: Use) -> bool:
-    """Whether the weak operand `use` keeps its type when it prints as a bare constant there."""
-    return _adopts_type(use.operation, use.index, use.operation.operands[use.index])
+def accepts_bare(use: Use, value: SSAValue) -> bool:
+    """Whether the weak operand `value` of `use` keeps its type when it prints as a bare constant there."""
+    return _adopts_type(use.operation, use.index, value)
 
 
 def _adopts_type(op: Operation, index: int, value: SSAValue) -> bool:

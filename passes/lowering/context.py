@@ -35,6 +35,11 @@ def _constexpr_name(symbol: str) -> str:
     return f"{prefix}{match[2]}" if match and prefix else f"_{symbol.upper()}"
 
 
+@lru_cache(maxsize=64)
+def _words(text: str) -> frozenset[str]:
+    return frozenset(re.findall(r"\w+", text))
+
+
 @lru_cache(maxsize=1024)
 def _parsed(dim: str) -> ast.expr:
     return ast.parse(dim, mode="eval").body
@@ -72,8 +77,9 @@ class Signature:
 
     def add_host_blocks(self) -> None:
         """Block sizes that the host function names are constexprs, too, even if no op has them."""
+        named = _words(self.kernel.host.data)
         for symbol in self.sizes:
-            if re.search(rf"\b{_constexpr_name(symbol)}\b", self.kernel.host.data):
+            if _constexpr_name(symbol) in named:
                 self.constexpr_name(symbol)
 
     def lanes(self, dim: Dim) -> Dim:

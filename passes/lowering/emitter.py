@@ -82,7 +82,10 @@ class Emitter:
             del self._known[key]
 
     def _home(self, operands: Sequence[SSAValue]) -> int:
-        depth = max([self._depth.get(id(operand), 0) for operand in operands], default=0)
+        depth = 0
+        for operand in operands:
+            if (defined := self._depth.get(id(operand), 0)) > depth:
+                depth = defined
         for level in range(len(self._scopes) - 1, depth, -1):
             if not self._scopes[level].hoistable:
                 return level
@@ -110,10 +113,14 @@ class Emitter:
         full_key = (key, *map(id, operands))
         if (known := self._known.get(full_key)) is not None:
             return known  # pyright: ignore[reportReturnType] - equal keys make ops of one class
+        return self._remember(full_key, operands, make())
+
+    def _remember(self, full_key: object, operands: Sequence[SSAValue], op: OpT) -> OpT:
+        """Insert a new pure op where its operands live, to be found again from there on."""
         home = self._home(operands)
-        op = self._known[full_key] = self._insert(make(), home)
+        self._known[full_key] = op
         self._scopes[home].keys.append(full_key)
-        return op
+        return self._insert(op, home)
 
     def early(self, key: object, operands: Sequence[SSAValue], make: Callable[[], OpT]) -> OpT:
         """`pure`, put right behind the last of its operands: what is to be under way long before it is needed."""
@@ -128,7 +135,10 @@ class Emitter:
 
     def op(self, cls: Callable[..., OpT], operands: Sequence[SSAValue], *rest: object) -> OpT:
         """`cls(*operands, *rest)` as a pure op; `rest` is hashable and tells equal ops apart."""
-        return self.pure((cls, rest), operands, lambda: build(cls, operands, rest))
+        full_key = ((cls, rest), *map(id, operands))
+        if (known := self._known.get(full_key)) is not None:
+            return known  # pyright: ignore[reportReturnType] - equal keys make ops of one class
+        return self._remember(full_key, operands, build(cls, operands, rest))
 
     def clone(self, source: Operation, operands: Sequence[SSAValue], types: Sequence[Attribute]) -> Operation:
         """A copy of `source`, which has no regions, on other operands and result types."""
