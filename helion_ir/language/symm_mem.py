@@ -21,6 +21,5 @@ def symm_mem_sync(
     """Blocks with the same `sync_id` (None: the flat program id) on every rank meet.
 
     `signal_pad_ptrs` holds the address of each rank's signal pad. `hasPreviousMemAccess`: what this block wrote is
-    visible to peers afterwards; `hasSubsequentMemAccess`: what they wrote is visible to it. None: what the memory
-    effects around the call need.
+    visible to peers afterwards; `hasSubsequentMemAccess`: what they wrote is visible to it. None is True.
     """
