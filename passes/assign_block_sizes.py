@@ -8,9 +8,10 @@ from typing import ClassVar, cast
 from weakref import WeakKeyDictionary
 
 from xdsl.context import Context
-from xdsl.dialects.builtin import DictionaryAttr, IntAttr, ModuleOp
+from xdsl.dialects.builtin import DictionaryAttr, ModuleOp
 from xdsl.utils.exceptions import PassFailedException
 
+from ..dialects.attributes import int_attr
 from ..dialects.dims import Dim
 from ..dialects.tile import BlockAttr, KernelOp
 from .analysis.op_mix import MAX_LANES, OpMix, free_blocks, most_lanes
@@ -84,7 +85,7 @@ class AssignBlockSizesPass(SchedulePass):
                 if size < max(block.min.data, 1) or (high is not None and size > high):
                     raise PassFailedException(f"{symbol} = {size} is outside {block}")
             sizes = {**kernel.block_size_values, **chosen}
-            kernel.block_sizes = DictionaryAttr({name: IntAttr(sizes[name]) for name in kernel.blocks.data})
+            kernel.block_sizes = DictionaryAttr({name: int_attr(sizes[name]) for name in kernel.blocks.data})
 
 
 _SHAPES: WeakKeyDictionary[KernelOp, set[tuple[Dim, ...]]] = WeakKeyDictionary()

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from xdsl.context import Context
-from xdsl.dialects.builtin import ModuleOp, StringAttr
+from xdsl.dialects.builtin import ModuleOp
 
+from ..dialects.attributes import string_attr
 from ..dialects.tile import KernelOp, LoadOp, StoreOp
 from ..dialects.walk import ops_in
 from .fragments import EnumFragment
@@ -63,7 +64,7 @@ class AssignCachePolicyPass(SchedulePass):
                 if type(access) is LoadOp:
                     policy = POLICIES.get(policies.get(site_of(access), ""))
                     if policy is not None and access.eviction_policy is None:
-                        access.eviction_policy = StringAttr(policy)
+                        access.eviction_policy = string_attr(policy)
                 if type(access) is LoadOp or type(access) is StoreOp:
                     self._set_modifier(access)
 
@@ -71,7 +72,7 @@ class AssignCachePolicyPass(SchedulePass):
         options = self.load_cache_modifiers if type(access) is LoadOp else self.store_cache_modifiers
         modifier = at_site(options, site_of(access), "")
         if modifier and access.cache_modifier is None:
-            access.cache_modifier = StringAttr(str(modifier))
+            access.cache_modifier = string_attr(str(modifier))
 
 
 def free_loads(kernel: KernelOp) -> list[int | None]:

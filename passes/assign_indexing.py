@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from xdsl.context import Context
-from xdsl.dialects.builtin import ModuleOp, StringAttr
+from xdsl.dialects.builtin import ModuleOp
 
+from ..dialects.attributes import string_attr
 from ..dialects.tile import AccessBase, KernelOp, LoadOp, StoreOp
 from ..dialects.walk import ops_in
 from .analysis.descriptors import Descriptors
@@ -53,7 +54,7 @@ class AssignIndexingPass(SchedulePass):
             for number, access in accesses(kernel):
                 wanted = at_site(self.indexing, first + number, POINTER) == DESCRIPTOR
                 honoured = wanted and descriptors.refusal(access) is None
-                access.indexing = StringAttr(DESCRIPTOR if honoured else POINTER)
+                access.indexing = string_attr(DESCRIPTOR if honoured else POINTER)
             counts = site_counts(kernel)
             first += counts["load"] + counts["store"]
 

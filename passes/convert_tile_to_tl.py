@@ -8,13 +8,14 @@ from dataclasses import dataclass
 
 from xdsl.context import Context
 from xdsl.dialects import scf
-from xdsl.dialects.builtin import ArrayAttr, IntAttr, ModuleOp, StringAttr, TupleType
+from xdsl.dialects.builtin import ArrayAttr, IntAttr, ModuleOp, TupleType
 from xdsl.ir import Attribute, Block, Operation, Region, SSAValue
 from xdsl.passes import ModulePass
 from xdsl.traits import get_effects
 from xdsl.utils.exceptions import PassFailedException
 
 from ..dialects import tile, tl
+from ..dialects.attributes import string_attr
 from ..dialects.effects import WRITE, has_no_effects
 from .analysis.aliases import Location, may_alias, memory_of
 from .analysis.physical import PhysicalDims
@@ -62,8 +63,8 @@ class KernelConverter:
         self.signature.add_host_blocks()
         names = [*(name.data for name in self.kernel.arg_names), *(_arg_name(self._host(s)) for s in self._symbol_args)]
         exprs = [*(expr.data for expr in self.kernel.arg_exprs), *(self._host(s) for s in self._symbol_args)]
-        self.func.properties["arg_names"] = ArrayAttr([StringAttr(name) for name in names])
-        self.func.properties["arg_exprs"] = ArrayAttr([StringAttr(expr) for expr in exprs])
+        self.func.properties["arg_names"] = ArrayAttr([string_attr(name) for name in names])
+        self.func.properties["arg_exprs"] = ArrayAttr([string_attr(expr) for expr in exprs])
         self.func.properties["constexprs"] = tl.constexprs_attr(self.signature.constexprs)
         return self.func
 

@@ -128,7 +128,7 @@ def float_literal(value: float, width: int) -> Expr:
 
 def literal(attribute: Attribute) -> Expr:
     """The Python literal of a scalar constant."""
-    if isinstance(attribute, FloatAttr):
+    if type(attribute) is FloatAttr:
         return float_literal(attribute.value.data, attribute.type.bitwidth)
     assert isinstance(attribute, IntegerAttr)
     value = attribute.value.data

@@ -11,11 +11,12 @@ from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import cast
 
-from xdsl.dialects.builtin import DictionaryAttr, IntAttr, ModuleOp
+from xdsl.dialects.builtin import DictionaryAttr, ModuleOp
 from xdsl.ir import SSAValue
 
 from ..backends.triton.relaunch import Relaunch
 from ..config import Config
+from ..dialects.attributes import int_attr
 from ..dialects.tile import KernelOp, TileType
 from ..dialects.tl import FuncOp
 from ..passes.analysis.bounds import tile_exact
@@ -117,8 +118,8 @@ class Lowered:
         """A config that shares `structure`; `sizes` are the block sizes it chooses."""
         constexprs = dict(only_func(structure.module).constexprs.data)
         for symbol, param in structure.block_params.items():
-            constexprs[param] = IntAttr(sizes[symbol])
-        options = {key: IntAttr(cast("int", config[key])) for key in LAUNCH_KEYS if config.get(key) is not None}
+            constexprs[param] = int_attr(sizes[symbol])
+        options = {key: int_attr(cast("int", config[key])) for key in LAUNCH_KEYS if config.get(key) is not None}
         return cls(config, structure, DictionaryAttr(constexprs), DictionaryAttr(options))
 
     @property

@@ -26,9 +26,9 @@ Memory: TypeAlias = tuple[Location, ...]
 def memory_of(value: SSAValue) -> Memory:
     """All memory that a ref, or a tuple of refs, may be."""
     owner = value.owner
-    if isinstance(owner, MakeTupleOp):
+    if type(owner) is MakeTupleOp:
         return tuple(location for arg in owner.args for location in memory_of(arg))
-    if not isinstance(owner, ElementOp):
+    if type(owner) is not ElementOp:
         return (Location(value),)
     number = constant_value(owner.index)
     if isinstance(owner.input.owner, MakeTupleOp):

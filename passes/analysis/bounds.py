@@ -114,7 +114,7 @@ def tile_dim(tile: SSAValue) -> Dim:
 
 def bound_dim(bound: Bound) -> Dim | None:
     """What is known of a bound."""
-    return scalar_dim(bound) if isinstance(bound, SSAValue) else bound
+    return bound if isinstance(bound, int | str) else scalar_dim(bound)
 
 
 def tile_step(tile: SSAValue) -> int:

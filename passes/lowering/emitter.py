@@ -168,8 +168,10 @@ class Emitter:
         return self._constant(attribute, lambda: attribute)
 
     def _constant(self, key: object, attribute: Callable[[], Attribute]) -> SSAValue:
-        with self.named(None):
-            return self.pure(key, (), lambda: constant_op(attribute())).results[0]
+        if (known := self._known.get((key,))) is None:
+            with self.named(None):
+                known = self.pure(key, (), lambda: constant_op(attribute()))
+        return known.results[0]
 
     def named(self, name: str | None) -> _Naming:
         """Give the results of ops built meanwhile this name hint."""
