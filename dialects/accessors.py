@@ -9,13 +9,16 @@ from collections.abc import Callable, Iterable, Sequence
 from operator import attrgetter
 from typing import Any
 
-from xdsl.ir import Attribute, Operation
+from xdsl.ir import Attribute, Operation, SSAValue
 from xdsl.irdl import operations as irdl
+
+operands_of: Callable[[Operation], tuple[SSAValue, ...]] = attrgetter("_operands")
+"""The operands of an op as the tuple that it holds, for where every op passes: `op.operands` makes a view of it."""
 
 _Parts = Callable[[Operation], tuple[Any, ...]]
 
 _PARTS: dict[irdl.VarIRConstruct, _Parts] = {
-    irdl.VarIRConstruct.OPERAND: attrgetter("_operands"),
+    irdl.VarIRConstruct.OPERAND: operands_of,
     irdl.VarIRConstruct.RESULT: attrgetter("results"),
     irdl.VarIRConstruct.REGION: attrgetter("regions"),
 }

@@ -9,6 +9,8 @@ from xdsl.dialects.builtin import LocationAttr, ModuleOp, UnknownLoc
 from xdsl.ir import Attribute, Block, Operation, OpResult, Region, SSAValue, Use
 from xdsl.ir.core import SSAValues
 
+from .accessors import operands_of
+
 OpT = TypeVar("OpT", bound=Operation)
 
 _NO_ATTRIBUTES: Mapping[str, Attribute] = {}
@@ -56,7 +58,7 @@ def _copy(op: OpT, copied: dict[int, SSAValue]) -> OpT:
     """A copy of `op` on copied operands; `copied` finds the copy of a value by identity, and learns the results."""
     new = assemble(
         type(op),
-        [copied[id(operand)] for operand in op.operands],
+        [copied[id(operand)] for operand in operands_of(op)],
         [result.type for result in op.results],
         op.properties,
         op.attributes,

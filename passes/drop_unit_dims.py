@@ -14,6 +14,7 @@ from xdsl.ir import Operation, OpResult, SSAValue
 from xdsl.passes import ModulePass
 from xdsl.traits import IsTerminator
 
+from ..dialects.accessors import operands_of
 from ..dialects.dims import Dim, dims_of, element_of, substitute, with_dims
 from ..dialects.inline_triton import SeesShapes
 from ..dialects.tile import (
@@ -91,7 +92,7 @@ class _Dropper:
         if not any(map(self._concerns, ops)):
             return
         for op in ops:
-            self.before[op] = ([dims_of(v) for v in op.operands], [dims_of(v) for v in op.results])
+            self.before[op] = ([dims_of(v) for v in operands_of(op)], [dims_of(v) for v in op.results])
         for op in ops:
             for value in _defined(op):
                 self._retype(value)
@@ -103,7 +104,7 @@ class _Dropper:
         for value in op.results if not op.regions else _defined(op):
             if self.any_unit(dims_of(value)):
                 return True
-        return _handler(op) is not None and (any([self.is_unit_tile(v) for v in op.operands]) or _contracts_one(op))
+        return _handler(op) is not None and (any([self.is_unit_tile(v) for v in operands_of(op)]) or _contracts_one(op))
 
     def is_unit(self, dim: Dim) -> bool:
         unit = self._unit.get(dim)

@@ -18,6 +18,7 @@ from xdsl.rewriter import InsertPoint, Rewriter
 from xdsl.utils.exceptions import PassFailedException
 
 from ..dialects import tl
+from ..dialects.accessors import operands_of
 from ..dialects.effects import has_no_effects
 from ..dialects.inline_triton import ElementOp, SnippetOp
 from ..dialects.walk import ops_in
@@ -183,7 +184,7 @@ class Inliner:
         """Decide for one op, after those it uses."""
         if len(op.results) != 1 or op.regions or not is_expression(op):
             return
-        length = self._own_length(op) + sum([self._operand_length(value) for value in op.operands])
+        length = self._own_length(op) + sum([self._operand_length(value) for value in operands_of(op)])
         (result,) = op.results
         forced = is_implicit(op) or is_weak(result) or _is_loop_condition(op) or op in self._indices
         if forced or self._fits(op, length):
@@ -216,7 +217,7 @@ class Inliner:
             return len(op.param.data)
         if is_implicit(op):
             return 0
-        return 3 if op.name.startswith("arith.") and len(op.operands) == 2 else 14
+        return 3 if op.name.startswith("arith.") and len(operands_of(op)) == 2 else 14
 
 
 def _static_indices(ops: Iterable[Operation]) -> Set[Operation]:

@@ -15,6 +15,7 @@ from xdsl.dialects.arith import ConstantOp
 from xdsl.dialects.builtin import FloatAttr, IntegerAttr, IntegerType, Signedness
 from xdsl.ir import Attribute, Operation, SSAValue
 
+from ...dialects.accessors import operands_of
 from ...dialects.dims import Dim, dims_of, element_of
 from ...dialects.tl import PtrType
 
@@ -174,7 +175,8 @@ def infix(operator: str, precedence: int) -> Row:
     """A row for a binary operator."""
 
     def row(context: Context, op: Operation) -> Expr:
-        return binary(operator, precedence, context.expr(op.operands[0]), context.expr(op.operands[1]))
+        left, right = operands_of(op)
+        return binary(operator, precedence, context.expr(left), context.expr(right))
 
     return row
 
@@ -183,7 +185,7 @@ def function(name: str, *extra: str) -> Row:
     """A row for a function of all operands."""
 
     def row(context: Context, op: Operation) -> Expr:
-        return call(name, *map(context.expr, op.operands), *extra)
+        return call(name, *map(context.expr, operands_of(op)), *extra)
 
     return row
 

@@ -24,6 +24,7 @@ from xdsl.irdl import (
 )
 from xdsl.utils.exceptions import VerifyException
 
+from ..accessors import operands_of
 from ..dims import Dim, dims_of, element_of, tensor_type
 from ..effects import Reads, ReadsAndWrites, Writes
 from ..elementwise import ScalarConstr, ValueConstr
@@ -92,7 +93,7 @@ class AccessBase(IRDLOperation):
 
     @property
     def ref_type(self) -> RefType:
-        type_ = self.operands[0].type  # of `ref`: the first one, as the effects have it
+        type_ = operands_of(self)[0].type  # of `ref`: the first one, as the effects have it
         assert isinstance(type_, RefType)
         return type_
 

@@ -56,6 +56,7 @@ from xdsl.traits import (
 )
 from xdsl.utils.exceptions import VerifyException
 
+from ..accessors import operands_of
 from ..dims import Dim, DimsAttr, dims_of, element_of, tensor_type
 from .types import BlockAttr, TileType
 
@@ -163,7 +164,8 @@ class LoopBase(IRDLOperation):
 
     def bounds(self, dim: int) -> tuple[SSAValue, SSAValue]:
         """Begin and end of one dimension: operands begin with all begins, then all ends."""
-        return self.operands[dim], self.operands[len(self.blocks) + dim]
+        operands = operands_of(self)
+        return operands[dim], operands[len(self.blocks) + dim]
 
     def verify_loop(self, extra: Sequence[Attribute] = ()) -> None:
         """The checks of both loops; `extra` are the types of the block arguments after the loop's own."""

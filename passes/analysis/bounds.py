@@ -11,6 +11,7 @@ from xdsl.dialects import arith
 from xdsl.dialects.builtin import IntegerAttr
 from xdsl.ir import Block, Operation, SSAValue
 
+from ...dialects.accessors import operands_of
 from ...dialects.dims import Dim, substitute
 from ...dialects.tile import BeginOp, EndOp, LoopBase, RangeOp, ShiftOp, SymbolOp, TileType, WholeOp
 
@@ -60,8 +61,9 @@ def _constant_cast(op: Any) -> int | None:
 
 
 def _constant_fold(op: Any) -> int | None:
-    lhs = constant_value(op.operands[0])
-    rhs = None if lhs is None else constant_value(op.operands[1])
+    left, right = operands_of(op)
+    lhs = constant_value(left)
+    rhs = None if lhs is None else constant_value(right)
     return None if lhs is None or rhs is None else _FOLDS[type(op)](lhs, rhs)
 
 

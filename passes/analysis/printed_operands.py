@@ -15,6 +15,7 @@ from xdsl.dialects.builtin import FloatAttr, f32, f64, i1, i32
 from xdsl.ir import Operation, SSAValue, Use
 
 from ...dialects import inline_triton, tl
+from ...dialects.accessors import operands_of
 from ...dialects.dims import Dim, dims_of, element_of
 
 NATURAL = (i1, i32, f32)
@@ -57,12 +58,12 @@ def broadcasts_itself(use: Use, value: SSAValue) -> bool:
     """Whether Triton would broadcast the operand `value`, a `tl.broadcast` or `tl.full`, to its user's full shape."""
     op = use.operation
     if type(op) in _ACCESSES:
-        ptr, offset, *_ = op.operands
+        ptr, offset, *_ = operands_of(op)
         fills = value is not ptr and value is not offset
         return fills and _adopts_type(op, use.index, unbroadcast(value))
     if type(op) not in BROADCASTING:
         return False
-    joined = _joined_dims([dims_of(unbroadcast(operand)) for operand in op.operands])
+    joined = _joined_dims([dims_of(unbroadcast(operand)) for operand in operands_of(op)])
     return joined == dims_of(op.results[0]) and _adopts_type(op, use.index, unbroadcast(value))
 
 
@@ -87,7 +88,7 @@ def _adopts_type(op: Operation, index: int, value: SSAValue) -> bool:
     if type(op) in BROADCASTING:
         strong = any(
             i != index and element_of(operand) == value.type and not is_weak(unbroadcast(operand))
-            for i, operand in enumerate(op.operands)
+            for i, operand in enumerate(operands_of(op))
         )
         scalar_i32 = value.type == i32 and not dims_of(op.operands[index])
         return (strong and (natural or isinstance(op, INFIX))) or scalar_i32
