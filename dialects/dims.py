@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
-from typing import TypeAlias, cast
+from typing import Any, TypeAlias, cast
 
 from xdsl.dialects.builtin import (
     DYNAMIC_INDEX,
@@ -115,7 +115,8 @@ def type_of(value: SSAValue | Attribute) -> Attribute:
 
 def dims_of(value: SSAValue | Attribute) -> tuple[Dim, ...]:
     """The dims of a value or type; `()` for a scalar."""
-    type_ = value.type if type(value) in _VALUES else type_of(value)  # pyright: ignore[reportAttributeAccessIssue]
+    given: Any = value
+    type_: Attribute = given.type if type(given) in _VALUES else type_of(given)
     if type(type_) is not TensorType:
         return ()
     known = _KNOWN_DIMS.get(id(type_))
@@ -138,7 +139,8 @@ def _learn_dims(type_: TensorType) -> tuple[Dim, ...]:
 
 def element_of(value: SSAValue | Attribute) -> Attribute:
     """The element type of a value or type; the type itself for a scalar."""
-    type_ = value.type if type(value) in _VALUES else type_of(value)  # pyright: ignore[reportAttributeAccessIssue]
+    given: Any = value
+    type_: Attribute = given.type if type(given) in _VALUES else type_of(given)
     return type_.element_type if type(type_) is TensorType else type_
 
 

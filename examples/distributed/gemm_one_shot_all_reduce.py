@@ -11,7 +11,6 @@ All ranks must run the same config: programs meet by their ids.
 from __future__ import annotations
 
 import os
-import statistics
 import time
 from collections.abc import Callable
 from typing import Any
@@ -211,19 +210,19 @@ def run_on_interpreter(
     return worst
 
 
-def microseconds(run: Callable[[], object], repeats: int = 20) -> float:
-    """Median time of one call on this rank's GPU."""
-    samples = []
-    for number in range(repeats + 3):
-        start, end = torch.cuda.Event(enable_timing=True), torch.cuda.Event(enable_timing=True)
-        dist.barrier()
-        start.record()
+def microseconds(run: Callable[[], object], repeats: int = 50) -> float:
+    """Mean time of a call on this rank's GPU, of calls in a row that are queued before the first begins."""
+    for _ in range(3):
         run()
-        end.record()
-        torch.cuda.synchronize()
-        if number >= 3:
-            samples.append(start.elapsed_time(end) * 1e3)
-    return statistics.median(samples)
+    start, end = torch.cuda.Event(enable_timing=True), torch.cuda.Event(enable_timing=True)
+    dist.barrier()
+    torch.cuda._sleep(10_000_000)  # cycles: some milliseconds
+    start.record()
+    for _ in range(repeats):
+        run()
+    end.record()
+    torch.cuda.synchronize()
+    return start.elapsed_time(end) * 1e3 / repeats
 
 
 def rank_main() -> None:
