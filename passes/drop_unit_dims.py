@@ -41,6 +41,7 @@ from ..dialects.tile import (
     TileType,
     WholeOp,
     access_dims,
+    are_joint,
 )
 from ..dialects.walk import ops_in
 from .analysis.bounds import bound_dim, same_tile, tile_bounds
@@ -247,8 +248,7 @@ def _keep_joint(
     """
     before = [drop.dims(op, value) for value in op.indices]
     tensors = [i for i, dims in enumerate(before) if dims]
-    were_joint = any(len(dims) > 1 for dims in before)
-    if not were_joint or len(tensors) < 2 or len(dims_of(op.indices[tensors[0]])) != 1:
+    if not are_joint(map(len, before)) or len(tensors) < 2 or len(dims_of(op.indices[tensors[0]])) != 1:
         return None
     position = len(access_dims(indices[: tensors[0]]))
     for i in tensors:

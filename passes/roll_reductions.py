@@ -200,11 +200,10 @@ class _RollClass:
             clone.operands[list(op.operands).index(op.tile)] = chunk
         elif isinstance(op, AccessBase):
             for axis in self._axes(op):
-                clone.operands[_tile_operands(op)[axis]] = chunk
+                clone.operands[op.subscript.tile_operands[axis]] = chunk
 
     def _axes(self, op: AccessBase) -> Iterable[int]:
-        values = (v for v in (*op.operands, *op.results) if v not in op.indices and dims_of(v) == op.dims)
-        return {self.roll.members[v] for v in values if v in self.roll.members}
+        return {self.roll.members[v] for v in op.lane_values if v in self.roll.members}
 
     def _initial(self, op: Operation, emit: Emitter) -> list[SSAValue]:
         assert isinstance(op, ReduceOp | ArgReduceOp)
@@ -274,17 +273,3 @@ def _combine(op: ReduceOp) -> type[IRDLOperation]:
         return (_BOOL_COMBINE if element.width.data == 1 else _INT_COMBINE)[op.kind.data]
     table = {**_FLOAT_COMBINE, **_IGNORE_NAN} if op.ignore_nan is not None else _FLOAT_COMBINE
     return table[op.kind.data]
-
-
-def _tile_operands(op: AccessBase) -> list[int]:
-    """For each axis that an access selects, the number of the operand that names its tile."""
-    tensors = [index for index in op.indices if dims_of(index)]
-    joint = any(len(dims_of(t)) > 1 for t in tensors)
-    extra = iter(range(1 + len(op.indices), 1 + len(op.indices) + len(op.tiles)))
-    numbers: list[int] = []
-    for position, index in enumerate(op.indices):
-        if isinstance(index.type, TileType):
-            numbers.append(1 + position)
-        elif not joint or index is tensors[0]:
-            numbers.extend(next(extra) for _ in dims_of(index))
-    return numbers

@@ -11,7 +11,7 @@ from xdsl.ir import Dialect
 
 from ..accessors import quicken
 from ..dims import Dim, DimsAttr, dims_of, element_of, substitute, symbols_of, tensor_type, with_dims, with_element
-from .memory import AccessBase, AtomicCASOp, AtomicRMWOp, LoadOp, StoreOp, access_dims, access_tiles, loaded_element
+from .memory import AccessBase, AtomicCASOp, AtomicRMWOp, LoadOp, StoreOp, access_tiles, loaded_element
 from .structure import (
     BeginOp,
     CountOp,
@@ -28,6 +28,7 @@ from .structure import (
     WholeOp,
     YieldOp,
 )
+from .subscript import Subscript, access_dims, are_joint
 from .types import BlockAttr, RefType, TileType
 from .values import (
     ArgReduceOp,
@@ -69,6 +70,7 @@ __all__ = [
     "CastOp", "CompareOp", "CountOp", "Dim", "DimsAttr", "DotOp", "EndOp", "ExpandDimsOp", "ForOp", "GatherOp",
     "GridOp", "IdOp", "IndexOp", "JoinOp", "KernelOp", "LibdeviceOp", "LoadOp", "LoopBase", "PadOp", "PermuteOp",
     "RangeOp", "ReduceOp", "RefType", "ReshapeOp", "ScanOp", "SelectOp", "ShiftOp", "SplatOp", "SplitOp", "StoreOp",
-    "SymbolOp", "Tile", "TileType", "WholeOp", "YieldOp", "access_dims", "access_tiles", "dims_of", "element_of",
-    "loaded_element", "substitute", "symbols_of", "tensor_type", "with_dims", "with_element",
+    "Subscript", "SymbolOp", "Tile", "TileType", "WholeOp", "YieldOp", "access_dims", "access_tiles", "are_joint",
+    "dims_of", "element_of", "loaded_element", "substitute", "symbols_of", "tensor_type", "with_dims",
+    "with_element",
 ]  # fmt: skip

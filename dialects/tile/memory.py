@@ -28,6 +28,7 @@ from ..accessors import operands_of
 from ..dims import Dim, dims_of, element_of, tensor_type
 from ..effects import Reads, ReadsAndWrites, Writes
 from ..elementwise import ScalarConstr, ValueConstr
+from .subscript import Subscript, access_dims, are_joint
 from .types import RefType, TileType
 
 IndexConstr = AnyOf((BaseAttr(TileType), BaseAttr(IntegerType), BaseAttr(TensorType)))
@@ -43,42 +44,16 @@ def loaded_element(ref: RefType) -> Attribute:
     return IntegerType(element.width.data) if isinstance(element, IntegerType) else element
 
 
-def access_dims(indices: Sequence[SSAValue]) -> tuple[Dim, ...]:
-    """The dims that a subscript selects.
-
-    A tile gives its dim, a scalar none. 1-D index tensors give one axis each (an outer product); as soon as one
-    has rank 2 or more, all have one type and their common axes stand where the first of them stands.
-    """
-    tensors = [index for index in indices if type(index.type) is TensorType]
-    joint = any(len(dims_of(t)) > 1 for t in tensors)
-    dims: list[Dim] = []
-    for index in indices:
-        if type(index.type) is TileType:
-            dims.append(index.type.dim)
-        elif type(index.type) is TensorType and (not joint or index is tensors[0]):
-            dims.extend(dims_of(index))
-    return tuple(dims)
-
-
 def access_tiles(op: AccessBase) -> tuple[SSAValue, ...]:
     """The tile of each axis of an access, in order: index tiles, and `tiles` for the axes of index tensors."""
-    indices = op.indices
-    tensors = [index for index in indices if type(index.type) is TensorType]
-    extra = iter(op.tiles if tensors else ())
-    joint = any(len(dims_of(t)) > 1 for t in tensors)
-    result: list[SSAValue] = []
-    for index in indices:
-        if type(index.type) is TileType:
-            result.append(index)
-        elif isinstance(index.type, TensorType) and (not joint or index is tensors[0]):
-            result.extend(next(extra) for _ in dims_of(index))
-    return tuple(result)
+    operands = operands_of(op)
+    return tuple([operands[number] for number in op.subscript.tile_operands])
 
 
 class AccessBase(IRDLOperation):
     """What every access to a ref has in common.
 
-    Operands: the `ref`; one of `indices` per dimension of it (see `access_dims`); `tiles`, the tile of each
+    Operands: the `ref`; one of `indices` per dimension of it (see `Subscript`); `tiles`, the tile of each
     axis that comes from an index tensor, so that padding lanes are known; an optional `mask` (i1, of the
     access's dims). Lanes past a tile's end or past the ref's size are never touched.
     """
@@ -98,29 +73,43 @@ class AccessBase(IRDLOperation):
         return type_
 
     @property
+    def subscript(self) -> Subscript:
+        """What the indices select."""
+        return Subscript.of(self.indices)
+
+    @property
     def dims(self) -> tuple[Dim, ...]:
         """The dims that the indices select."""
         return access_dims(self.indices)
+
+    @property
+    def lane_values(self) -> tuple[SSAValue, ...]:
+        """The mask, what is written or compared, and the results: values whose axes are those of the subscript.
+
+        Told by position, as a value may be an index, too (`out[idx] = idx`).
+        """
+        first = 1 + len(self.indices) + len(self.tiles)
+        return (*[value for value in operands_of(self)[first:] if dims_of(value)], *self.results)
 
     def verify_access(self, value: Attribute | None) -> None:
         """Check the indices, and that `value` is what they select (element type included)."""
         if len(self.indices) != self.ref_type.rank:
             raise VerifyException(f"{len(self.indices)} indices for a ref of rank {self.ref_type.rank}")
-        tensors = [i.type for i in self.indices if isinstance(i.type, TensorType)]
-        joint = any(len(dims_of(t)) > 1 for t in tensors)
-        if joint and len({dims_of(t) for t in tensors}) > 1:
+        subscript = self.subscript
+        tensors = [i for i in self.indices if isinstance(i.type, TensorType)]
+        if are_joint([len(dims_of(t)) for t in tensors]) and len({dims_of(t) for t in tensors}) > 1:
             raise VerifyException("index tensors of rank 2 or more must all have the same dims")
         if any(not isinstance(element_of(t), IntegerType) for t in tensors):
             raise VerifyException("an index tensor must hold integers")
-        axes = [d for t in (tensors[:1] if joint else tensors) for d in dims_of(t)]
+        axes = [dim for dim, walked in zip(subscript.dims, subscript.walked, strict=True) if walked is None]
         tile_dims = [t.type.dim for t in self.tiles if isinstance(t.type, TileType)]
         if tile_dims != axes:
             raise VerifyException(
                 f"tiles must name the axes of the index tensors: expected dims {axes}, got {tile_dims}"
             )
-        if self.mask is not None and self.mask.type != tensor_type(i1, *self.dims):
-            raise VerifyException(f"the mask must be {tensor_type(i1, *self.dims)}, got {self.mask.type}")
-        if value is not None and value != (expected := tensor_type(loaded_element(self.ref_type), *self.dims)):
+        if self.mask is not None and self.mask.type != (expected := tensor_type(i1, *subscript.dims)):
+            raise VerifyException(f"the mask must be {expected}, got {self.mask.type}")
+        if value is not None and value != (expected := tensor_type(loaded_element(self.ref_type), *subscript.dims)):
             raise VerifyException(f"the indices select {expected}, got {value}")
 
 

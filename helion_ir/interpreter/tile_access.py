@@ -9,12 +9,11 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from xdsl.dialects.builtin import TensorType
 from xdsl.interpreter import PythonValues
 from xdsl.utils.exceptions import InterpretationError
 
 from helion_ir.dialects.dims import dims_of
-from helion_ir.dialects.tile import AccessBase, TileType, access_tiles
+from helion_ir.dialects.tile import AccessBase
 
 from .memory import flat_view
 from .state import Shape, State
@@ -66,28 +65,13 @@ class AccessPlan:
 
     @staticmethod
     def _make(op: AccessBase, state: State) -> AccessPlan:
-        tensors = [index for index in op.indices if isinstance(index.type, TensorType)]
-        joint = any(len(dims_of(index)) > 1 for index in tensors)
-        index_axes: list[tuple[int, ...]] = []
-        common: tuple[int, ...] | None = None
-        rank = 0
-        for index in op.indices:
-            width = 1 if isinstance(index.type, TileType) else len(dims_of(index))
-            if joint and isinstance(index.type, TensorType) and common is not None:
-                index_axes.append(common)
-                continue
-            axes = tuple(range(rank, rank + width))
-            rank += width
-            index_axes.append(axes)
-            if isinstance(index.type, TensorType):
-                common = axes
-        operands = list(op.operands)
+        subscript = op.subscript
         return AccessPlan(
-            shape=tuple(state.size(dim) for dim in op.dims),
-            index_axes=tuple(index_axes),
-            axis_tiles=tuple(operands.index(tile) for tile in access_tiles(op)),
+            shape=tuple(state.size(dim) for dim in subscript.dims),
+            index_axes=subscript.spans,
+            axis_tiles=subscript.tile_operands,
             mask=None if op.mask is None else 1 + len(op.indices) + len(op.tiles),
-            boxed=op.mask is None and not tensors,
+            boxed=op.mask is None and not any(dims_of(index) for index in op.indices),
         )
 
 

@@ -33,7 +33,6 @@ from ...dialects.tile import (
     ScanOp,
     SplatOp,
     SplitOp,
-    TileType,
     access_tiles,
 )
 from ...dialects.walk import ops_in
@@ -137,20 +136,13 @@ def _split(op: Operation) -> AxisFacts:
 
 
 def _access(op: Operation) -> AxisFacts:
-    """What is loaded or stored has the axes of the tiles and index tensors, in the order of the indices."""
+    """What is loaded or stored has the axes that the subscript selects; index tensors span some of them."""
     assert isinstance(op, AccessBase)
-    values = [v for v in (*op.operands, *op.results) if dims_of(v) and dims_of(v) == op.dims and v not in op.indices]
-    links: list[list[Axis]] = [[(value, axis) for value in values] for axis in range(len(op.dims))]
-    tensors = [index for index in op.indices if dims_of(index)]
-    joint = any(len(dims_of(t)) > 1 for t in tensors)
-    at = 0
-    for index in op.indices:
-        if isinstance(index.type, TileType):
-            at += 1
-        elif dims_of(index) and (not joint or index is tensors[0]):
-            for axis in range(len(dims_of(index))):
-                links[at].extend((tensor, axis) for tensor in (tensors if joint else [index]))
-                at += 1
+    subscript = op.subscript
+    links: list[list[Axis]] = [[(value, axis) for value in op.lane_values] for axis in range(len(subscript.dims))]
+    for index, span in zip(op.indices, subscript.spans, strict=True):
+        for own, axis in enumerate(span if dims_of(index) else ()):
+            links[axis].append((index, own))
     return AxisFacts(list(links))
 
 
@@ -185,11 +177,8 @@ def axis_tiles(op: Operation) -> Iterator[tuple[Axis, SSAValue]]:
     elif isinstance(op, ReduceOp | ArgReduceOp | ScanOp | PadOp):
         yield (op.input, op.axis.data), op.tile
     elif isinstance(op, AccessBase):
-        values = [
-            v for v in (*op.operands, *op.results) if dims_of(v) and dims_of(v) == op.dims and v not in op.indices
-        ]
         for axis, tile in enumerate(access_tiles(op)):
-            yield from (((value, axis), tile) for value in values)
+            yield from (((value, axis), tile) for value in op.lane_values)
 
 
 @dataclass

@@ -266,10 +266,9 @@ def _lane_by_lane(op: Operation) -> bool:
 
 def _ends_with_ref(op: LoadOp, axis: int) -> bool:
     """Whether the tile of `axis` ends where the ref does, so that what is not read is outside the ref."""
-    tile = access_tiles(op)[axis]
-    at = list(op.indices).index(tile)
-    bounds = tile_bounds(tile)
-    return not bounds.shifted and bound_dim(bounds.end) == op.ref_type.size_dims[at]
+    dimension = op.subscript.walked[axis]
+    bounds = tile_bounds(access_tiles(op)[axis])
+    return dimension is not None and not bounds.shifted and bound_dim(bounds.end) == op.ref_type.size_dims[dimension]
 
 
 def constant_number(value: SSAValue) -> float | int | None:

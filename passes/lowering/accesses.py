@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from xdsl.dialects.builtin import TensorType
 from xdsl.ir import SSAValue
 
 from ...dialects import tl
 from ...dialects.dims import Dim, dims_of
-from ...dialects.tile import AccessBase, ShiftOp, TileType, access_tiles
+from ...dialects.tile import AccessBase, ShiftOp, Subscript, TileType, access_tiles
 from ..analysis.bounds import at_most, constant_value, tile_bounds
 from ..construction import descriptor_op
 from .context import Lowering
@@ -28,10 +27,11 @@ class Address:
 def address(low: Lowering, op: AccessBase) -> Address:
     """Offset and mask of a pointer access, at the access's full physical dims."""
     emit = low.emit
-    dims = low.physical_dims(op.dims)
+    subscript = op.subscript
+    dims = low.physical_dims(subscript.dims)
     scalar: SSAValue | None = None
     vectors: list[SSAValue] = []
-    for term, stride in _terms(low, op, len(dims)):
+    for term, stride in _terms(low, op, subscript):
         scaled = emit.mul(term, low.dim_value(stride))
         if dims_of(scaled):
             vectors.append(scaled)
@@ -45,65 +45,51 @@ def address(low: Lowering, op: AccessBase) -> Address:
             offset = emit.constant(0, low.index_type)
         offset = emit.broadcast(offset, dims)
     mask = None
-    for part in _masks(low, op, len(dims)):
+    for part in _masks(low, op, subscript):
         mask = emit.both(mask, part)
     if mask is not None:
         mask = emit.broadcast(mask, dims)
     return Address(offset, mask)
 
 
-def _terms(low: Lowering, op: AccessBase, rank: int) -> Iterable[tuple[SSAValue, Dim]]:
-    """The position along each dimension of the ref, placed on its axes, and the dimension's stride."""
-    axis = 0
-    indices = op.indices
-    joint = any(len(dims_of(index)) > 1 for index in indices)
-    joint_axis: int | None = None
-    for index, stride in zip(indices, op.ref_type.stride_dims, strict=True):
+def _terms(low: Lowering, op: AccessBase, subscript: Subscript) -> Iterable[tuple[SSAValue, Dim]]:
+    """The position along each dimension of the ref, placed on the axes that its index spans, and its stride."""
+    rank = len(subscript.dims)
+    for index, span, stride in zip(op.indices, subscript.spans, op.ref_type.stride_dims, strict=True):
         if type(index.type) is TileType:
-            yield low.emit.place(low.tile(index).positions, axis, rank), stride
-            axis += 1
-        elif type(index.type) is TensorType:
-            value = low.emit.cast_int(low.value(index), low.index_type)
-            if not joint:
-                yield low.emit.place(value, axis, rank), stride
-                axis += 1
-                continue
-            if joint_axis is None:
-                joint_axis, axis = axis, axis + len(dims_of(index))
-            yield _embed(low, value, joint_axis, rank), stride
+            yield low.emit.place(low.tile(index).positions, span[0], rank), stride
         else:
-            yield low.emit.cast_int(low.value(index), low.index_type), stride
+            yield _embed(low, low.emit.cast_int(low.value(index), low.index_type), span, rank), stride
 
 
-def _embed(low: Lowering, value: SSAValue, first: int, rank: int) -> SSAValue:
-    """A value of several axes put at axes `first`… of `rank`, the others of dim 1."""
-    here = len(dims_of(value))
-    for position in [*range(first), *range(first + here, rank)]:
-        value = low.emit.op(tl.ExpandDimsOp, (value,), position).result
+def _embed(low: Lowering, value: SSAValue, span: Sequence[int], rank: int) -> SSAValue:
+    """A value whose axes are the axes `span` of `rank`, the others of dim 1; a scalar stays one."""
+    if not span:
+        return value
+    for position in range(rank):
+        if position not in span:
+            value = low.emit.op(tl.ExpandDimsOp, (value,), position).result
     return value
 
 
-def _masks(low: Lowering, op: AccessBase, rank: int) -> Iterable[SSAValue]:
-    """The conditions under which a lane is touched, each placed on its axis."""
-    sizes = {
-        id(index): size
-        for index, size in zip(op.indices, op.ref_type.size_dims, strict=True)
-        if type(index.type) is TileType
-    }
-    for axis, tile in enumerate(access_tiles(op)):
+def _masks(low: Lowering, op: AccessBase, subscript: Subscript) -> Iterable[SSAValue]:
+    """The conditions under which a lane is touched, each placed on its axis.
+
+    A tile in two dimensions is checked in both: each has its own size.
+    """
+    rank, sizes = len(subscript.dims), op.ref_type.size_dims
+    for axis, (tile, dimension) in enumerate(zip(access_tiles(op), subscript.walked, strict=True)):
         lowered = low.tile(tile)
         if (valid := lowered.valid) is not None:
             yield low.emit.place(valid, axis, rank)
-        for bound in _size_checks(low, tile, lowered, sizes.get(id(tile))):
+        for bound in () if dimension is None else _size_checks(low, tile, lowered, sizes[dimension]):
             yield low.emit.place(bound, axis, rank)
     if op.mask is not None:
         yield low.value(op.mask)
 
 
-def _size_checks(low: Lowering, tile: SSAValue, lowered: LoweredTile, size: Dim | None) -> Iterable[SSAValue]:
+def _size_checks(low: Lowering, tile: SSAValue, lowered: LoweredTile, size: Dim) -> Iterable[SSAValue]:
     """Checks of positions against the size of the ref's dimension, where the tile's end does not imply them."""
-    if size is None:
-        return
     shift = tile.owner if isinstance(tile.owner, ShiftOp) else None
     bounds = tile_bounds(tile)
     end = at_most(bounds.end)
