@@ -461,3 +461,19 @@ class TiledKMatmulAccumulationWarning(BaseWarning):
 
 class BlockPtrIndexingUnavailable(BaseWarning):
     """This Triton has no block pointers; plain pointers are used."""
+
+
+class CacheNotReadable(BaseWarning):
+    """A file of the cache is no config of its kernel: it is not used."""
+
+
+class CacheNotWritable(BaseWarning):
+    """The cache cannot be written: what would be kept there lasts as long as the process."""
+
+
+class TuningLogNotWritable(BaseWarning):
+    """The file of setting `autotune_log` cannot be written: the search goes on without it."""
+
+
+class WorkersNotAvailable(BaseWarning):
+    """Worker processes do not start: candidates are compiled in the process that measures."""

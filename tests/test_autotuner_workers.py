@@ -118,14 +118,99 @@ def test_the_last_words_of_a_worker_that_dies() -> None:
             dies.result(timeout=60)
 
 
+NO_START = [sys.executable, "-c", "raise SystemExit('no such package')"]
+
+
 def test_workers_that_cannot_start_are_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(workers_module, "_BEGIN", "raise SystemExit('no such package')")
+    monkeypatch.setattr(workers_module, "_COMMAND", NO_START)
+    with (
+        Workers(1, timeout=60.0) as workers,
+        pytest.raises(NoWorkersError, match=r"no worker process starts: .*exit status 1.*no such package"),
+    ):
+        workers.submit(pow, 2, 3).result(timeout=60)
+
+
+def test_a_worker_that_dies_before_it_begins_costs_no_task(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """The first process ends at once; another does its task."""
+    once = tmp_path / "once.py"
+    script = workers_module._COMMAND[-1]
+    once.write_text(
+        "import os, runpy, sys\n"
+        f"flag = {str(tmp_path / 'flag')!r}\n"
+        "if not os.path.exists(flag):\n"
+        "    open(flag, 'w').close()\n"
+        "    os._exit(9)\n"
+        f"runpy.run_path({script!r}, run_name='__main__')\n"
+    )
+    monkeypatch.setattr(workers_module, "_COMMAND", [sys.executable, "-P", str(once)])
     with Workers(1, timeout=60.0) as workers:
-        for _ in range(workers_module.STARTS - 1):
-            with pytest.raises(TaskFailedError, match=r"exit status 1.*no such package"):
-                workers.submit(pow, 2, 3).result(timeout=60)
-        with pytest.raises(NoWorkersError, match=r"no worker process starts: .*no such package"):
-            workers.submit(pow, 2, 3).result(timeout=60)
+        assert workers.submit(pow, 2, 3).result(timeout=100) == 8
+
+
+WRITE = """
+import os, struct
+for fd in map(int, os.listdir("/proc/self/fd")):
+    if os.path.exists(f"/proc/self/fd/{fd}") and os.readlink(f"/proc/self/fd/{fd}").startswith("socket:"):
+        os.write(fd, %s)
+"""
+
+
+def test_garbage_from_a_workers_pipe_costs_one_task() -> None:
+    messages = (
+        "b'garbage and more of it'",  # a length that is none
+        "struct.pack('!i', 4) + b'junk'",  # no pickle
+        "struct.pack('!i', 5) + b'\\x80\\x04K\\x07.'",  # a pickle, but of 7
+    )
+    half = "struct.pack('!i', 8 << 20) + b'half'"  # the beginning of a long answer
+    with Workers(2, timeout=2.0) as workers:
+        garbage = [workers.submit(exec, WRITE % message) for message in messages]
+        hangs = workers.submit(exec, WRITE % half + "import time; time.sleep(1000)")
+        works = workers.submit(pow, 2, 3)
+        for future in garbage:
+            with pytest.raises(TaskFailedError, match="sent what is no answer"):
+                future.result(timeout=100)
+        with pytest.raises(TaskFailedError, match="no answer within 2 s"):
+            hangs.result(timeout=100)
+        assert works.result(timeout=100) == 8
+
+
+CALLER = """
+import time
+from helion_ir.autotuner.workers import Workers
+
+workers = Workers(2, 1000.0)
+if {ready}:
+    workers.submit(pow, 2, 3).result()
+    workers.submit(exec, "import subprocess; subprocess.run(['sleep', '1000'])")
+    time.sleep(0.5)
+print(*(worker.process.pid for worker in workers._all), flush=True)
+time.sleep(1000)
+"""
+
+
+def _lives(pid: int) -> bool:
+    """Whether there is a process that is no zombie."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] not in ("Z", "X")
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
+@pytest.mark.parametrize("ready", [False, True])
+def test_no_worker_outlives_a_killed_caller(ready: bool) -> None:
+    """Also those that are still importing, and those that are at something."""
+    caller = subprocess.Popen([sys.executable, "-c", CALLER.format(ready=ready)], stdout=subprocess.PIPE, text=True)
+    assert caller.stdout is not None
+    pids = [int(pid) for pid in caller.stdout.readline().split()]
+    assert len(pids) == 2
+    assert all(map(_lives, pids))
+    caller.kill()
+    caller.wait()
+    caller.stdout.close()
+    end = time.monotonic() + 20
+    while any(map(_lives, pids)) and time.monotonic() < end:
+        time.sleep(0.1)
+    assert not any(map(_lives, pids))
 
 
 # Compilation -------------------------------------------------------------------------------------------------------
@@ -187,17 +272,26 @@ def test_a_search_compiles_in_workers_and_prunes(monkeypatch: pytest.MonkeyPatch
 
 
 @pytest.mark.usefixtures("absent_gpu")
-def test_a_search_without_workers_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(workers_module, "_BEGIN", "raise SystemExit('no such package')")
+def test_a_search_without_workers_says_so_and_goes_on(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Every candidate is measured, those too that waited for the worker that did not come."""
+    monkeypatch.setattr(workers_module, "_COMMAND", NO_START)
     monkeypatch.setattr(search, "gpu_of", lambda device: H100)
     monkeypatch.setattr(
         search, "capture", lambda source, name, run, args: capture(source, name, run_emitted(source, name), args)
     )
+    configs = [Config(block_sizes=[1], num_warps=warps) for warps in (1, 2, 4, 8)]
     kernel = helion_ir.kernel(
-        scaled, autotune_log_level="off", autotune_precompile_jobs=1, autotune_benchmark_fn=lambda compiled, args: 1.0
-    )
-    with pytest.raises(helion_ir.exc.AutotuneError, match=r"cannot be compiled: no worker process starts: .*no such"):
-        tune(kernel.bind(args()), args())
+        scaled, configs=configs, autotune_effort="quick", autotune_log_level="off", autotune_precompile_jobs=2,
+        autotune_benchmark_fn=lambda compiled, args: abs(compiled.config["num_warps"] - 4.0),
+    )  # fmt: skip
+    outcome = tune(kernel.bind(args()), args())
+    assert [trial.status for trial in outcome.history] == ["ok"] * 4
+    assert outcome.config["num_warps"] == 4
+    warning = capfd.readouterr().err
+    assert warning.count("WARNING[WorkersNotAvailable]: scaled: candidates are compiled one by one: ") == 1
+    assert "no such package" in warning
 
 
 def test_resources_that_rule_out() -> None:

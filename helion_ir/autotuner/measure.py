@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import math
 import statistics
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol
@@ -40,12 +41,26 @@ class ColdCache:
         self._buffer.zero_()
 
 
+class MeasurementError(Exception):
+    """A measurement gave what is no time."""
+
+
 class Measure(Protocol):
     """Times a candidate."""
 
     def __call__(self, run: Run, args: Sequence[object], best: float | None) -> float:
-        """Milliseconds of a call; one much slower than `best` may be timed less exactly."""
+        """Milliseconds of a call; one much slower than `best` may be timed less exactly.
+
+        Raises MeasurementError, and what the call raises.
+        """
         ...
+
+
+def checked(milliseconds: float) -> float:
+    """A time that can be compared with others; raises MeasurementError for NaN, infinity and what is negative."""
+    if not (math.isfinite(milliseconds) and milliseconds >= 0):
+        raise MeasurementError(f"measured {milliseconds:g} ms, which is no time")
+    return milliseconds
 
 
 class DeviceMeasure:
@@ -58,9 +73,9 @@ class DeviceMeasure:
     def __call__(self, run: Run, args: Sequence[object], best: float | None) -> float:
         probe = self._times(run, args, PROBE_CALLS)
         if best is not None and min(probe) > SLOW * best:
-            return statistics.median(probe)
+            return checked(statistics.median(probe))
         calls = int(TARGET_MILLISECONDS / max(statistics.median(probe), 1e-3))
-        return statistics.median(self._times(run, args, min(max(calls, MIN_CALLS), MAX_CALLS)))
+        return checked(statistics.median(self._times(run, args, min(max(calls, MIN_CALLS), MAX_CALLS))))
 
     def _times(self, run: Run, args: Sequence[object], calls: int) -> list[float]:
         events = [(torch.cuda.Event(enable_timing=True), torch.cuda.Event(enable_timing=True)) for _ in range(calls)]
@@ -81,18 +96,27 @@ class GivenMeasure:
         self._benchmark = benchmark
 
     def __call__(self, run: Run, args: Sequence[object], best: float | None) -> float:
-        return float(self._benchmark(run, args))
+        return checked(float(self._benchmark(run, args)))
 
 
 def in_turns(
-    measure: Measure, candidates: Sequence[tuple[Run, Sequence[object]]], rounds: int, best: float | None
-) -> list[float]:
-    """The median over `rounds` of each candidate's time; they take turns, so that clocks and heat meet all alike."""
+    measure: Measure, candidates: Sequence[tuple[Run, Sequence[object]]], rounds: int
+) -> list[float | Exception]:
+    """The median over `rounds` of each candidate's time; they take turns, so that clocks and heat meet all alike.
+
+    A candidate whose measurement raises has no further turn, and the exception in place of a time.
+    """
     samples: list[list[float]] = [[] for _ in candidates]
+    failures: dict[int, Exception] = {}
     for _ in range(rounds):
-        for times, (run, args) in zip(samples, candidates, strict=True):
-            times.append(measure(run, args, best))
-    return [statistics.median(times) for times in samples]
+        for at, (run, args) in enumerate(candidates):
+            if at in failures:
+                continue
+            try:
+                samples[at].append(measure(run, args, None))
+            except Exception as error:
+                failures[at] = error
+    return [failures[at] if at in failures else statistics.median(times) for at, times in enumerate(samples)]
 
 
-__all__ = ["ColdCache", "DeviceMeasure", "GivenMeasure", "Measure", "in_turns"]
+__all__ = ["ColdCache", "DeviceMeasure", "GivenMeasure", "Measure", "MeasurementError", "in_turns"]

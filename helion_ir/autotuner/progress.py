@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 import sys
@@ -14,7 +15,7 @@ from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 
 from ..config import Config
-from ..exc import InvalidAPIUsage
+from ..exc import InvalidAPIUsage, TuningLogNotWritable, warn
 from ..settings import Settings
 from .strategies import Status, Trial
 
@@ -58,7 +59,8 @@ class Reporter:
         self._level = level_number(settings.autotune_log_level)
         self._hide_failures = settings.autotune_ignore_errors
         self._stream = sys.stderr if stream is None else stream
-        self._log = _opened(settings.autotune_log)
+        self._ignored = tuple(settings.ignore_warnings)
+        self._log = self._opened(settings.autotune_log)
         self._start = time.monotonic()
         self._live: Progress | None = None
         self._task = TaskID(0)
@@ -77,8 +79,7 @@ class Reporter:
     def __exit__(self, *_: object) -> None:
         if self._live is not None:
             self._live.stop()
-        if self._log is not None:
-            self._log.close()
+        self._close_log()
 
     def say(self, text: str, level: int = logging.INFO) -> None:
         """One line."""
@@ -97,8 +98,7 @@ class Reporter:
                 "kernel": self._name, "seconds": round(time.monotonic() - self._start, 3), "status": trial.status,
                 "milliseconds": trial.milliseconds, "reason": trial.reason, "config": trial.config.config,
             }  # fmt: skip
-            self._log.write(json.dumps(record, default=str) + "\n")
-            self._log.flush()
+            self._write(json.dumps(record, default=str) + "\n")
         level = _LEVEL_OF[trial.status]
         if self._hide_failures and trial.status in ("failed", "wrong"):
             level = logging.DEBUG
@@ -107,6 +107,35 @@ class Reporter:
                 milliseconds(trial.milliseconds) if trial.milliseconds is not None else " ".join(trial.reason.split())
             )
             self.say(f"{trial.status}: {what[:SHOWN]}: {trial.config!r}", level)
+
+    def _opened(self, path: str | None) -> TextIO | None:
+        """The log file, which grows from search to search; None without one, and where it cannot be written."""
+        if path is None:
+            return None
+        try:
+            Path(path).parent.mkdir(parents=True, exist_ok=True)
+            return open(path, "a", encoding="utf-8")
+        except OSError as error:
+            self._give_up_log(error)
+            return None
+
+    def _write(self, line: str) -> None:
+        assert self._log is not None
+        try:
+            self._log.write(line)
+            self._log.flush()
+        except OSError as error:
+            self._give_up_log(error)
+            self._close_log()
+
+    def _give_up_log(self, error: OSError) -> None:
+        warn(TuningLogNotWritable(f"{self._name}: the search goes on without a log: {error}"), self._ignored)
+
+    def _close_log(self) -> None:
+        if self._log is not None:
+            with contextlib.suppress(OSError):  # what is left in the buffer
+                self._log.close()
+        self._log = None
 
     def status(self, generation: int, counts: Counter[Status], best: float | None) -> None:
         """Where the search is, on the live line."""
@@ -124,14 +153,6 @@ def _standing(generation: int, counts: Counter[Status], best: float | None) -> s
     failures = ", ".join(f"{counts[status]} {status}" for status in ("failed", "wrong", "pruned") if counts[status])
     leader = f", best {milliseconds(best)}" if best is not None else ""
     return f"generation {generation}, {tried} tried{', ' + failures if failures else ''}{leader}"
-
-
-def _opened(path: str | None) -> TextIO | None:
-    """The log file, which grows from search to search."""
-    if path is None:
-        return None
-    Path(path).parent.mkdir(parents=True, exist_ok=True)
-    return open(path, "a", encoding="utf-8")
 
 
 __all__ = ["Reporter", "decorator_line", "level_number", "milliseconds"]

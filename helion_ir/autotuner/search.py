@@ -7,11 +7,11 @@ seeds give equal searches.
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections import Counter
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import dataclass, field
-from functools import partial
 from random import Random
 from typing import TYPE_CHECKING, Any
 
@@ -112,8 +112,7 @@ class Search:
     def run(self) -> Outcome:
         """Search until the strategy, the effort or the budget ends; Ctrl-C ends it with the best so far.
 
-        Raises AutotuneError if the default config does not work or no worker process starts, NoConfigFound if no
-        config works.
+        Raises AutotuneError if the default config does not work, NoConfigFound if no config works.
         """
         interrupted = False
         final: tuple[float, _Candidate] | None = None
@@ -130,7 +129,8 @@ class Search:
                 raise
             interrupted = True
         finally:
-            self._stop_workers()
+            with contextlib.suppress(KeyboardInterrupt):  # impatience: they end with this process, if not now
+                self._stop_workers()
         winner = final or self._best
         if winner is None:
             reasons = "; ".join(dict.fromkeys(trial.reason[:200] for trial in self._history if trial.reason))
@@ -227,7 +227,8 @@ class Search:
             if not done:
                 return
             for future in done:
-                self._compiled(future, self._pending.pop(future))
+                if future in self._pending:  # else it was taken back with the workers
+                    self._compiled(future, self._pending.pop(future))
                 if self._over():
                     return
 
@@ -238,11 +239,26 @@ class Search:
         except PrunedError as error:
             self._tell(candidate.proposed, "pruned", reason=str(error))
         except NoWorkersError as error:
-            raise exc.AutotuneError(f"{self._bound.name}: candidates cannot be compiled: {error}") from None
+            self._go_on_without_workers(error, candidate)
         except TaskFailedError as error:
             self._tell(candidate.proposed, "failed", reason=f"compiling: {error}")
+        except Exception as error:  # an answer, but none about resources
+            self._tell(candidate.proposed, "failed", reason=f"compiling: {_describe(error)}")
         else:
             self._finish(candidate)
+
+    def _go_on_without_workers(self, error: NoWorkersError, candidate: _Candidate) -> None:
+        """Compile here what is to be compiled, from `candidate` on: by the launch that measures it."""
+        exc.warn(
+            exc.WorkersNotAvailable(f"{self._bound.name}: candidates are compiled one by one: {error}"),
+            self._settings.ignore_warnings,
+        )
+        waiting = [candidate, *self._pending.values()]
+        self._stop_workers()
+        for each in waiting:
+            if self._over():
+                return
+            self._finish(each)
 
     def _finish(self, candidate: _Candidate) -> None:
         """Check and measure a candidate."""
@@ -312,11 +328,29 @@ class Search:
         leaders = [pair for pair in leaders if pair[0] <= CLOSE * self._best[0]]
         if len(leaders) == 1:
             return self._best
-        measure = partial(in_turns, self._measure, rounds=FINAL_ROUNDS, best=None)
-        times = measure([(candidate.timed, self._baseline.args) for _, candidate in leaders])
-        quick = min(times) * (1 + MINIMAL_GAIN)
-        equal = [(t, leader) for t, (_, leader) in zip(times, leaders, strict=True) if t <= quick]
+        times = in_turns(self._measure, [(each.timed, self._baseline.args) for _, each in leaders], FINAL_ROUNDS)
+        again: list[tuple[float, _Candidate]] = []
+        for time_, (_, leader) in zip(times, leaders, strict=True):
+            if isinstance(time_, Exception):
+                self._drop(leader, time_)
+            else:
+                again.append((time_, leader))
+        if not again:
+            return self._best
+        quick = min(again, key=lambda pair: pair[0])[0] * (1 + MINIMAL_GAIN)
+        equal = [pair for pair in again if pair[0] <= quick]
         return min(equal, key=lambda pair: (len(pair[1].config.minimize(self._bound.config_spec)), pair[0]))
+
+    def _drop(self, leader: _Candidate, error: Exception) -> None:
+        """A measured candidate fails when it is measured again. The last one stays: it is all that was found."""
+        rest = [pair for pair in self._measured if pair[1] is not leader]
+        if rest:
+            self._measured, self._best = rest, min(rest, key=lambda pair: pair[0])
+        at = next(at for at, trial in enumerate(self._history) if trial.config == leader.proposed)
+        self._history[at] = trial = Trial(leader.proposed, "failed", reason=f"measured again: {_describe(error)}")
+        self._counts.update({"ok": -1, "failed": 1})
+        self._reporter.trial(trial)
+        self._check_device(error)
 
     def _stop_workers(self) -> None:
         if self._workers is not None:

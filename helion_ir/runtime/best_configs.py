@@ -1,4 +1,8 @@
-"""The best known config of a specialization, as JSON files: written by whoever tunes, read by `from_cache`."""
+"""The best known config of a specialization, as JSON files: written by whoever tunes, read by `from_cache`.
+
+A cache is a convenience: a file that cannot be written, or that holds anything but a config of its kernel, is a
+warning and never an error.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +11,7 @@ import json
 import os
 import tempfile
 from collections.abc import Sequence
+from contextlib import suppress
 from io import StringIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,12 +20,16 @@ import torch
 import triton
 from xdsl.printer import Printer
 
+from .. import exc
 from ..backends.triton.load import cache_dir
 from ..config import Config
 
 if TYPE_CHECKING:
     from .bound import BoundKernel
     from .kernels import Kernel
+
+LONGEST = 1 << 20
+"""Bytes of a file; no config is that long."""
 
 
 def cache_key(bound: BoundKernel) -> dict[str, str]:
@@ -46,28 +55,76 @@ def _path(key: dict[str, str]) -> Path:
     return cache_dir() / "best" / f"{key['kernel']}_{digest}.json"
 
 
-def remember(bound: BoundKernel, config: Config) -> Path:
-    """Keep `config` as the best of a specialization; returns its file, which replaces the one before at once."""
+def remember(bound: BoundKernel, config: Config) -> Path | None:
+    """Keep `config` as the best of a specialization; returns its file, which replaces the one before at once.
+
+    None, with the warning `CacheNotWritable`, where it cannot be written.
+    """
     key = cache_key(bound)
     path = _path(key)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor, temporary = tempfile.mkstemp(dir=path.parent, suffix=".tmp")
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        json.dump({"key": key, "config": config.config}, file, indent=2)
-    os.replace(temporary, path)
+    try:
+        _write(path, json.dumps({"key": key, "config": config.config}, indent=2))
+    except (OSError, TypeError, ValueError) as error:
+        message = f"{bound.name}: the best config is not kept for other processes: {error}"
+        exc.warn(exc.CacheNotWritable(message), tuple(bound.settings.ignore_warnings))
+        return None
     return path
 
 
-def recall(bound: BoundKernel) -> Config | None:
-    """The best config kept for a specialization; None if there is none, or `HELION_SKIP_CACHE=1`."""
-    path = _path(cache_key(bound))
-    if os.environ.get("HELION_SKIP_CACHE", "0") == "1" or not path.exists():
-        return None
+def _write(path: Path, text: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    descriptor, temporary = tempfile.mkstemp(dir=path.parent, suffix=".tmp")
     try:
-        stored: Any = json.loads(path.read_text(encoding="utf-8"))
-        return Config.from_dict(stored["config"])
-    except (ValueError, KeyError, TypeError):
-        return None  # a damaged file is no config
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            file.write(text)
+        os.replace(temporary, path)
+    except BaseException:
+        with suppress(OSError):
+            os.unlink(temporary)
+        raise
+
+
+def recall(bound: BoundKernel) -> Config | None:
+    """The best config kept for a specialization, as it was kept; None if there is none, or `HELION_SKIP_CACHE=1`.
+
+    None, with the warning `CacheNotReadable`, where there is a file that is no legal config of the kernel.
+    """
+    if os.environ.get("HELION_SKIP_CACHE", "0") == "1":
+        return None
+    key = cache_key(bound)
+    path = _path(key)
+    try:
+        text = _text(path)
+        return None if text is None else _parsed(text, key, bound)
+    except (OSError, ValueError, TypeError, KeyError, RecursionError, OverflowError, exc.InvalidConfig) as error:
+        reason = " ".join(str(error).split())[:200] or type(error).__name__
+        message = f"{bound.name}: {path} is no config of this kernel and is not used: {reason}"
+        exc.warn(exc.CacheNotReadable(message), tuple(bound.settings.ignore_warnings))
+        return None
+
+
+def _text(path: Path) -> str | None:
+    """The text of a file of modest size; None if there is nothing. Raises OSError and ValueError."""
+    try:
+        size = path.stat().st_size
+    except FileNotFoundError:
+        return None
+    if not path.is_file():
+        raise ValueError("it is no file")
+    if size > LONGEST:
+        raise ValueError(f"it has {size} bytes")
+    return path.read_text(encoding="utf-8")
+
+
+def _parsed(text: str, key: dict[str, str], bound: BoundKernel) -> Config:
+    stored: Any = json.loads(text)
+    if not isinstance(stored, dict) or not isinstance(stored.get("config"), dict):
+        raise ValueError("it holds no config")
+    if stored.get("key") != key:
+        raise ValueError("it was kept for another kernel, device or version")
+    config = Config.from_dict(stored["config"])
+    bound.config_spec.normalize(config)
+    return config
 
 
 def from_cache(kernel: Kernel, args: Sequence[object]) -> Config | None:
