@@ -1,8 +1,8 @@
 """What a worker process of the autotuner runs: tasks from a pipe, one by one.
 
-A script that imports nothing of ours before it is safe to be left alone. Its arguments: the import path (JSON), the inherited descriptor of the pipe, the caller's process id, and a module that
-is imported before the first task. A task is a function and its arguments, pickled; the answer is `("ok", result)` or
-`("error", message)`.
+A script that imports nothing of ours before it is safe to be left alone. Its arguments: the import path (JSON), the
+inherited descriptor of the pipe, the caller's process id, and a module that is imported before the first task. A task
+is a function and its arguments, pickled; the answer is `("ok", result)` or `("error", message)`.
 
 The process ends with the pipe, and with the caller, however that ends: the kernel is told to end it (Linux), and a
 thread watches the pipe and the caller's process id. Both, because a compiler may hold Python's lock for long, and

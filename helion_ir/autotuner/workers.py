@@ -119,7 +119,7 @@ class _Worker:
         timer.start()
         try:
             yield
-        except (EOFError, OSError):
+        except (EOFError, OSError, _GarbageError):
             if late.is_set():
                 raise TaskFailedError(f"no answer within {seconds:g} s") from None
             raise
