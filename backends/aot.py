@@ -5,6 +5,7 @@ Triton is imported when something is compiled, not before.
 
 from __future__ import annotations
 
+import builtins
 import hashlib
 import re
 import subprocess
@@ -20,37 +21,10 @@ from xdsl.ir import Attribute
 
 from ..dialects import tl
 from ..dialects.inline_triton import CallOp
+from ..dialects.targets import GPU, TARGETS
 from ..dialects.walk import ops_in
 from .triton.expressions import DTYPES
 from .triton.load import load_source
-
-
-@dataclass(frozen=True)
-class GPU:
-    """What the compiler and the checks must know of a device.
-
-    `shared_bytes` is the most a program may use; `registers` the most of a thread; `multiprocessors` what the
-    common model has (A100, H100, B200, MI300X, MI355X). Sources: CUDA C++ Programming Guide, table "Technical
-    Specifications per Compute Capability"; AMD CDNA3 and CDNA4 ISA guides.
-    """
-
-    backend: str
-    arch: int | str
-    warp_size: int
-    shared_bytes: int
-    registers: int
-    multiprocessors: int
-    max_threads: int = 1024
-
-
-TARGETS = {
-    "sm_80": GPU("cuda", 80, 32, 163 * 1024, 255, 108),
-    "sm_90": GPU("cuda", 90, 32, 227 * 1024, 255, 132),
-    "sm_100": GPU("cuda", 100, 32, 227 * 1024, 255, 148),
-    "gfx942": GPU("hip", "gfx942", 64, 64 * 1024, 512, 304),
-    "gfx950": GPU("hip", "gfx950", 64, 160 * 1024, 512, 256),
-}
-"""The targets that need no GPU to compile for."""
 
 
 @dataclass(frozen=True)
@@ -174,7 +148,7 @@ def _constexpr(name: str, value: Attribute, target: str, given: Mapping[str, int
     code = compile(value.data, name, "eval")
     host = _Host(TARGETS[target].multiprocessors)
     try:
-        result = eval(code, dict.fromkeys(code.co_names, host))
+        result = eval(code, {name: host for name in code.co_names if not hasattr(builtins, name)})
     except TypeError:
         result = None
     if not isinstance(result, int):

@@ -12,6 +12,8 @@ from os import PathLike
 from pathlib import Path
 from typing import Protocol, Self
 
+from .exc import InvalidConfig
+
 SHORTHANDS: dict[str, str] = {
     "block_size": "block_sizes",
     "loop_order": "loop_orders",
@@ -51,7 +53,7 @@ class Config(Mapping[str, object]):
     """The choices of one compilation: `Config(block_sizes=[64, 64, 32], num_warps=8)`.
 
     The known keys are keyword parameters, where None means unset; every other keyword is kept as it is.
-    Equal configs are equal by value, and hash alike.
+    Equal configs are equal by value, and hash alike. Raises InvalidConfig for a key and its shorthand with two values.
     """
 
     __slots__ = ("_hash", "_values")
@@ -93,7 +95,9 @@ class Config(Mapping[str, object]):
             if full is None:
                 values[key] = value
             elif value is not None:
-                values.setdefault(full, value if isinstance(value, list | tuple) else [value])
+                entries: object = value if isinstance(value, list | tuple) else [value]
+                if _frozen(values.setdefault(full, entries)) != _frozen(entries):
+                    raise InvalidConfig(f"{key}={value!r} and {full}={values[full]!r} say two things; give one of them")
         object.__setattr__(self, "_values", values)
         object.__setattr__(self, "_hash", None)
 
@@ -136,7 +140,11 @@ class Config(Mapping[str, object]):
 
     @classmethod
     def from_dict(cls, values: Mapping[str, object]) -> Self:
-        """The config with these keys; a `Config` gives an equal one."""
+        """The config with these keys; a `Config` gives an equal one. Raises InvalidConfig if it is no mapping."""
+        if not isinstance(values, Mapping):  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise InvalidConfig(f"a config is a Config or a dict of its keys, got {values!r}")
+        if odd := [key for key in values if not isinstance(key, str)]:  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise InvalidConfig(f"config keys are strings, got {odd[0]!r}")
         return cls(**dict(values))  # pyright: ignore[reportArgumentType]
 
     def to_json(self) -> str:

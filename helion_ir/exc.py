@@ -361,6 +361,10 @@ class InvalidAPIUsage(Base):
 # Configs, tuning, tunables
 
 
+class UnknownSetting(InvalidAPIUsage, TypeError):
+    """A keyword of a kernel that is no setting; a TypeError, as any unknown keyword is."""
+
+
 class InvalidConfig(Base):
     """A config key is unknown, or its value illegal for the kernel."""
 

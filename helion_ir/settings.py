@@ -10,7 +10,9 @@ import enum
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
-from typing import Any
+from functools import cache
+from types import UnionType
+from typing import Any, Union, get_args, get_origin, get_type_hints
 
 import torch
 
@@ -58,28 +60,49 @@ def _parse_warnings(text: str) -> tuple[type[exc.BaseWarning], ...]:
     return tuple(classes)  # pyright: ignore[reportReturnType]
 
 
-def _read(parse: Callable[[str], object], variable: str | None = None) -> dict[str, Any]:
-    """How the environment gives a setting: by `HELION_<NAME>`, or `variable`. Settings without it have no variable."""
-    return {"parse": parse, "variable": variable}
+def _read(parse: Callable[[str], object], variable: str | None = None, least: float | None = None) -> dict[str, Any]:
+    """How the environment gives a setting: by `HELION_<NAME>`, or `variable`. Settings without it have no variable.
+
+    `least`: the smallest number that the setting may be.
+    """
+    return {"parse": parse, "variable": variable, "least": least}
 
 
 _CHOICES: Mapping[str, tuple[object, ...]] = {
     "index_dtype": (torch.int32, torch.int64),
     "dot_precision": ("tf32", "tf32x3", "ieee"),
     "autotune_effort": ("none", "quick", "full"),
-    "autotune_executor": ("local", "ray"),
+    "autotune_executor": ("local",),
 }
 """The legal values of settings that have few."""
+
+_NOT_BUILT: Mapping[tuple[str, object], str] = {
+    (
+        "autotune_executor",
+        "ray",
+    ): "not built yet: candidates are compiled by processes of this machine",
+}
+"""Values that the language has and this build has not: they are refused, not ignored."""
 
 
 @dataclass(kw_only=True, init=False)
 class Settings:
-    """The settings of one kernel; an unknown name is a TypeError, an illegal value `InvalidAPIUsage`.
+    """The settings of one kernel.
+
+    An unknown name is `UnknownSetting`, a value of another type or that is not legal `InvalidAPIUsage`; both are
+    raised when the kernel is decorated, and name the environment variable that the value comes from, if any.
 
     - `static_shapes`: sizes and strides of tensors are constants of a specialization.
     - `index_dtype`: `torch.int32` or `torch.int64`, the type of positions and offsets.
-    - `dot_precision`: `tf32`, `tf32x3` or `ieee`, for float32 operands. `fast_math`: approximate math functions.
-    - `auto_barrier`: the barrier-insertion pass may add grid barriers.
+    - `dot_precision`: `tf32`, `tf32x3` or `ieee`, for float32 operands.
+    - `fast_math`: float32 square roots and hyperbolic tangents are approximate, and what is divided by a value of
+      fewer dims is multiplied by its reciprocal: a few units in the last place, more for denormal numbers.
+    - `debug_dtype_asserts`: the emitted kernel asserts, at compile time, the dtype of every tensor that it computes.
+    - `output_origin_lines`: the emitted kernel says in comments which line of the user's a statement comes from.
+    - `allow_warp_specialize`: if False, no search proposes `range_warp_specializes`, and no loop honours it.
+    - `auto_barrier`: grid-wide barriers may be added between top-level loops; if False, those that need one and have
+      none raise `LoopDependencyError`.
+    - `persistent_reserved_sms`: multiprocessors that a persistent grid leaves to others.
     - `print_output_code`, `print_repro`, `print_ir` (`all`, or passes by name), `dump_dir`: what a compilation shows.
     - `verify_each`: verify the IR after every pass.
     - `ref_mode`: `RefMode.EAGER` runs the user's Python (environment: `HELION_INTERPRET=1`).
@@ -95,27 +118,27 @@ class Settings:
     print_repro: bool = field(default=False, metadata=_read(_parse_bool))
     output_origin_lines: bool = field(default=True, metadata=_read(_parse_bool))
     print_ir: tuple[str, ...] = field(default=(), metadata=_read(_parse_names))
-    dump_dir: str | None = field(default=None, metadata=_read(str))
+    dump_dir: str | os.PathLike[str] | None = field(default=None, metadata=_read(str))
     verify_each: bool = field(default=False, metadata=_read(_parse_bool))
     ref_mode: RefMode = field(default=RefMode.OFF, metadata=_read(_parse_ref_mode, "HELION_INTERPRET"))
     allow_warp_specialize: bool = field(default=True, metadata=_read(_parse_bool))
     debug_dtype_asserts: bool = field(default=False, metadata=_read(_parse_bool))
     ignore_warnings: Sequence[type[exc.BaseWarning]] = field(default=(), metadata=_read(_parse_warnings))
     auto_barrier: bool = field(default=True, metadata=_read(_parse_bool))
-    persistent_reserved_sms: int = field(default=0, metadata=_read(int))
+    persistent_reserved_sms: int = field(default=0, metadata=_read(int, least=0))
     autotune_effort: str = field(default="full", metadata=_read(str))
     force_autotune: bool = field(default=False, metadata=_read(_parse_bool))
     autotune_log_level: str | int = field(default="info", metadata=_read(str))
     autotune_log: str | None = field(default=None, metadata=_read(str))
-    autotune_compile_timeout: int = field(default=60, metadata=_read(int))
-    autotune_precompile_jobs: int | None = field(default=None, metadata=_read(int))
+    autotune_compile_timeout: int = field(default=60, metadata=_read(int, least=1))
+    autotune_precompile_jobs: int | None = field(default=None, metadata=_read(int, least=1))
     autotune_random_seed: int = field(default=0, metadata=_read(int))
-    autotune_max_generations: int | None = field(default=None, metadata=_read(int))
-    autotune_budget_seconds: float | None = field(default=None, metadata=_read(float))
+    autotune_max_generations: int | None = field(default=None, metadata=_read(int, least=0))
+    autotune_budget_seconds: float | None = field(default=None, metadata=_read(float, least=0))
     autotune_accuracy_check: bool = field(default=True, metadata=_read(_parse_bool))
     autotune_baseline_fn: Callable[..., object] | None = None
-    autotune_baseline_atol: float | None = field(default=None, metadata=_read(float))
-    autotune_baseline_rtol: float | None = field(default=None, metadata=_read(float))
+    autotune_baseline_atol: float | None = field(default=None, metadata=_read(float, least=0))
+    autotune_baseline_rtol: float | None = field(default=None, metadata=_read(float, least=0))
     autotune_ignore_errors: bool = field(default=False, metadata=_read(_parse_bool))
     autotune_progress_bar: bool = field(default=True, metadata=_read(_parse_bool))
     autotune_config_overrides: Mapping[str, object] | None = None
@@ -126,41 +149,81 @@ class Settings:
 
     def __init__(self, **settings: object) -> None:
         known = {each.name: each for each in fields(self)}
-        unknown = [name for name in settings if name not in known]
-        if unknown:
-            raise TypeError(f"unknown setting {unknown[0]!r}; the settings are {', '.join(known)}")
+        if unknown := [name for name in settings if name not in known]:
+            raise exc.UnknownSetting(f"unknown setting {unknown[0]!r}; the settings are {', '.join(known)}")
         for name, each in known.items():
-            setattr(
-                self, name, settings[name] if name in settings else _from_environment(name, each.metadata, each.default)
-            )
+            if name in settings:
+                setattr(self, name, settings[name])
+            else:
+                self._read_environment(name, each.metadata, each.default)
 
     def __setattr__(self, name: str, value: object) -> None:
         if name not in type(self).__dataclass_fields__:
             raise AttributeError(f"there is no setting {name!r}")
-        if name in _CHOICES and value not in _CHOICES[name]:
-            legal = ", ".join(str(choice) for choice in _CHOICES[name])
-            raise InvalidAPIUsage(f"setting {name}={value!r}: the legal values are {legal}")
         if name == "print_ir" and isinstance(value, str | bool):
             value = ("all",) if value is True else _parse_names(value or "")
+        if reason := _refusal(name, value):
+            raise InvalidAPIUsage(f"setting {name}={value!r}: {reason}")
         super().__setattr__(name, value)
 
     def to_dict(self) -> dict[str, object]:
         """The settings by name."""
         return {each.name: getattr(self, each.name) for each in fields(self)}
 
+    def _read_environment(self, name: str, metadata: Mapping[str, Any], default: object) -> None:
+        """Set what the environment says of a setting, else its default."""
+        variable = metadata.get("variable") or f"HELION_{name.upper()}"
+        text = os.environ.get(variable) if "parse" in metadata else None
+        try:
+            value = default if text is None else metadata["parse"](text)
+            if text is not None and (reason := _refusal(name, value)):
+                raise ValueError(reason)
+        except ValueError as error:
+            raise InvalidAPIUsage(f"environment variable {variable}={text!r}: {error}") from None
+        setattr(self, name, value)
 
-def _from_environment(name: str, metadata: Mapping[str, Any], default: object) -> object:
-    """What the environment says of a setting, else its default."""
-    if "parse" not in metadata:
-        return default
-    variable = metadata["variable"] or f"HELION_{name.upper()}"
-    text = os.environ.get(variable)
-    if text is None:
-        return default
-    try:
-        return metadata["parse"](text)
-    except ValueError as error:
-        raise InvalidAPIUsage(f"environment variable {variable}={text!r}: {error}") from None
+
+def _refusal(name: str, value: object) -> str | None:
+    """Why a setting cannot have a value; None if it can."""
+    if (reason := _NOT_BUILT.get((name, value) if isinstance(value, str) else (name, None))) is not None:
+        return reason
+    if name in _CHOICES and value not in _CHOICES[name]:
+        return f"the legal values are {', '.join(str(choice) for choice in _CHOICES[name])}"
+    if not _is_a(value, _hints()[name]):
+        return f"expected {_described(_hints()[name])}, got {type(value).__name__}"
+    least = Settings.__dataclass_fields__[name].metadata.get("least")
+    if least is not None and value is not None and not least <= value:  # pyright: ignore[reportOperatorIssue]
+        return f"expected at least {least}"
+    return None
+
+
+@cache
+def _hints() -> dict[str, Any]:
+    """The types of the settings."""
+    return get_type_hints(Settings)
+
+
+def _is_a(value: object, hint: Any) -> bool:
+    """Whether a value is of a setting's type; a bool is no number, an int is a float."""
+    origin, parts = get_origin(hint), get_args(hint)
+    if origin in (Union, UnionType):
+        return any(_is_a(value, part) for part in parts)
+    if origin is type:
+        return isinstance(value, type) and issubclass(value, parts[0])
+    if origin in (tuple, Sequence):
+        return isinstance(value, list | tuple) and all(_is_a(item, parts[0]) for item in value)  # pyright: ignore[reportUnknownVariableType]
+    if hint in (int, float):
+        return isinstance(value, int if hint is int else int | float) and not isinstance(value, bool)
+    plain = origin or hint
+    return plain is Any or plain is object or isinstance(value, plain)
+
+
+def _described(hint: Any) -> str:
+    """A setting's type in words."""
+    if get_origin(hint) in (Union, UnionType):
+        return " or ".join(_described(part) for part in get_args(hint))
+    name = str(getattr(hint, "__name__", hint))
+    return {"NoneType": "None", "Callable": "a function"}.get(name, name)
 
 
 __all__ = ["RefMode", "Settings"]

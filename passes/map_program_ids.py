@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from xdsl.context import Context
+from xdsl.dialects import arith
 from xdsl.dialects.builtin import IntAttr, ModuleOp, StringAttr
-from xdsl.ir import Block
+from xdsl.ir import Block, SSAValue
 from xdsl.utils.exceptions import PassFailedException
 
 from ..dialects.tile import BeginOp, EndOp, ForOp, GridOp, KernelOp
@@ -115,5 +116,20 @@ def _loops_to_a_tile(grid: GridOp) -> bool:
 
 
 def _known_on_host(grid: GridOp) -> bool:
-    """Whether the host can compute the bounds: constants, sizes, and the kernel's scalar arguments."""
-    return all(bound_dim(b) is not None or isinstance(b.owner, Block) for b in (*grid.begins, *grid.ends))
+    """Whether the host can compute the bounds: constants, sizes, the kernel's scalar arguments, and what is made of
+    them by integer operations that mean the same in Python."""
+    return all(_computed_on_host(bound) for bound in (*grid.begins, *grid.ends))
+
+
+_HOST_OPS = (
+    arith.AddiOp, arith.SubiOp, arith.MuliOp, arith.FloorDivSIOp, arith.MinSIOp, arith.MaxSIOp,
+    arith.ExtSIOp, arith.TruncIOp,
+)  # fmt: skip
+"""Their spelling on the host is in `backends/triton/host.py`."""
+
+
+def _computed_on_host(value: SSAValue) -> bool:
+    owner = value.owner
+    if bound_dim(value) is not None or isinstance(owner, Block):
+        return True
+    return isinstance(owner, _HOST_OPS) and all(_computed_on_host(operand) for operand in owner.operands)

@@ -6,8 +6,9 @@ import subprocess
 import sys
 
 import pytest
-from helion_ir.backends.aot import TARGETS, CompiledBinary, compile_for
+from helion_ir.backends.aot import CompiledBinary, compile_for
 from helion_ir.backends.triton import emit
+from helion_ir.dialects.targets import TARGETS
 
 from . import printer_control_flow as control_flow
 from . import printer_kernels as kernels

@@ -68,8 +68,9 @@ def test_keyword_wins_over_environment_wins_over_default(monkeypatch: pytest.Mon
 
 
 def test_unknown_names_and_illegal_values() -> None:
-    with pytest.raises(TypeError, match="no_such_setting"):
+    with pytest.raises(TypeError, match="no_such_setting") as raised:
         helion_ir.kernel(no_such_setting=1)
+    assert isinstance(raised.value, exc.Base)
     with pytest.raises(exc.InvalidAPIUsage, match="tf32x3"):
         Settings(dot_precision="fp4")
     settings = Settings()
@@ -82,4 +83,36 @@ def test_unknown_names_and_illegal_values() -> None:
 def test_an_environment_that_does_not_parse_says_which(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HELION_VERIFY_EACH", "maybe")
     with pytest.raises(exc.InvalidAPIUsage, match="HELION_VERIFY_EACH='maybe'"):
+        Settings()
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        ("static_shapes", "yes", "expected bool, got str"),
+        ("fast_math", None, "expected bool"),
+        ("persistent_reserved_sms", -1, "at least 0"),
+        ("persistent_reserved_sms", True, "expected int, got bool"),
+        ("autotune_compile_timeout", 0, "at least 1"),
+        ("autotune_budget_seconds", float("nan"), "at least 0"),
+        ("autotune_baseline_fn", 3, "a function or None"),
+        ("ignore_warnings", [ValueError], "expected Sequence"),
+        ("autotune_executor", "ray", "not built yet"),
+        ("autotune_executor", "slurm", "local"),
+    ],
+)
+def test_values_of_the_wrong_kind_are_refused_at_decoration(name: str, value: object, message: str) -> None:
+    with pytest.raises(exc.InvalidAPIUsage, match=f"{name}.*{message}"):
+        helion_ir.kernel(**{name: value})
+
+
+@pytest.mark.parametrize(
+    ("variable", "text"),
+    [("DOT_PRECISION", "fp4"), ("PERSISTENT_RESERVED_SMS", "-3"), ("AUTOTUNE_EXECUTOR", "ray"), ("INDEX_DTYPE", "f8")],
+)
+def test_an_illegal_value_of_the_environment_names_the_variable(
+    variable: str, text: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(f"HELION_{variable}", text)
+    with pytest.raises(exc.InvalidAPIUsage, match=f"HELION_{variable}='{text}'"):
         Settings()

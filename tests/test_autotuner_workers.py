@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 import torch
 import triton
-from helion_ir.backends.aot import TARGETS
+from helion_ir.dialects.targets import TARGETS
 from triton.backends.compiler import GPUTarget
 
 import helion_ir

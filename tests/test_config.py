@@ -23,8 +23,9 @@ from xdsl.context import Context
 from xdsl.dialects.builtin import ModuleOp, StringAttr
 from xdsl.passes import ModulePass, PassPipeline
 
+import helion_ir
 from helion_ir import exc, pipeline
-from helion_ir.config import Config
+from helion_ir.config import SHORTHANDS, Config
 from helion_ir.pipeline import ConfigSpec
 
 from .ir_text import kernel, parse
@@ -74,6 +75,22 @@ def test_shorthands():
         "reduction_loops": [64],
         "load_eviction_policies": ["first"],
     }
+
+
+@pytest.mark.parametrize("full", ["block_sizes", "reduction_loops", "range_unroll_factors", "static_ranges"])
+def test_a_shorthand_and_its_key_must_agree(full: str):
+    short = next(key for key, plural in SHORTHANDS.items() if plural == full)
+    with pytest.raises(exc.InvalidConfig, match=rf"{short}=16 and {full}=\[8\] say two things"):
+        Config(**{full: [8], short: 16})
+    assert Config(**{full: [16], short: 16}) == Config(**{full: [16]})
+
+
+@pytest.mark.parametrize("odd", ["x", 3, ["block_sizes"], {1: 2}])
+def test_what_is_no_mapping_of_keys_is_no_config(odd: object):
+    with pytest.raises(exc.InvalidConfig, match=r"config"):
+        Config.from_dict(odd)  # pyright: ignore[reportArgumentType]
+    with pytest.raises(exc.InvalidConfig):
+        helion_ir.kernel(config=odd)(lambda x: x)  # pyright: ignore[reportArgumentType]
 
 
 def test_equality_hash_pickle_repr_and_json():

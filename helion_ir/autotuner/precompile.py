@@ -18,9 +18,10 @@ from triton import knobs
 from triton.backends.compiler import GPUTarget
 from xdsl.dialects.builtin import IntAttr, TensorType
 
-from ..backends.aot import GPU, TARGETS, resources_of
+from ..backends.aot import resources_of
 from ..backends.triton.load import load_source
 from ..dialects.dims import Dim, dims_of, substitute
+from ..dialects.targets import GPU, TARGETS
 from ..runtime.structure import Lowered, Structure
 
 Run = Callable[..., Any]

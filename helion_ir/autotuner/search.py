@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from .. import exc
-from ..backends.aot import GPU
 from ..config import Config
+from ..dialects.targets import GPU
 from ..runtime.compiled import CompiledKernel
 from ..settings import Settings
 from .accuracy import Baseline, Run, Tolerance, WrongResultError

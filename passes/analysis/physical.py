@@ -23,7 +23,8 @@ class PhysicalDims:
     - A block symbol whose size is a power of two stays that symbol, and so does an expression of such.
     - A dim that a dot contracts has at least 16 lanes (32 for 8-bit elements); below that it becomes the int.
     - Other ints, and symbols of other sizes, become the next power of two.
-    - A run-time extent `s0` becomes the expression `next_power_of_2(s0)`, for the host to compute.
+    - A run-time extent `s0` becomes the call `lanes(s0, least)`, for the host to compute: the least power of two that
+      is below neither; `least` is 1, as an extent of 0 has a lane, too, or the minimum of a dot.
 
     The count is one per dim and not per value, so values of equal dims always have equal shapes.
     """
@@ -44,8 +45,8 @@ class PhysicalDims:
     def _lanes(self, dim: Dim) -> Dim:
         size = substitute(dim, self._sizes)
         if not isinstance(size, int):
-            return f"next_power_of_2({size})"
-        least = self._min_lanes.get(dim, 0)
+            return f"lanes({size}, {self._min_lanes.get(dim, 1)})"
+        least = self._min_lanes.get(dim, 1)
         if size >= least and is_power_of_two(size):
             blocks_alone = all(is_power_of_two(self._sizes[name]) for name in symbols_of(dim))
             return dim if blocks_alone else size

@@ -92,9 +92,9 @@ class Signature:
         lanes = self.physical.of(dim)
         if isinstance(lanes, int):
             return lanes
-        if (match := re.fullmatch(r"next_power_of_2\((.*)\)", lanes)) is not None:
+        if (match := re.fullmatch(r"lanes\((.*), (\d+)\)", lanes)) is not None:
             name = "_LANES_" + re.sub(r"\W+", "_", match[1]).strip("_").upper()
-            self.constexprs[name] = f"triton.next_power_of_2({self.host_expr(match[1])})"
+            self.constexprs[name] = f"max(triton.next_power_of_2({self.host_expr(match[1])}), {match[2]})"
             return name
         return substitute(lanes, {symbol: self.constexpr_name(symbol) for symbol in symbols_of(lanes)})
 
