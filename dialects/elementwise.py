@@ -27,6 +27,7 @@ from xdsl.irdl import (
 from xdsl.traits import Pure
 from xdsl.utils.exceptions import VerifyException
 
+from .axis_kinds import LaneWise
 from .dims import dims_of, element_of, tensor_type, with_element
 
 PREDICATES = ("eq", "ne", "lt", "le", "gt", "ge", "ult", "ule", "ugt", "uge")
@@ -51,7 +52,7 @@ class CompareBase(IRDLOperation, ABC):
     rhs = operand_def(T)
     result = result_def(ValueConstr)
 
-    traits = traits_def(Pure())
+    traits = traits_def(Pure(), LaneWise())
     assembly_format = "$predicate `,` $lhs `,` $rhs attr-dict `:` type($lhs) `->` type($result)"
 
     def __init__(self, predicate: str, lhs: SSAValue, rhs: SSAValue):
@@ -78,7 +79,7 @@ class SelectBase(IRDLOperation, ABC):
     on_false = operand_def(T)
     result = result_def(T)
 
-    traits = traits_def(Pure())
+    traits = traits_def(Pure(), LaneWise())
     assembly_format = "$condition `,` $on_true `,` $on_false attr-dict `:` type($condition) `,` type($result)"
 
     def __init__(self, condition: SSAValue, on_true: SSAValue, on_false: SSAValue):
@@ -95,7 +96,7 @@ class BitcastBase(IRDLOperation, ABC):
     input = operand_def(ValueConstr)
     result = result_def(ValueConstr)
 
-    traits = traits_def(Pure())
+    traits = traits_def(Pure(), LaneWise())
     assembly_format = "$input attr-dict `:` type($input) `to` type($result)"
 
     def __init__(self, value: SSAValue, element: Attribute):
@@ -116,7 +117,7 @@ class CastBase(IRDLOperation, ABC):
     input = operand_def(ValueConstr)
     result = result_def(ValueConstr)
 
-    traits = traits_def(Pure())
+    traits = traits_def(Pure(), LaneWise())
     assembly_format = "$kind $input attr-dict `:` type($input) `to` type($result)"
 
     def __init__(self, kind: str, value: SSAValue, element: Attribute):
@@ -151,7 +152,7 @@ class LibdeviceBase(IRDLOperation, ABC):
     function = prop_def(StringAttr)
     result = result_def(ValueConstr)
 
-    traits = traits_def(Pure())
+    traits = traits_def(Pure(), LaneWise())
 
 
 __all__ = [

@@ -17,6 +17,7 @@ from xdsl.traits import IsTerminator
 from ..dialects.accessors import operands_of
 from ..dialects.dims import Dim, dims_of, element_of, substitute, with_dims
 from ..dialects.inline_triton import SeesShapes
+from ..dialects.neutral import neutral_element
 from ..dialects.tile import (
     AccessBase,
     ArgReduceOp,
@@ -45,7 +46,6 @@ from ..dialects.tile import (
 )
 from ..dialects.walk import ops_in
 from .analysis.bounds import bound_dim, same_tile, tile_bounds
-from .analysis.neutral import neutral_element
 from .emit import Emitter, operand_groups, rebuild_access, replace
 from .schedule import kernels
 

@@ -11,9 +11,9 @@ from xdsl.ir import Block, Operation, SSAValue
 from xdsl.passes import ModulePass
 
 from ..dialects.dims import dims_of, element_of
+from ..dialects.neutral import neutral_element
 from ..dialects.tile import ArgReduceOp, DotOp, KernelOp, LoadOp, PadOp, ReduceOp, ScanOp
 from ..dialects.walk import ops_in
-from .analysis.neutral import neutral_element
 from .analysis.padding import Padding, constant_number, loads_behind
 from .emit import Emitter, rebuild_access, replace
 from .schedule import kernels

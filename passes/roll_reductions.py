@@ -2,50 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import chain, islice
 from typing import ClassVar
 
 from xdsl.context import Context
-from xdsl.dialects import arith
-from xdsl.dialects.builtin import DictionaryAttr, IntAttr, IntegerType, ModuleOp
+from xdsl.dialects.builtin import DictionaryAttr, IntAttr, ModuleOp
 from xdsl.ir import Attribute, Block, Operation, Region, SSAValue
-from xdsl.irdl import IRDLOperation
 from xdsl.utils.exceptions import PassFailedException
 
-from ..dialects.dims import Dim, dims_of, element_of, with_dims
-from ..dialects.tile import (
-    AccessBase,
-    ArgReduceOp,
-    BeginOp,
-    BlockAttr,
-    CompareOp,
-    ForOp,
-    IndexOp,
-    KernelOp,
-    PadOp,
-    ReduceOp,
-    SelectOp,
-    TileType,
-    WholeOp,
-    YieldOp,
-)
-from .analysis.neutral import neutral_element
+from ..dialects.axes import FoldsChunks, axis_facts
+from ..dialects.dims import Dim, dims_of, with_dims
+from ..dialects.tile import BlockAttr, ForOp, KernelOp, TileType, YieldOp
+from .analysis.axes import axes_of
 from .analysis.op_mix import DEFAULT_CHUNK, LARGEST_PERSISTENT, MAX_LANES
 from .analysis.rolling import Roll, reduces, reduction_dims, rolls
 from .emit import Appender, Emitter
 from .fragments import Fragment, OptionalBlockFragment, next_power_of_two
 from .schedule import Fragments, Key, SchedulePass, decode_option, kernels
-
-_FLOAT_COMBINE: dict[str, type[IRDLOperation]] = {
-    "sum": arith.AddfOp, "prod": arith.MulfOp, "max": arith.MaximumfOp, "min": arith.MinimumfOp,
-}  # fmt: skip
-_IGNORE_NAN: dict[str, type[IRDLOperation]] = {"max": arith.MaxnumfOp, "min": arith.MinnumfOp}
-_INT_COMBINE: dict[str, type[IRDLOperation]] = {
-    "sum": arith.AddiOp, "prod": arith.MuliOp, "max": arith.MaxSIOp, "min": arith.MinSIOp,
-    "and": arith.AndIOp, "or": arith.OrIOp, "xor": arith.XOrIOp,
-}  # fmt: skip
-_BOOL_COMBINE: dict[str, type[IRDLOperation]] = {**_INT_COMBINE, "max": arith.OrIOp, "min": arith.AndIOp}
 
 
 @dataclass(frozen=True)
@@ -153,23 +128,39 @@ class _RollClass:
         emit = Emitter(before, location=roots[0].location)
         begin = emit.constant(0, self.kernel.index_type)
         end = emit.dim(self.roll.axis_class.dim, self.kernel.index_type)
-        reductions = [op for op in roots if reduces(op, self.roll.members)]
-        inits = [value for op in reductions for value in self._initial(op, emit)]
-        block = Block(arg_types=[TileType(self.symbol), *(value.type for value in inits)])
+        reductions = [op for op in roots if isinstance(op, FoldsChunks) and reduces(op, self.roll.members)]
+        inits = [op.before_chunks(self._chunk_dims(op), emit) for op in reductions]
+        block = Block(arg_types=[TileType(self.symbol), *(value.type for values in inits for value in values)])
         block.args[0].name_hint = "chunk"
         mapping = self._clone_slice(roots, block)
-        carried = iter(block.args[1:])
-        results: list[SSAValue] = []
-        for op in reductions:
-            results += self._step(op, mapping, carried, block)
-        block.add_op(YieldOp(*results))
-        loop = emit.op(ForOp([begin], [end], [self.symbol], inits, Region(block)))
+        found = _groups(block.args[1:], inits)
+        results = [self._fold(op, mapping, values, block) for op, values in zip(reductions, found, strict=True)]
+        block.add_op(YieldOp(*chain.from_iterable(results)))
+        loop = emit.op(ForOp([begin], [end], [self.symbol], [*chain.from_iterable(inits)], Region(block)))
         site = next((op.attributes["site"] for op in reductions if "site" in op.attributes), None)
         if site is not None:
             loop.attributes["reduction"] = site
-        outcomes = iter(loop.results)
-        for op in reductions:
-            self._finish(op, outcomes, emit)
+        for op, values in zip(reductions, _groups(loop.results, inits), strict=True):
+            for result, value in zip(op.results, op.after_chunks(values, emit), strict=True):
+                value.name_hint = result.name_hint
+                result.replace_all_uses_with(value)
+
+    def _chunk_dims(self, op: Operation) -> tuple[Dim, ...]:
+        """The dims of the operand that `op` reduces, with a chunk of the axis."""
+        (number, _), *_ = axis_facts(op).consumed[0]
+        return dims_of(self._chunk_type(op.operands[number]))
+
+    def _fold(
+        self, op: Operation, mapping: dict[SSAValue, SSAValue], found: Sequence[SSAValue], block: Block
+    ) -> list[SSAValue]:
+        """Go on with this chunk, at the end of the loop's body."""
+        assert isinstance(op, FoldsChunks)
+        (number, _), *_ = axis_facts(op).consumed[0]
+        value, hint = op.operands[number], op.results[0].name_hint
+        if len(found) == 1:
+            found[0].name_hint = f"{hint}_acc" if hint else "acc"
+        body = Appender(block, op.location)
+        return op.fold_chunk(mapping.get(value, value), found, block.args[0], self.kernel.index_type, body)
 
     def _clone_slice(self, roots: Sequence[Operation], block: Block) -> dict[SSAValue, SSAValue]:
         """Clone what the roots need, retyped to chunks; the reductions themselves are left to `_step`."""
@@ -194,82 +185,12 @@ class _RollClass:
 
     def _chunk_tiles(self, op: Operation, clone: Operation, chunk: SSAValue) -> None:
         """Where the op names the tile of the axis, the clone names the chunk."""
-        if isinstance(op, IndexOp):
-            clone.operands[0] = chunk
-        elif isinstance(op, PadOp) and self.roll.members[op.input] == op.axis.data:
-            clone.operands[list(op.operands).index(op.tile)] = chunk
-        elif isinstance(op, AccessBase):
-            for axis in self._axes(op):
-                clone.operands[op.subscript.tile_operands[axis]] = chunk
-
-    def _axes(self, op: AccessBase) -> Iterable[int]:
-        return {self.roll.members[v] for v in op.lane_values if v in self.roll.members}
-
-    def _initial(self, op: Operation, emit: Emitter) -> list[SSAValue]:
-        assert isinstance(op, ReduceOp | ArgReduceOp)
-        neutral = neutral_element(op.kind.data, element_of(op.input))
-        if isinstance(op, ReduceOp):
-            return [emit.full(neutral, self._chunk_type(op.input))]
-        return [emit.full(neutral, op.value.type), emit.full(0, op.index.type)]
-
-    def _step(
-        self, op: Operation, mapping: dict[SSAValue, SSAValue], carried: Iterable[SSAValue], block: Block
-    ) -> list[SSAValue]:
-        """Combine the accumulator with this chunk, at the end of the loop's body."""
-        carried = iter(carried)
-        chunk = block.args[0]
-        if isinstance(op, ReduceOp):
-            old, value = next(carried), mapping.get(op.input, op.input)
-            old.name_hint = f"{op.result.name_hint}_acc" if op.result.name_hint else "acc"
-            fill = neutral_element(op.kind.data, element_of(value))
-            body = Appender(block, op.location)
-            padded = body.op(PadOp(value, body.constant(fill, element_of(value)), op.axis.data, chunk), op.input).result
-            combined = _combine(op).build(operands=[old, padded], result_types=[old.type])
-            return [body.op(combined, old).results[0]]
-        assert isinstance(op, ArgReduceOp)
-        return self._arg_step(op, mapping.get(op.input, op.input), (next(carried), next(carried)), block)
-
-    def _arg_step(
-        self, op: ArgReduceOp, value: SSAValue, old: tuple[SSAValue, SSAValue], block: Block
-    ) -> list[SSAValue]:
-        """A later chunk wins only if it is strictly better, so the first occurrence stays; a NaN wins over all."""
-        body, chunk = Appender(block, op.location), block.args[0]
-        index_element = element_of(op.index)
-        assert isinstance(index_element, IntegerType)
-        local = body.op(ArgReduceOp(op.kind.data, value, op.axis.data, chunk, index_element))
-        local.attributes.update(op.attributes)
-        begin = body.cast(body.op(BeginOp(chunk, self.kernel.index_type)).result, index_element)
-        position = body.op(arith.AddiOp(local.index, body.splat(begin, dims_of(local.index)))).result
-        better = body.op(CompareOp("gt" if op.kind.data == "max" else "lt", local.value, old[0])).result
-        if not isinstance(element_of(value), IntegerType):
-            is_nan = body.op(CompareOp("ne", local.value, local.value)).result
-            was_number = body.op(CompareOp("eq", old[0], old[0])).result
-            better = body.op(arith.OrIOp(better, body.op(arith.AndIOp(is_nan, was_number)).result)).result
-        return [
-            body.op(SelectOp(better, local.value, old[0]), op.value).result,
-            body.op(SelectOp(better, position, old[1]), op.index).result,
-        ]
-
-    def _finish(self, op: Operation, outcomes: Iterable[SSAValue], emit: Emitter) -> None:
-        """After the loop: reduce the accumulator's lanes, all of which are valid, and replace the reduction."""
-        outcomes = iter(outcomes)
-        if isinstance(op, ReduceOp):
-            accumulator = next(outcomes)
-            ignore = op.ignore_nan is not None
-            whole = emit.op(WholeOp(self.symbol)).result
-            new = emit.op(ReduceOp(op.kind.data, accumulator, op.axis.data, whole, ignore_nan=ignore), op.result)
-            new.attributes.update(op.attributes)
-            op.result.replace_all_uses_with(new.result)
-        else:
-            for result in op.results:
-                value = next(outcomes)
-                value.name_hint = result.name_hint
-                result.replace_all_uses_with(value)
+        for tile, axes in axis_facts(op).tiles:
+            if any(self.roll.members.get(value) == axis for value, axis in axes_of(op, axes)):
+                clone.operands[tile] = chunk
 
 
-def _combine(op: ReduceOp) -> type[IRDLOperation]:
-    element = element_of(op.input)
-    if isinstance(element, IntegerType):
-        return (_BOOL_COMBINE if element.width.data == 1 else _INT_COMBINE)[op.kind.data]
-    table = {**_FLOAT_COMBINE, **_IGNORE_NAN} if op.ignore_nan is not None else _FLOAT_COMBINE
-    return table[op.kind.data]
+def _groups(values: Sequence[SSAValue], like: Sequence[Sequence[SSAValue]]) -> list[list[SSAValue]]:
+    """`values` in groups as long as those of `like`."""
+    rest = iter(values)
+    return [list(islice(rest, len(group))) for group in like]

@@ -10,67 +10,30 @@ from __future__ import annotations
 from xdsl.ir import Dialect
 
 from ..accessors import quicken
+from ..collect import ops_of
 from ..dims import Dim, DimsAttr, dims_of, element_of, substitute, symbols_of, tensor_type, with_dims, with_element
-from .memory import AccessBase, AtomicCASOp, AtomicRMWOp, LoadOp, StoreOp, access_tiles, loaded_element
-from .structure import (
-    BeginOp,
-    CountOp,
-    EndOp,
-    ForOp,
-    GridOp,
-    IdOp,
-    IndexOp,
-    KernelOp,
-    LoopBase,
-    RangeOp,
-    ShiftOp,
-    SymbolOp,
-    WholeOp,
-    YieldOp,
-)
+from . import along_axis, dot, memory, structure, values, views
+from .along_axis import *
+from .dot import *
+from .memory import *
+from .structure import *
 from .subscript import Subscript, access_dims, are_joint
 from .types import BlockAttr, RefType, TileType
-from .values import (
-    ArgReduceOp,
-    BitcastOp,
-    BroadcastOp,
-    CastOp,
-    CompareOp,
-    DotOp,
-    ExpandDimsOp,
-    GatherOp,
-    JoinOp,
-    LibdeviceOp,
-    PadOp,
-    PermuteOp,
-    ReduceOp,
-    ReshapeOp,
-    ScanOp,
-    SelectOp,
-    SplatOp,
-    SplitOp,
-)
+from .values import *
+from .views import *
 
 Tile = Dialect(
-    "tile",
-    [
-        KernelOp, GridOp, ForOp, YieldOp,
-        WholeOp, RangeOp, ShiftOp, BeginOp, EndOp, IdOp, CountOp, IndexOp, SymbolOp,
-        LoadOp, StoreOp, AtomicRMWOp, AtomicCASOp,
-        SplatOp, BroadcastOp, ExpandDimsOp, PermuteOp, ReshapeOp, JoinOp, SplitOp,
-        CompareOp, SelectOp, BitcastOp, CastOp, LibdeviceOp,
-        PadOp, ReduceOp, ArgReduceOp, ScanOp, GatherOp, DotOp,
-    ],
-    [DimsAttr, TileType, RefType, BlockAttr],
-)  # fmt: skip
+    "tile", ops_of(structure, memory, views, values, along_axis, dot), [DimsAttr, TileType, RefType, BlockAttr]
+)
 quicken(Tile.operations)
 
 __all__ = [
-    "AccessBase", "ArgReduceOp", "AtomicCASOp", "AtomicRMWOp", "BeginOp", "BitcastOp", "BlockAttr", "BroadcastOp",
-    "CastOp", "CompareOp", "CountOp", "Dim", "DimsAttr", "DotOp", "EndOp", "ExpandDimsOp", "ForOp", "GatherOp",
-    "GridOp", "IdOp", "IndexOp", "JoinOp", "KernelOp", "LibdeviceOp", "LoadOp", "LoopBase", "PadOp", "PermuteOp",
-    "RangeOp", "ReduceOp", "RefType", "ReshapeOp", "ScanOp", "SelectOp", "ShiftOp", "SplatOp", "SplitOp", "StoreOp",
-    "Subscript", "SymbolOp", "Tile", "TileType", "WholeOp", "YieldOp", "access_dims", "access_tiles", "are_joint",
-    "dims_of", "element_of", "loaded_element", "substitute", "symbols_of", "tensor_type", "with_dims",
-    "with_element",
+    "BlockAttr", "Dim", "DimsAttr", "RefType", "Subscript", "Tile", "TileType", "access_dims", "are_joint", "dims_of",
+    "element_of", "substitute", "symbols_of", "tensor_type", "with_dims", "with_element",
 ]  # fmt: skip
+__all__ += structure.__all__
+__all__ += memory.__all__
+__all__ += views.__all__
+__all__ += values.__all__
+__all__ += along_axis.__all__
+__all__ += dot.__all__

@@ -25,6 +25,7 @@ from xdsl.irdl import (
 from xdsl.utils.exceptions import VerifyException
 
 from ..accessors import operands_of
+from ..axes import At, Axes, AxisFacts, DeclaresAxes, Dropping, OwnAxes
 from ..dims import Dim, dims_of, element_of, tensor_type
 from ..effects import Reads, ReadsAndWrites, Writes
 from ..elementwise import ScalarConstr, ValueConstr
@@ -50,7 +51,11 @@ def access_tiles(op: AccessBase) -> tuple[SSAValue, ...]:
     return tuple([operands[number] for number in op.subscript.tile_operands])
 
 
-class AccessBase(IRDLOperation):
+def _along(operands: Sequence[int], results: Sequence[int], axis: int) -> Axes:
+    return Axes(tuple([At(number, axis) for number in operands]), tuple([At(number, axis) for number in results]))
+
+
+class AccessBase(IRDLOperation, DeclaresAxes):
     """What every access to a ref has in common.
 
     Operands: the `ref`; one of `indices` per dimension of it (see `Subscript`); `tiles`, the tile of each
@@ -62,6 +67,8 @@ class AccessBase(IRDLOperation):
     indices = var_operand_def(IndexConstr)
     tiles = var_operand_def(TileType)
     mask = opt_operand_def(ValueConstr)
+
+    traits = traits_def(OwnAxes())
 
     indexing = opt_prop_def(StringAttr)
     """`pointer` or `tensor_descriptor`, set by assign-indexing."""
@@ -90,6 +97,24 @@ class AccessBase(IRDLOperation):
         """
         first = 1 + len(self.indices) + len(self.tiles)
         return (*[value for value in operands_of(self)[first:] if dims_of(value)], *self.results)
+
+    def axis_facts(self) -> AxisFacts:
+        """What is loaded or stored has the axes of the subscript; an index tensor goes along with those it spans."""
+        subscript, operands = self.subscript, operands_of(self)
+        rank, first = len(subscript.dims), 1 + len(self.indices) + len(self.tiles)
+        values = [number for number in range(first, len(operands)) if dims_of(operands[number])]
+        results = range(len(self.results))
+        met = [_along(values, results, axis) for axis in range(rank)]
+        spanning: list[list[At]] = [[] for _ in range(rank)]
+        for number, spans in enumerate(subscript.spans, 1):
+            for axis, span in enumerate(spans if dims_of(operands[number]) else ()):
+                spanning[span].append(At(number, axis))
+        lanes = [Axes((*axes.operands, *more), axes.results) for axes, more in zip(met, spanning, strict=True)]
+        return AxisFacts(tuple(lanes), tiles=tuple(zip(subscript.tile_operands, met, strict=True)))
+
+    def drop_axes(self, dropping: Dropping) -> Sequence[SSAValue] | None:
+        """Never asked: as it takes the bounds of tiles, drop-unit-dims itself has the one rewrite for accesses."""
+        raise NotImplementedError
 
     def verify_access(self, value: Attribute | None) -> None:
         """Check the indices, and that `value` is what they select (element type included)."""
@@ -304,3 +329,8 @@ class AtomicCASOp(AccessBase):
             raise VerifyException(f"expected and value must have one type, got {self.expected.type}")
         if self.sem.data not in SEMANTICS:
             raise VerifyException(f"unknown semantics {self.sem.data!r}, expected one of {', '.join(SEMANTICS)}")
+
+
+__all__ = [
+    "AccessBase", "AtomicCASOp", "AtomicRMWOp", "LoadOp", "StoreOp", "access_tiles", "loaded_element",
+]  # fmt: skip

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import ClassVar
+from typing import ClassVar, cast
 
 from xdsl.dialects import arith
 from xdsl.dialects.builtin import (
@@ -57,6 +57,8 @@ from xdsl.traits import (
 from xdsl.utils.exceptions import VerifyException
 
 from ..accessors import operands_of
+from ..axes import At, Axes, AxisFacts, DeclaresAxes, Dropping, OwnAxes
+from ..axis_kinds import CarriesAxes
 from ..dims import Dim, DimsAttr, dims_of, element_of, tensor_type
 from .types import BlockAttr, TileType
 
@@ -99,7 +101,7 @@ class KernelOp(IRDLOperation):
     options = opt_prop_def(DictionaryAttr)
     body = region_def("single_block")
 
-    traits = traits_def(IsolatedFromAbove(), SymbolOpInterface(), NoTerminator())
+    traits = traits_def(IsolatedFromAbove(), SymbolOpInterface(), NoTerminator(), CarriesAxes())
     irdl_options = (ParsePropInAttrDict(),)
     assembly_format = "$sym_name attr-dict-with-keyword $body"
 
@@ -210,7 +212,9 @@ class GridOp(LoopBase):
     name = "tile.grid"
 
     irdl_options = (SameVariadicOperandSize(),)
-    traits = traits_def(SingleBlockImplicitTerminator(YieldOp), RecursiveMemoryEffect(), HasParent(KernelOp))
+    traits = traits_def(
+        SingleBlockImplicitTerminator(YieldOp), RecursiveMemoryEffect(), HasParent(KernelOp), CarriesAxes()
+    )
     assembly_format = "`(` $begins `)` `to` `(` $ends `)` `by` $blocks `:` type($begins) attr-dict-with-keyword $body"
 
     def __init__(self, begins: Sequence[SSAValue], ends: Sequence[SSAValue], blocks: Sequence[Dim], body: Region):
@@ -246,7 +250,11 @@ class ForOp(LoopBase):
     static = opt_prop_def(UnitAttr)
 
     irdl_options = (AttrSizedOperandSegments(as_property=True),)
-    traits = traits_def(SingleBlockImplicitTerminator(YieldOp), RecursiveMemoryEffect())
+    traits = traits_def(
+        SingleBlockImplicitTerminator(YieldOp),
+        RecursiveMemoryEffect(),
+        CarriesAxes(lambda op: cast("ForOp", op).variables),
+    )
     assembly_format = (
         "(`static` $static^)? `(` $begins `)` `to` `(` $ends `)` `by` $blocks `:` type($begins) "
         "(`iter_args` `(` $iter_args^ `)` `:` type($iter_args))? attr-dict-with-keyword $body"
@@ -273,6 +281,13 @@ class ForOp(LoopBase):
     def carried_args(self) -> tuple[SSAValue, ...]:
         """The block arguments that hold the carried values."""
         return tuple(self.body.block.args[len(self.begins) :])
+
+    @property
+    def variables(self) -> list[tuple[SSAValue, ...]]:
+        """What is one variable: its value before the loop, in an iteration, after that, and after the loop."""
+        end = self.body.block.last_op
+        assert end is not None
+        return list(zip(self.iter_args, self.carried_args, end.operands, self.res, strict=True))
 
     def verify_(self) -> None:
         types = [arg.type for arg in self.iter_args]
@@ -388,7 +403,7 @@ class CountOp(_TileScalar):
 
 
 @irdl_op_definition
-class IndexOp(IRDLOperation):
+class IndexOp(IRDLOperation, DeclaresAxes):
     """The positions of a tile as a 1-D tensor (`tile.index`); padding lanes hold positions past the end."""
 
     name = "tile.index"
@@ -396,7 +411,7 @@ class IndexOp(IRDLOperation):
     tile = operand_def(TileType)
     result = result_def()
 
-    traits = traits_def(Pure())
+    traits = traits_def(Pure(), OwnAxes())
     assembly_format = "$tile attr-dict `:` type($tile) `->` type($result)"
 
     def __init__(self, tile: SSAValue, element: TypeAttribute = i32):
@@ -407,6 +422,13 @@ class IndexOp(IRDLOperation):
         assert isinstance(self.tile.type, TileType)
         if dims_of(self.result) != (self.tile.type.dim,) or element_of(self.result) not in (i32, i64):
             raise VerifyException("the result must be i32 or i64 of the tile's dim")
+
+    def axis_facts(self) -> AxisFacts:
+        return AxisFacts(tiles=((0, Axes((), (At(0, 0),))),))
+
+    def drop_axes(self, dropping: Dropping) -> Sequence[SSAValue] | None:
+        begin = dropping.build.op(BeginOp(self.tile, dropping.index_type), self.result).result
+        return [dropping.build.cast(begin, element_of(self.result))]
 
 
 @irdl_op_definition

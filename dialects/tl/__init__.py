@@ -10,68 +10,17 @@ from __future__ import annotations
 from xdsl.ir import Dialect
 
 from ..accessors import quicken
-from .memory import (
-    AddPtrOp,
-    AtomicCASOp,
-    AtomicRMWOp,
-    DescriptorLoadOp,
-    DescriptorStoreOp,
-    LoadOp,
-    MakeTensorDescriptorOp,
-    StoreOp,
-    signless,
-)
-from .program import (
-    CdivOp,
-    ConstexprOp,
-    CopyOp,
-    DebugBarrierOp,
-    FuncOp,
-    LaunchGridOp,
-    NumProgramsOp,
-    ProgramIdOp,
-    ReturnOp,
-    constexprs_attr,
-)
+from ..collect import ops_of
+from . import memory, program, values
+from .memory import *
+from .program import *
 from .types import PtrType, TensorDescType
-from .values import (
-    ArangeOp,
-    ArgReduceOp,
-    BitcastOp,
-    BroadcastOp,
-    CastOp,
-    CompareOp,
-    DotOp,
-    ExpandDimsOp,
-    FullOp,
-    GatherOp,
-    JoinOp,
-    LibdeviceOp,
-    ReduceOp,
-    ReshapeOp,
-    ScanOp,
-    SplitOp,
-    TransOp,
-    WhereOp,
-)
+from .values import *
 
-Tl = Dialect(
-    "tl",
-    [
-        FuncOp, ReturnOp, LaunchGridOp, ConstexprOp, ProgramIdOp, NumProgramsOp, CdivOp, CopyOp, DebugBarrierOp,
-        LoadOp, StoreOp, AtomicRMWOp, AtomicCASOp, AddPtrOp,
-        MakeTensorDescriptorOp, DescriptorLoadOp, DescriptorStoreOp,
-        ArangeOp, FullOp, BroadcastOp, ExpandDimsOp, TransOp, ReshapeOp, JoinOp, SplitOp,
-        CompareOp, WhereOp, BitcastOp, CastOp, LibdeviceOp, ReduceOp, ArgReduceOp, ScanOp, GatherOp, DotOp,
-    ],
-    [PtrType, TensorDescType],
-)  # fmt: skip
+Tl = Dialect("tl", ops_of(program, memory, values), [PtrType, TensorDescType])
 quicken(Tl.operations)
 
-__all__ = [
-    "AddPtrOp", "ArangeOp", "ArgReduceOp", "AtomicCASOp", "AtomicRMWOp", "BitcastOp", "BroadcastOp", "CastOp", "CdivOp",
-    "CompareOp", "ConstexprOp", "CopyOp", "DebugBarrierOp", "DescriptorLoadOp", "DescriptorStoreOp", "DotOp",
-    "ExpandDimsOp", "FullOp", "FuncOp", "GatherOp", "JoinOp", "LaunchGridOp", "LibdeviceOp", "LoadOp",
-    "MakeTensorDescriptorOp", "NumProgramsOp", "ProgramIdOp", "PtrType", "ReduceOp", "ReshapeOp", "ReturnOp", "ScanOp",
-    "SplitOp", "StoreOp", "TensorDescType", "Tl", "TransOp", "WhereOp", "constexprs_attr", "signless",
-]  # fmt: skip
+__all__ = ["PtrType", "TensorDescType", "Tl"]
+__all__ += program.__all__
+__all__ += memory.__all__
+__all__ += values.__all__

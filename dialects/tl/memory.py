@@ -25,7 +25,7 @@ from xdsl.irdl import (
 from xdsl.traits import Pure
 from xdsl.utils.exceptions import VerifyException
 
-from ..dims import Dim, dims_of, element_of, tensor_type, with_element
+from ..dims import Dim, element_of, with_element
 from ..effects import Reads, ReadsAndWrites, Writes
 from ..elementwise import ValueConstr
 from ..tile.memory import ATOMIC_KINDS, SEMANTICS
@@ -311,5 +311,5 @@ class DescriptorStoreOp(_DescriptorAccess):
 
 __all__ = [
     "AddPtrOp", "AtomicCASOp", "AtomicRMWOp", "DescriptorLoadOp", "DescriptorStoreOp", "LoadOp",
-    "MakeTensorDescriptorOp", "StoreOp", "dims_of", "signless", "tensor_type",
+    "MakeTensorDescriptorOp", "StoreOp", "signless",
 ]  # fmt: skip

@@ -218,3 +218,9 @@ class DebugBarrierOp(IRDLOperation):
 
     def __init__(self) -> None:
         super().__init__()
+
+
+__all__ = [
+    "CdivOp", "ConstexprOp", "CopyOp", "DebugBarrierOp", "FuncOp", "LaunchGridOp", "NumProgramsOp", "ProgramIdOp",
+    "ReturnOp", "constexprs_attr",
+]  # fmt: skip

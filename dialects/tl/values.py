@@ -24,7 +24,8 @@ from xdsl.utils.exceptions import VerifyException
 
 from ..dims import Dim, dims_of, element_of, tensor_type, with_dims, with_element
 from ..elementwise import BitcastBase, CastBase, CompareBase, LibdeviceBase, ScalarConstr, SelectBase, ValueConstr
-from ..tile.values import PRECISIONS, REDUCE_KINDS, SCAN_KINDS
+from ..tile.along_axis import REDUCE_KINDS, SCAN_KINDS
+from ..tile.dot import PRECISIONS
 
 
 @irdl_op_definition
@@ -428,3 +429,9 @@ class DotOp(IRDLOperation):
             raise VerifyException(f"the accumulator must have dims {(*lhs[:-1], rhs[-1])}, got {acc}")
         if self.precision.data not in PRECISIONS:
             raise VerifyException(f"unknown precision {self.precision.data!r}, expected one of {', '.join(PRECISIONS)}")
+
+
+__all__ = [
+    "ArangeOp", "ArgReduceOp", "BitcastOp", "BroadcastOp", "CastOp", "CompareOp", "DotOp", "ExpandDimsOp", "FullOp",
+    "GatherOp", "JoinOp", "LibdeviceOp", "ReduceOp", "ReshapeOp", "ScanOp", "SplitOp", "TransOp", "WhereOp",
+]  # fmt: skip

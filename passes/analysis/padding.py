@@ -18,6 +18,7 @@ from xdsl.dialects.builtin import FloatAttr, IntegerAttr, IntegerType
 from xdsl.ir import Block, Operation, OpResult, SSAValue
 
 from ...dialects.dims import Dim, dims_of, element_of
+from ...dialects.neutral import neutral_element
 from ...dialects.tile import (
     BroadcastOp,
     CompareOp,
@@ -39,7 +40,6 @@ from ...dialects.tile import (
     access_tiles,
 )
 from .bounds import bound_dim, same_tile, tile_bounds, tile_dim, tile_exact
-from .neutral import neutral_element
 from .physical import PhysicalDims
 
 TileKey: TypeAlias = "SSAValue | Dim | None"

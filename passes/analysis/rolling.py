@@ -8,8 +8,10 @@ from dataclasses import dataclass, field
 from xdsl.ir import Block, Operation, SSAValue
 from xdsl.traits import IsTerminator, MemoryEffectKind, get_effects
 
+from ...dialects.axes import axis_facts, folds_chunks
 from ...dialects.dims import Dim
-from ...dialects.tile import AccessBase, ArgReduceOp, KernelOp, LoadOp, ReduceOp, WholeOp
+from ...dialects.effects import has_no_effects
+from ...dialects.tile import AccessBase, KernelOp, LoadOp, WholeOp
 from ...dialects.walk import ops_in
 from .aliases import may_alias, memory_of
 from .axes import AxisClass, AxisClasses
@@ -52,8 +54,9 @@ class Roll:
 
 
 def reduces(op: Operation, members: dict[SSAValue, int]) -> bool:
-    """Whether `op` reduces the axis of a class away."""
-    return isinstance(op, ReduceOp | ArgReduceOp) and members.get(op.input) == op.axis.data
+    """Whether `op` consumes the axis of a class, and can do so chunk by chunk."""
+    consumed = axis_facts(op).consumed if folds_chunks(type(op)) else ()
+    return any(members.get(op.operands[number]) == axis for (number, axis), *_ in consumed)
 
 
 def reduction_dims(kernel: KernelOp) -> list[Dim]:
@@ -66,14 +69,14 @@ def rolls(kernel: KernelOp) -> Iterator[Roll]:
     classes = AxisClasses(kernel)
     seen: set[tuple[SSAValue, int]] = set()
     for op in ops_in(kernel):
-        if not isinstance(op, ReduceOp | ArgReduceOp) or not isinstance(op.tile.owner, WholeOp):
-            continue
-        if (op.input, op.axis.data) in seen or tile_dim(op.tile) == 1:
-            continue
-        found = classes.of((op.input, op.axis.data))
-        seen.update(found.members.items())
-        if (roll := _roll(found, op, kernel)) is not None:
-            yield roll
+        for (number, axis), tile, _ in axis_facts(op).consumed if folds_chunks(type(op)) else ():
+            of, over = op.operands[number], op.operands[tile]
+            if not isinstance(over.owner, WholeOp) or (of, axis) in seen or tile_dim(over) == 1:
+                continue
+            found = classes.of((of, axis))
+            seen.update(found.members.items())
+            if (roll := _roll(found, op, kernel)) is not None:
+                yield roll
 
 
 def _roll(found: AxisClass, first: Operation, kernel: KernelOp) -> Roll | None:
@@ -89,6 +92,8 @@ def _roll(found: AxisClass, first: Operation, kernel: KernelOp) -> Roll | None:
             return None
         if _is_root(op, found) and op.parent is not block:
             return None
+        if not isinstance(op, AccessBase) and not has_no_effects(op):
+            return None  # each loop that needs the op computes it again
         if isinstance(op, AccessBase) and not isinstance(op, LoadOp) and any(r.first_use for r in op.results):
             return None
     _find_levels(roll)
