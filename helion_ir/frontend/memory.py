@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import torch
-from xdsl.ir import SSAValue
+from xdsl.ir import Block, SSAValue
 
 from .. import exc
 from ..dialects import tile
@@ -23,11 +23,15 @@ from .views import local_scalar, viewed
 
 @dataclass
 class Subscript:
-    """A subscript in the IR's terms: one index per dimension of the ref, and where `None` adds axes."""
+    """A subscript in the IR's terms: one index per dimension of the ref, and the axes that none of them gives.
+
+    `added` are those in order, each with its tile: None where `None` adds an axis of dim 1; a tile over a dimension of
+    size 1 reads the one element (its index is the scalar 0) in every lane.
+    """
 
     indices: list[SSAValue] = field(default_factory=list)
     tiles: list[SSAValue] = field(default_factory=list)
-    new_axes: list[int] = field(default_factory=list)
+    added: list[tuple[int, SSAValue | None]] = field(default_factory=list)
     needs_zeros: bool = False  # lanes of a valid tile may lie past the tensor's end
 
 
@@ -58,18 +62,29 @@ def _fill_ellipsis(items: list[Any], rank: int) -> list[Any]:
     return [*items, *rest]
 
 
-def subscript(tracer: Tracer, tensor: HostTensor, index: Any) -> Subscript:
-    """Resolve a subscript of a host tensor."""
+def subscript(
+    tracer: Tracer, tensor: HostTensor, index: Any, *, writes: bool = False, masked: bool = False
+) -> Subscript:
+    """Resolve a subscript of a host tensor: of a load, or of what `writes`; `masked`: lanes may be left out."""
     items = _fill_ellipsis(flatten_index(index), tensor.dim())
     result = Subscript()
     axis = dimension = 0
     tensors: list[tuple[int, DeviceTensor]] = []
+    repeated = 0
     for item in items:
         if item is None:
-            result.new_axes.append(axis)
+            result.added.append((axis, None))
             axis += 1
             continue
         value = _index(tracer, tensor, dimension, item, result)
+        if isinstance(value, SSAValue) and _repeats(tracer, tensor.shape[dimension], dimension, value, writes):
+            if not masked:
+                result.added.append((axis, value))
+                result.indices.append(tracer.integer(0))
+                axis, dimension = axis + 1, dimension + 1
+                continue
+            value = _zeros_along(tracer, value)
+            repeated += 1
         if isinstance(value, DeviceTensor):
             tensors.append((dimension, value))
             result.indices.append(value.ssa)
@@ -78,9 +93,48 @@ def subscript(tracer: Tracer, tensor: HostTensor, index: Any) -> Subscript:
             result.indices.append(value)
             axis += isinstance(value.type, tile.TileType)
         dimension += 1
+    if repeated and tile.are_joint([t.dim() for _, t in tensors]):
+        raise exc.InvalidIndexingType(
+            "a mask, a tile over a dimension of size 1 and index tensors of rank 2 or more in one subscript",
+            hint="index the dimension of size 1 with 0, and add its axis with None",
+        )
     if tensors:
         _join_tensors(tracer, result, tensors)
     return result
+
+
+def _zeros_along(tracer: Tracer, of: SSAValue) -> DeviceTensor:
+    """An index tensor by which every lane of a tile, each under its own mask, reads element 0."""
+    assert isinstance(of.type, tile.TileType)
+    zeros = tracer.builder.splat(tracer.integer(0), [of.type.dim])
+    return tracer.tensor(zeros, tracer.options.index_dtype, [of])
+
+
+def _loop_tile(index: SSAValue) -> SSAValue | None:
+    """The tile of a loop that an index is, or is shifted from; None for slices, which are clipped as in Python."""
+    if isinstance(index.owner, tile.ShiftOp):
+        return _loop_tile(index.owner.tile)
+    return index if isinstance(index.type, tile.TileType) and isinstance(index.owner, Block) else None
+
+
+def _repeats(tracer: Tracer, size: int | torch.SymInt, dimension: int, of: SSAValue, writes: bool) -> bool:
+    """Whether a tile walks further than a dimension of size 1, so that every lane reads its one element.
+
+    A write there would put many lanes into one element. Where the loop's bounds are known on the device only, a write
+    is one of positions: those past the end are not written.
+    """
+    source = _loop_tile(of)
+    if source is None or tracer.ends_within(source, size) or not tracer.is_one(size):
+        return False
+    if not writes:
+        return True
+    end = tracer.end_of(source)
+    if end is None or tracer.hint_of(end) is None or tracer.is_one(sym_int(tracer, end)):
+        return False
+    raise exc.ShapeMismatch(
+        f"a write through a tile that goes up to {end} into dimension {dimension}, which has size 1",
+        hint="every lane would write the one element: index the dimension with 0, and reduce the value first",
+    )
 
 
 def _join_tensors(tracer: Tracer, result: Subscript, tensors: list[tuple[int, DeviceTensor]]) -> None:
@@ -173,7 +227,7 @@ def load(
     """`tensor[index]`."""
     if eviction_policy not in (None, "", "evict_first", "evict_last", "first", "last"):
         raise exc.InvalidAPIUsage(f"unknown eviction policy {eviction_policy!r}")
-    where = subscript(tracer, tensor, index)
+    where = subscript(tracer, tensor, index, masked=mask is not None)
     dims = tile.access_dims(where.indices)
     zero = tracer.builder.constant(0, element_type(tensor.dtype)) if mask is not None or where.needs_zeros else None
     op = tile.LoadOp(
@@ -182,10 +236,20 @@ def load(
     )  # fmt: skip
     value = tracer.builder.emit(op)
     tiles: list[SSAValue | None] = list(tile.access_tiles(op))
-    for axis in where.new_axes:
+    for axis, of in where.added:
         value = tracer.builder.expand_dims(value, axis)
-        tiles.insert(axis, None)
-    return tracer.tensor(value, tensor.dtype, tiles)
+        tiles.insert(axis, of)
+    return tracer.tensor(_repeated(tracer, value, where), tensor.dtype, tiles)
+
+
+def _repeated(tracer: Tracer, value: SSAValue, where: Subscript) -> SSAValue:
+    """A loaded value in every lane of the tiles that walk dimensions of size 1."""
+    dims = list(dims_of(value))
+    for axis, of in where.added:
+        if of is not None:
+            assert isinstance(of.type, tile.TileType)
+            dims[axis] = of.type.dim
+    return tracer.builder.broadcast(value, dims)
 
 
 def _mask(tracer: Tracer, mask: Any, dims: Sequence[Dim]) -> SSAValue | None:
@@ -214,9 +278,9 @@ def stored(tracer: Tracer, tensor: HostTensor, where: Subscript, value: Any) -> 
         raise exc.RequiresTensorInAssignment(f"a {type(value).__name__} cannot be stored")
     dims = tile.access_dims(where.indices)
     converted = operand(tracer, value, tensor.dtype)
-    if where.new_axes:
+    if where.added:
         outer = list(dims)
-        for axis in where.new_axes:
+        for axis, _ in where.added:
             outer.insert(axis, 1)
         wide = _shaped(tracer, converted, outer, "value")
         return tracer.builder.emit(tile.ReshapeOp(wide, dims))
@@ -225,7 +289,7 @@ def stored(tracer: Tracer, tensor: HostTensor, where: Subscript, value: Any) -> 
 
 def store(tracer: Tracer, tensor: HostTensor, index: Any, value: Any, mask: Any = None) -> None:
     """`tensor[index] = value`."""
-    where = subscript(tracer, tensor, index)
+    where = subscript(tracer, tensor, index, writes=True)
     tiles = [i for i in where.indices if isinstance(i.type, tile.TileType) and not isinstance(i.owner, tile.WholeOp)]
     if len({id(t) for t in tiles}) < len(tiles):
         raise exc.DuplicateStoreIndicesError("a store uses the same tile for two dimensions")
@@ -261,7 +325,7 @@ def _atomic_target(tracer: Tracer, target: Any, index: Any, sem: str) -> tuple[H
     if sem not in ("relaxed", "acquire", "release", "acq_rel"):
         raise exc.InvalidAPIUsage(f"unknown memory semantics {sem!r}", hint="relaxed, acquire, release or acq_rel")
     tensor = tracer.host_tensor(target)
-    return tensor, subscript(tracer, tensor, index)
+    return tensor, subscript(tracer, tensor, index, writes=True)
 
 
 def view_value(tracer: Tracer, value: DeviceTensor, index: Any) -> DeviceTensor:

@@ -198,6 +198,21 @@ class Sizes:
             if hint == 1 and poly.value is None:
                 raise Retrace(poly, Poly.constant(1))
 
+    def is_one(self, size: int | torch.SymInt) -> bool:
+        """Whether a size is 1 in this call; the answer is a guard, and a size that is 1 is traced as the number."""
+        if isinstance(size, int):
+            return size == 1
+        poly = self.resolved(poly_of(size))
+        if poly.value is not None:
+            return poly.value == 1
+        hint = self.hint_of(poly)
+        if hint is None:
+            return False
+        if hint == 1 and poly.single is not None and _SYMBOL.fullmatch(poly.single):
+            raise Retrace(poly, Poly.constant(1))
+        self.guard("eq" if hint == 1 else "ne", poly, Poly.constant(1))
+        return hint == 1
+
     def guard(self, predicate: str, lhs: Poly, rhs: Poly) -> None:
         """This trace is right only for calls in which the host sees the same truth."""
         if predicate == "eq":

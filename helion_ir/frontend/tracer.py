@@ -157,6 +157,10 @@ class Tracer(Scalars):
         """Note where the loop of a tile ends."""
         self._ends[value] = end
 
+    def end_of(self, value: SSAValue) -> Poly | None:
+        """Where the loop of a tile ends; None where only the device knows."""
+        return self._ends.get(value)
+
     def ends_within(self, value: SSAValue, size: int | torch.SymInt) -> bool:
         """Whether a tile's valid lanes are known to lie within a dimension of `size`."""
         end = self._ends.get(value)
