@@ -17,23 +17,23 @@ from .. import exc
 from ..config import Config
 from ..settings import RefMode, Settings
 from .bound import BoundKernel, ConfigLike
+from .contents import Captures
 from .decorators import check_decorators
 from .execute import Run
 from .keys import KeyMaker
 
 Evaluate = Callable[..., Hashable]
-Named = tuple[tuple[str, ...], tuple[str, ...]]
-"""The guards and the captures of a trace."""
-_NOTHING: Named = ((), ())
+Guards = tuple[str, ...]
+"""Host expressions over the arguments whose values a trace depends on: what it asked of them."""
 _binding = threading.RLock()
 """Tracing is for one thread at a time."""
 
 
 @dataclass
 class _Specializations:
-    """The bound kernels of one basic key; a group holds those that the same guards and captures tell apart."""
+    """The bound kernels of one basic key; a group holds those that the same guards tell apart."""
 
-    groups: dict[Named, tuple[Evaluate, dict[Hashable, BoundKernel]]] = field(default_factory=dict)
+    groups: dict[Guards, tuple[Evaluate, dict[Hashable, BoundKernel]]] = field(default_factory=dict)
 
     def find(self, args: tuple[object, ...]) -> BoundKernel | None:
         for evaluate, kernels in self.groups.values():
@@ -48,7 +48,7 @@ class _Specializations:
     @property
     def only(self) -> BoundKernel | None:
         """The bound kernel, where the basic key says it all."""
-        return self.groups[_NOTHING][1][()] if list(self.groups) == [_NOTHING] else None
+        return self.groups[()][1][()] if list(self.groups) == [()] else None
 
 
 class Kernel:
@@ -99,8 +99,8 @@ class Kernel:
         self._specializations: dict[Hashable, _Specializations] = {}
         self._runs: dict[Hashable, Run] = {}
         self._make_key = KeyMaker(self.settings.static_shapes)
-        self._plain_key = self._user_key is None and not self._constants and self.fn.__closure__ is None
-        self._key: Callable[[tuple[object, ...]], Hashable] = self._make_key if self._plain_key else self._whole_key
+        self._captures = Captures(self.fn)
+        self._key: Callable[[tuple[object, ...]], Hashable] = self._first_key
         self._eager = self.settings.ref_mode is RefMode.EAGER
 
     def forget_runs(self) -> None:
@@ -124,13 +124,19 @@ class Kernel:
         """What a bound kernel is found by; calls with equal keys share one, but for what `specialize` names."""
         return self._key(self.normalize_args(*args))
 
+    def _first_key(self, args: tuple[object, ...]) -> Hashable:
+        """The key of the first call, when the function's module is complete: what later keys are made of."""
+        plain = self._user_key is None and not self._constants and self._captures.empty
+        self._key = self._make_key if plain else self._whole_key
+        return self._key(args)
+
     def _whole_key(self, args: tuple[object, ...]) -> Hashable:
-        """The key with constexpr arguments by value, what the kernel's own closure holds, and the user's addition."""
+        """The key with constexpr arguments by value, what the kernel captures, and the user's addition."""
         of = self._make_key.of
         constants = self._constants
         return (
             tuple([(type(arg), arg) if i in constants else of(arg) for i, arg in enumerate(args)]),
-            of(self.fn) if self.fn.__closure__ else None,
+            self._captures.key(),
             self._user_key(*args) if self._user_key is not None else None,
         )
 
@@ -152,17 +158,17 @@ class Kernel:
                 return bound
             check_decorators(self.fn, kernel)
             bound = BoundKernel(self, args)
-            named = (bound.traced.guards, bound.traced.captures)
-            evaluate = self._evaluator(*named)
+            guards = bound.traced.guards
+            evaluate = self._evaluator(guards)
             values = evaluate(*args)
             known = self._specializations.setdefault(key, _Specializations())
-            known.groups.setdefault(named, (evaluate, {}))[1][values] = bound
+            known.groups.setdefault(guards, (evaluate, {}))[1][values] = bound
         return bound
 
     def dispatch(self, args: tuple[object, ...], run_of: Callable[[BoundKernel, tuple[object, ...]], Run]) -> Run:
         """What runs every call of the key of `args`; `run_of` makes it for one specialization and its first arguments.
 
-        Where a guard of the trace or what it captured tells calls of the key apart, it looks at them again.
+        Where a guard of the trace tells calls of the key apart, it looks at them again.
         """
         first = self._bind(args)
         known = self._specializations[self._key(args)]
@@ -184,17 +190,13 @@ class Kernel:
         cells = dict(zip(self.fn.__code__.co_freevars, self.fn.__closure__ or (), strict=True))
         return {n: cells[n].cell_contents if n in cells else self.fn.__globals__[n] for n in names}
 
-    def _evaluator(self, guards: tuple[str, ...], captures: tuple[str, ...]) -> Evaluate:
-        """A function of the arguments: the values of guards (host expressions), and the keys of what is captured."""
-        if not guards and not captures:
+    def _evaluator(self, guards: Guards) -> Evaluate:
+        """A function of the arguments: the values of guards."""
+        if not guards:
             return lambda *args: ()
         parameters, values = ", ".join(self._signature.parameters), "".join(f"({guard}), " for guard in guards)
-        free = self.captured([name for name in self.fn.__code__.co_freevars if name not in captures])
-        evaluate = eval(f"lambda {parameters}: ({values})", {"torch": torch, **self.fn.__globals__, **free})
-        of = self._make_key.of
-        if not captures:
-            return evaluate
-        return lambda *args: (evaluate(*args), tuple([of(each) for each in self.captured(captures).values()]))
+        free = self.captured(self.fn.__code__.co_freevars)
+        return eval(f"lambda {parameters}: ({values})", {"torch": torch, **self.fn.__globals__, **free})
 
     # Calls -----------------------------------------------------------------------------------------------------
 

@@ -3,15 +3,16 @@
 - tensors: dtype, device, alignment of the base address, and, when shapes are static, sizes and strides (else the rank
   and what `mark_static` marked);
 - ints, floats and bools: the type; str, dtype, device, None and `constexpr`: the value;
-- containers: element by element; functions: code, and the keys of what closures and defaults hold;
-- `fx.GraphModule`: code, and the keys of parameters and buffers.
+- containers and dataclasses: element by element, as these become run-time values in turn; so does what closures of
+  functions hold;
+- what tracing bakes in, by content (`contents`): the rest of functions, methods, modules, objects that are called.
 """
 
 from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Hashable, Mapping
-from types import BuiltinFunctionType, BuiltinMethodType, CellType, FunctionType, MethodType, NoneType
+from types import BuiltinFunctionType, BuiltinMethodType, CellType, FunctionType, NoneType
 from typing import Any
 
 import torch
@@ -19,6 +20,8 @@ from torch._subclasses.fake_tensor import FakeTensor
 
 from ..exc import UnsupportedPythonType
 from ..language.compile_time import constexpr
+from .contents import Contents
+from .reads import is_library
 from .specs import TensorSpec
 
 ALIGNMENT = 16
@@ -49,6 +52,10 @@ def _of_value(value: Hashable) -> Hashable:
     return (type(value), value)
 
 
+def _baked(value: object) -> Hashable:
+    return Contents().of(value)
+
+
 class KeyMaker:
     """Makes keys for one setting of `static_shapes`; an extractor per type, found once."""
 
@@ -77,7 +84,6 @@ class KeyMaker:
             torch.Size: self._sequence,
             dict: self._mapping,
             FunctionType: self._function,
-            MethodType: self._method,
             BuiltinFunctionType: _of_value,
             BuiltinMethodType: _of_value,
             CellType: self._cell,
@@ -108,12 +114,10 @@ class KeyMaker:
             return self._sequence
         if issubclass(kind, Mapping):
             return self._mapping
-        if issubclass(kind, torch.fx.GraphModule):
-            return self._graph_module
-        if issubclass(kind, torch.nn.Module):
-            return self._module
         if dataclasses.is_dataclass(kind):
             return self._fields
+        if callable(value):
+            return _baked
         try:
             hash(value)
         except TypeError:
@@ -127,36 +131,20 @@ class KeyMaker:
         return (type(values), *[(key, self.of(value)) for key, value in values.items()])
 
     def _fields(self, value: Any) -> Hashable:
-        return (type(value), *[self.of(getattr(value, each.name)) for each in dataclasses.fields(value)])
+        """The fields; a user's class counts whole, as its constants and methods are baked in."""
+        kind = type(value)
+        fields = [self.of(getattr(value, each.name)) for each in dataclasses.fields(value)]
+        return (kind if is_library(kind.__module__) else _baked(kind), *fields)
 
     def _function(self, function: FunctionType) -> Hashable:
-        cells, defaults = function.__closure__, function.__defaults__
-        keywords = function.__kwdefaults__
-        return (
-            function.__code__,
-            tuple([self._cell(cell) for cell in cells]) if cells else (),
-            self._sequence(defaults) if defaults else (),
-            self._mapping(keywords) if keywords else (),
-        )
+        cells = function.__closure__
+        return Contents().function(function, [self._cell(cell) for cell in cells] if cells else ())
 
     def _cell(self, cell: CellType) -> Hashable:
         try:
             return self.of(cell.cell_contents)
         except ValueError:  # the cell is still empty
             return None
-
-    def _method(self, method: MethodType) -> Hashable:
-        return (self.of(method.__func__), self.of(method.__self__))
-
-    def _graph_module(self, module: torch.fx.GraphModule) -> Hashable:
-        return (torch.fx.GraphModule, module.code, self._state(module))
-
-    def _module(self, module: torch.nn.Module) -> Hashable:
-        return (id(module), type(module), self._state(module))
-
-    def _state(self, module: torch.nn.Module) -> Hashable:
-        tensors = [*module.named_parameters(), *module.named_buffers()]
-        return tuple([(name, self.of(tensor)) for name, tensor in tensors])
 
 
 def contains_spec(value: object) -> bool:
