@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 
 import torch
@@ -24,6 +24,7 @@ _COMPOSITE = torch._C.DispatchKey.CompositeImplicitAutograd
 _HAS_DEVICE = frozenset((torch.Tensor.to, torch.Tensor.cuda, torch.Tensor.cpu))
 _DEPENDS_ON_ONES = frozenset((torch.squeeze, torch.Tensor.squeeze, torch.Tensor.squeeze_))
 """Functions whose result has another rank where a size is 1."""
+_NAMES_DTYPE = frozenset((torch.Tensor.float, torch.Tensor.double, torch.Tensor.half, torch.Tensor.bfloat16))
 _SYMBOLIC = frozenset((torch.sym_max, torch.sym_min, torch.sym_not, torch.sym_float, torch.sym_int, torch.sym_ite))
 """Functions of numbers: what they compare is the user's, not a check of PyTorch's."""
 
@@ -63,12 +64,25 @@ class FunctionHook(TorchFunctionMode):
             return func(*args, **kwargs)
         args, kwargs = _without_device(tracer, func, args, kwargs)
         with tracer.inside_torch():
-            if tracer.in_device or tracer.exact:
-                return func(*args, **kwargs)
-            return _host_call(tracer, func, args, kwargs)
+            call = func if tracer.in_device or tracer.exact else partial(_host_call, tracer, func)
+            result = call(*args, **kwargs)
+        if isinstance(result, torch.Tensor) and result.dtype == torch.get_default_dtype():
+            _guard_default_dtype(tracer, func, (args, kwargs))
+        return result
 
 
-def _host_call(tracer: Tracer, func: Any, args: Any, kwargs: Any) -> Any:
+def _guard_default_dtype(tracer: Tracer, func: Any, operands: Any) -> None:
+    """What gives floats where none were given, and no dtype, asks PyTorch's default, which each call may change."""
+    if func in _NAMES_DTYPE or any(isinstance(leaf, torch.dtype) or _is_float(leaf) for leaf in tree_leaves(operands)):
+        return
+    tracer.guards[f"__torch__.get_default_dtype() == {torch.get_default_dtype()}"] = None
+
+
+def _is_float(value: Any) -> bool:
+    return isinstance(value, torch.Tensor) and value.dtype.is_floating_point
+
+
+def _host_call(tracer: Tracer, func: Any, *args: Any, **kwargs: Any) -> Any:
     """A call in host code: as for sizes other than 0 and 1, unless that is not what happens in this call."""
     if func not in _DEPENDS_ON_ONES:
         known = tracer.guards.copy(), tracer.merged

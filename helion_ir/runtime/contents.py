@@ -9,10 +9,9 @@ from __future__ import annotations
 
 import argparse
 import builtins
-import dataclasses
 import enum
 import functools
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping
 from types import (
     BuiltinFunctionType,
     CellType,
@@ -93,7 +92,7 @@ class Contents:
         if kind.__module__ == "numpy":
             self.changes = True
             return (kind, str(value.dtype), value.shape, value.tobytes()) if hasattr(value, "tobytes") else Same(value)
-        if isinstance(getattr(value, "fn", None), FunctionType) and kind.__module__.startswith("triton."):
+        if kind.__module__.startswith("triton.") and isinstance(getattr(value, "fn", None), FunctionType):
             return (kind, self.function(value.fn))
         if is_library(kind.__module__) and not (issubclass(kind, _OPEN) or kind.__name__ == "constexpr"):
             return Same(value)
@@ -101,20 +100,26 @@ class Contents:
 
     # Functions -------------------------------------------------------------------------------------------------
 
-    def function(self, function: FunctionType, cells: Sequence[Hashable] | None = None) -> Hashable:
-        """The content of a function; `cells` are keys of what its closure holds, where these are known."""
+    def function(self, function: FunctionType, held: Callable[[object], Hashable] | None = None) -> Hashable:
+        """The content of a function; `held` makes the keys of what its closure holds (None: contents).
+
+        Defaults count by value: they are constants of the function, and tracing takes them so.
+        """
         if is_library(function.__module__):
             return Same(function)
         if self.trail is not None:
             for name in ("__code__", "__defaults__", "__kwdefaults__"):
                 self._read(functools.partial(getattr, function), name)
-        if cells is None:
-            cells = [self._cell(cell) for cell in function.__closure__ or ()]
-        defaults, keywords = function.__defaults__, function.__kwdefaults__
+        of = held or self.of
+        cells, defaults, keywords = function.__closure__, function.__defaults__, function.__kwdefaults__
         return (
-            Same(function.__code__), Same(function.__globals__), *cells, self.of(defaults) if defaults else None,
-            self.of(keywords) if keywords else None, self.reads(function),
-        )  # fmt: skip
+            Same(function.__code__),
+            Same(function.__globals__),
+            tuple([of(self._read(_content, cell)) for cell in cells]) if cells else (),
+            self.of(defaults) if defaults else None,
+            self.of(keywords) if keywords else None,
+            self.reads(function),
+        )
 
     def reads(self, function: FunctionType) -> Hashable:
         """The contents of what a function's code reads of its module; its closure counts whole."""
@@ -133,9 +138,6 @@ class Contents:
             if read.free:
                 found.append(self._follow(self._read(_content, cells[read.name]), read.attributes))
         return tuple(found)
-
-    def _cell(self, cell: CellType) -> Hashable:
-        return self.of(self._read(_content, cell))
 
     def _read(self, look: Callable[[Any], Any], where: Any) -> Any:
         value = look(where)

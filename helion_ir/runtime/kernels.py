@@ -196,7 +196,8 @@ class Kernel:
             return lambda *args: ()
         parameters, values = ", ".join(self._signature.parameters), "".join(f"({guard}), " for guard in guards)
         free = self.captured(self.fn.__code__.co_freevars)
-        return eval(f"lambda {parameters}: ({values})", {"torch": torch, **self.fn.__globals__, **free})
+        scope = {"torch": torch, **self.fn.__globals__, **free, "__torch__": torch}
+        return eval(f"lambda {parameters}: ({values})", scope)
 
     # Calls -----------------------------------------------------------------------------------------------------
 

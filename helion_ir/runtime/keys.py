@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Hashable, Mapping
-from types import BuiltinFunctionType, BuiltinMethodType, CellType, FunctionType, NoneType
+from types import BuiltinFunctionType, BuiltinMethodType, FunctionType, NoneType
 from typing import Any
 
 import torch
@@ -86,7 +86,6 @@ class KeyMaker:
             FunctionType: self._function,
             BuiltinFunctionType: _of_value,
             BuiltinMethodType: _of_value,
-            CellType: self._cell,
             constexpr: lambda constant: (constexpr, type(constant.value), constant.value),
         }
 
@@ -137,14 +136,7 @@ class KeyMaker:
         return (kind if is_library(kind.__module__) else _baked(kind), *fields)
 
     def _function(self, function: FunctionType) -> Hashable:
-        cells = function.__closure__
-        return Contents().function(function, [self._cell(cell) for cell in cells] if cells else ())
-
-    def _cell(self, cell: CellType) -> Hashable:
-        try:
-            return self.of(cell.cell_contents)
-        except ValueError:  # the cell is still empty
-            return None
+        return Contents().function(function, self.of)
 
 
 def contains_spec(value: object) -> bool:
