@@ -15,7 +15,19 @@ from xdsl.utils.exceptions import VerifyException
 
 from .accessors import operands_of
 from .attributes import int_attr
-from .axes import NO_AXES, At, Axes, AxisFacts, AxisSemantics, Consumed, Dropping, declare, opaque_facts, semantics_of
+from .axes import (
+    NO_AXES,
+    At,
+    Axes,
+    AxisFacts,
+    AxisSemantics,
+    Consumed,
+    Dropping,
+    declare,
+    folds_chunks,
+    opaque_facts,
+    semantics_of,
+)
 from .dims import dims_of
 
 
@@ -86,7 +98,8 @@ class AlongAxis(AxisSemantics):
         lanes = [self._axis(axis, at, results) for axis in range(rank) if axis != at]
         consumed = Consumed(At(0, at), 1, self.fill(op) if self.fill is not None else None)
         made_of = (0,) if all(self.one_lane) else ()
-        return AxisFacts(tuple(lanes), along if self.keeps else NO_AXES, ((1, along),), (consumed,), made_of)
+        cut = not self.keeps and folds_chunks(type(op))
+        return AxisFacts(tuple(lanes), NO_AXES if cut else along, ((1, along),), (consumed,), made_of)
 
     def _axis(self, axis: int, at: int, results: range) -> Axes:
         target = axis if self.keeps else axis - (axis > at)

@@ -31,7 +31,7 @@ from xdsl.irdl import (
     var_operand_def,
     var_result_def,
 )
-from xdsl.traits import EffectInstance, MemoryEffect, OpTrait, Pure, is_side_effect_free
+from xdsl.traits import EffectInstance, MemoryEffect, Pure, is_side_effect_free
 from xdsl.utils.exceptions import VerifyException
 
 from .accessors import quicken
@@ -49,18 +49,17 @@ class UnknownEffectsUnlessPure(MemoryEffect):
         return frozenset() if "pure" in op.properties else UnknownEffects.get_effects(op)
 
 
-class SeesShapes(OpTrait):
-    """What the op means depends on the ranks and shapes of its operands: no axis of theirs may be dropped or split."""
-
-
 class _OpaqueBase(IRDLOperation):
-    """What all opaque ops share: values in, values out, and whether the text has side effects."""
+    """What all opaque ops share: values in, values out, and whether the text has side effects.
+
+    They declare nothing of axes (`dialects/axes.py`): the text sees ranks and shapes, so none of those may change.
+    """
 
     args = var_operand_def()
     res = var_result_def()
     pure = opt_prop_def(UnitAttr)
 
-    traits = traits_def(UnknownEffectsUnlessPure(), SeesShapes())
+    traits = traits_def(UnknownEffectsUnlessPure())
 
 
 def placeholders(template: str) -> tuple[int, ...]:
@@ -313,6 +312,6 @@ InlineTriton = Dialect("inline_triton", [SnippetOp, CallOp, AsmOp, MakeTupleOp, 
 quicken(InlineTriton.operations)
 
 __all__ = [
-    "AsmOp", "CallOp", "ElementOp", "InlineTriton", "MakeTupleOp", "SeesShapes", "SnippetOp",
+    "AsmOp", "CallOp", "ElementOp", "InlineTriton", "MakeTupleOp", "SnippetOp",
     "UnknownEffectsUnlessPure", "constant_index", "is_static_index", "is_static_loop", "placeholders",
 ]  # fmt: skip

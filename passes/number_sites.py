@@ -11,7 +11,8 @@ from xdsl.ir import Operation
 from xdsl.passes import ModulePass
 from xdsl.traits import MemoryEffectKind, get_effects
 
-from ..dialects.tile import AccessBase, ArgReduceOp, KernelOp, LoopBase, ReduceOp
+from ..dialects.axes import folds_chunks
+from ..dialects.tile import AccessBase, KernelOp, LoopBase
 from ..dialects.walk import ops_in
 from .schedule import kernels, site_of
 
@@ -28,7 +29,7 @@ def site_kind(op: Operation) -> str | None:
         return "load" if MemoryEffectKind.READ in kinds else "store"
     if isinstance(op, LoopBase):
         return "loop"
-    return "reduction" if isinstance(op, ReduceOp | ArgReduceOp) else None
+    return "reduction" if folds_chunks(type(op)) else None
 
 
 def site_counts(kernel: KernelOp) -> dict[str, int]:

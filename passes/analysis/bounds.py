@@ -135,6 +135,17 @@ def same_tile(range_: RangeOp) -> SSAValue | None:
     return None
 
 
+def range_behind(tile: SSAValue) -> RangeOp | None:
+    """The range of its own bounds that a tile is, shifted or not: it may be empty. None for loops' and whole tiles."""
+    owner = tile.owner
+    while isinstance(owner, ShiftOp):
+        owner = owner.tile.owner
+    if not isinstance(owner, RangeOp):
+        return None
+    inner = same_tile(owner)
+    return owner if inner is None else range_behind(inner)
+
+
 def tile_exact(tile: SSAValue, block_sizes: Mapping[str, int]) -> bool:
     """Whether every one of the tile's `dim` lanes is always below its end.
 

@@ -163,6 +163,17 @@ def _same_memory(ref: SSAValue | None, ref2: SSAValue | None) -> bool:
     return may_alias(memory_of(ref), memory_of(ref2))
 
 
+def _in_place(op: Operation, load: LoadOp, roll: Roll) -> bool:
+    """Whether `op` touches of each chunk what `load` read of that chunk, and nothing of the other chunks.
+
+    The axis is a tile in both: positions of a tile are distinct, entries of an index tensor need not be.
+    """
+    if not isinstance(op, AccessBase) or op.ref is not load.ref or list(op.indices) != list(load.indices):
+        return False
+    axis = roll.members.get(load.result)
+    return axis is not None and load.subscript.walked[axis] is not None and roll.has_axis(op)
+
+
 def _memory_allows(roll: Roll, kernel: KernelOp) -> bool:
     """Whether loading the axis again in later parts still finds what the program's one load found.
 
@@ -187,7 +198,6 @@ def _memory_allows(roll: Roll, kernel: KernelOp) -> bool:
                 continue
             if order[op] < order[load]:
                 continue
-            in_place = isinstance(op, AccessBase) and list(op.indices) == list(load.indices) and roll.has_axis(op)
-            if roll.level[op] < part or (roll.level[op] == part and not in_place):
+            if roll.level[op] < part or (roll.level[op] == part and not _in_place(op, load, roll)):
                 return False
     return True

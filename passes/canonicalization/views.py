@@ -6,7 +6,8 @@ from xdsl.ir import SSAValue
 from xdsl.pattern_rewriter import PatternRewriter, RewritePattern, op_type_rewrite_pattern
 
 from ...dialects.dims import dims_of
-from ...dialects.tile import BroadcastOp, ExpandDimsOp, PermuteOp, ReshapeOp, SelectOp, SplatOp
+from ...dialects.tile import BroadcastOp, DotOp, ExpandDimsOp, PermuteOp, ReshapeOp, SelectOp, SplatOp, product
+from ..emit import Emitter
 
 
 class DropIdentityView(RewritePattern):
@@ -91,7 +92,16 @@ class DropSelect(RewritePattern):
             rewriter.replace(op, [], [op.on_true])
 
 
+class DotOverOneLane(RewritePattern):
+    """A dot that contracts one lane → a product of broadcasts: such a dot has no tensor core to gain from."""
+
+    @op_type_rewrite_pattern
+    def match_and_rewrite(self, op: DotOp, rewriter: PatternRewriter) -> None:
+        if dims_of(op.lhs)[-1] == 1:
+            rewriter.replace(op, [], [product(op, Emitter(op))])
+
+
 VIEW_PATTERNS: tuple[RewritePattern, ...] = (
     DropIdentityView(), SinkSplat(), FusePermutes(), FuseReshapes(), ReshapeToExpandDims(),
-    FuseBroadcasts(), DropSelect(),
+    FuseBroadcasts(), DropSelect(), DotOverOneLane(),
 )  # fmt: skip
