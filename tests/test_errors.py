@@ -325,14 +325,14 @@ def condition_of_a_tensor(x):
             x[t, 0] = 0
 
 
-@mistake(exc.NotAllowedOnDevice, X, 3, says="at compile time")
-def condition_in_a_helper(x, n):
+@mistake(exc.NotAllowedOnDevice, X, says="at compile time")
+def condition_in_a_helper(x):
     def helper(k):
         with torch.no_grad():
             return 1 if k > 2 else 0  # <- k > 2
 
     for t in hl.tile(x.size(0)):
-        x[t, 0] = helper(n)
+        x[t, 0] = helper(t.begin)
 
 
 @mistake(exc.ShapeSpecializingAllocation, X, torch.tensor([3]))

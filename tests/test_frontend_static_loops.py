@@ -323,7 +323,11 @@ def test_bounds_are_ints(bounds: Any) -> None:
 
 def test_run_time_bounds_are_refused() -> None:
     with pytest.raises(exc.ShapeSpecializingCall):
-        trace(loop_of(lambda x, t, n: (n,)), (X, 3))
+        trace(loop_of(lambda x, t, n: (t.begin,)), (X, 3))
+
+
+def test_an_argument_as_a_bound_joins_the_key() -> None:
+    assert trace(loop_of(lambda x, t, n: (n,)), (X, 3)).guards == ("(n) == 3",)
 
 
 def mistake_inside(x: torch.Tensor, parts: Any) -> torch.Tensor:

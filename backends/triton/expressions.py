@@ -17,7 +17,7 @@ from xdsl.ir import Attribute, Operation, SSAValue
 
 from ...dialects.accessors import operands_of
 from ...dialects.dims import Dim, dims_of, element_of
-from ...dialects.tl import PtrType
+from ...dialects.tl import BroadcastOp, FullOp, PtrType
 
 
 class Precedence:
@@ -219,10 +219,18 @@ def narrow(row: Row) -> Row:
     return wrapped
 
 
+def _prints_its_input(op: Operation) -> bool:
+    """Whether `prepare-for-print` left it to Triton to broadcast the operand of `op`."""
+    return "implicit" in op.properties or "implicit" in op.attributes
+
+
 def as_unsigned(context: Context, value: SSAValue) -> Expr:
-    """The operand as an unsigned integer of its width."""
+    """The operand as an unsigned integer of its width; a scalar that Triton broadcasts by itself stays one."""
     element = element_of(value)
     assert isinstance(element, IntegerType)
+    owner = value.owner
+    if isinstance(owner, FullOp | BroadcastOp) and _prints_its_input(owner):
+        return as_unsigned(context, owner.input)
     if (constant := constant_of(value)) is not None:
         return Expr(str(constant % (1 << element.width.data)))
     if element == builtin.i1:

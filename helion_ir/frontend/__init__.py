@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import inspect
 import re
 import types
@@ -11,10 +12,12 @@ from typing import Any
 
 import torch
 from xdsl.dialects.builtin import ModuleOp
+from xdsl.ir import Block, Region
 from xdsl.utils.exceptions import VerifyException
 
 from .. import exc
 from ..dialects import tile
+from ..dialects.inline_triton import SnippetOp
 from ..language.api import ACTIVE
 from . import implementations as _implementations  # noqa: F401 - registers what the language's functions do
 from . import opaque as _opaque  # noqa: F401
@@ -122,10 +125,12 @@ def _trace(
     tracer.find_real = walker.real_tensor
     tracer.module_names = lambda: module_names
     result = _run(walker, tracer)
-    if not walker.launches:
+    if not walker.launches and not any(map(walker.is_device_loop, ast.walk(tree))):
         raise exc.NoDeviceLoopsInKernel(
             f"kernel {fn.__name__!r} has no device loop", hint="write `for tile in hl.tile(size):` around device code"
         )
+    if not walker.launches:
+        _empty_grid(tracer)
     tracer.jit_sources.check_parameters(tracer.arg_names)
     exprs = [*tracer.arg_exprs, *tracer.used_symbols.values()]
     used = {name: alias for name, alias in keep.items() if any(alias in e for e in exprs)}
@@ -133,6 +138,15 @@ def _trace(
     text, missing = host_text(tracer.source, module_names, walker.launches, tracer.registrations, exprs, used)
     module = _module(fn.__name__, tracer, text)
     return TracedKernel(module, fn.__name__, result is None, tuple(guards), missing)
+
+
+def _empty_grid(tracer: Tracer) -> None:
+    """The kernel of calls for which the host function returns before its loops: nothing launches it."""
+    tracer.builder.block = tracer.kernel_block
+    body = Block(arg_types=[tracer.index_type])
+    body.add_ops([SnippetOp("pass", [], []), tile.YieldOp()])
+    zero = tracer.builder.constant(0, tracer.index_type)
+    tracer.builder.append(tile.GridOp([zero], [zero], [1], Region(body)))
 
 
 def _run(walker: HostWalker, tracer: Tracer) -> Any:

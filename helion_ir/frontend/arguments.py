@@ -39,11 +39,11 @@ class Arguments:
         if isinstance(value, torch.Tensor) or _is_spec(value):
             return self._tensor(value, expr)
         if isinstance(value, bool):
-            return self._named(torch.SymBool(BoolNode(self.tracer, None, hint=value)), expr)
+            return self._named(torch.SymBool(BoolNode(self.tracer, None, hint=value, expr=expr)), expr)
         if isinstance(value, int):
             return torch.SymInt(IntNode(self.tracer, self.tracer.new_symbol(expr, value, argument=True)))
         if isinstance(value, float):
-            return self._named(torch.SymFloat(FloatNode(self.tracer, hint=value)), expr)
+            return self._named(torch.SymFloat(FloatNode(self.tracer, hint=value, expr=expr)), expr)
         if isinstance(value, list | tuple | Mapping):
             return self._container(value, expr)
         if dataclasses.is_dataclass(value) and not isinstance(value, type):

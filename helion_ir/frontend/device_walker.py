@@ -21,6 +21,7 @@ from .implementations import loop_range
 from .liveness import liveness
 from .logic import Logic
 from .modes import setitem
+from .python_functions import inplace_power, python_function
 from .source import CALL, expression_code, located, node_location, statement_code
 from .static_loops import StaticRange, drop_dead, reads_later, walk_once
 from .tensors import DeviceTensor
@@ -28,7 +29,7 @@ from .tracer import Tracer
 
 _AUGMENTED: dict[type[ast.operator], Callable[[Any, Any], Any]] = {
     ast.Add: operator.iadd, ast.Sub: operator.isub, ast.Mult: operator.imul, ast.Div: operator.itruediv,
-    ast.FloorDiv: operator.ifloordiv, ast.Mod: operator.imod, ast.Pow: operator.ipow, ast.MatMult: operator.imatmul,
+    ast.FloorDiv: operator.ifloordiv, ast.Mod: operator.imod, ast.Pow: inplace_power, ast.MatMult: operator.imatmul,
     ast.BitAnd: operator.iand, ast.BitOr: operator.ior, ast.BitXor: operator.ixor, ast.LShift: operator.ilshift,
     ast.RShift: operator.irshift,
 }  # fmt: skip
@@ -328,7 +329,8 @@ class DeviceWalker:
         """A call: functions of the user's that may have run-time branches or loops are walked."""
         call = helper_call(function, args, kwargs)
         if call is None:
-            return function(*args, **kwargs)
+            result = python_function(self.tracer, function, args, kwargs)
+            return function(*args, **kwargs) if result is NotImplemented else result
         if sum(called is call.callee for called in self.tracer.helpers) >= _DEEPEST:
             raise exc.NotAllowedInHelperFunction(
                 f"{call.callee.__name__!r} calls itself: there is no recursion in device code",

@@ -160,6 +160,11 @@ class Snapshot:
         leaf = self.leaves[path]
         return next((reduced for tensor, _, _, reduced in self._tensors if tensor is leaf), False)
 
+    def changed(self) -> bool:
+        """Whether a variable or a leaf is another now."""
+        leaves = self.environment.leaves()
+        return leaves.keys() != self.leaves.keys() or any(map(self.differs, leaves, leaves.values()))
+
     def differs(self, path: Path, value: Any) -> bool:
         """Whether the leaf at `path` is another now."""
         return not same(self.states[path], value)
@@ -225,7 +230,9 @@ def join(name: str, first: Carried, second: Carried) -> Carried:
             return tensor
     elif kinds == {"int"}:
         return first if first.dtype == torch.int64 else second
-    elif kinds == {"int", "float"}:
+    elif kinds == {"int", "bool"}:  # Python's truth values are integers
+        return first if first.kind == "int" else second
+    else:
         return Carried("float", torch.float32)
     raise exc.ControlFlowTensorMismatch(
         f"variable {name!r} is {first.describe()} on one path and {second.describe()} on another",

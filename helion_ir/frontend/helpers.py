@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from .. import exc
-from .source import function_source
+from .source import CodeKey, function_source
 
 _LIBRARIES = frozenset(("torch", "triton", "numpy", "helion_ir", *sys.stdlib_module_names))
 _DECIDING = (ast.If, ast.IfExp, ast.While, ast.For, ast.BoolOp, ast.Compare, ast.UnaryOp, ast.Call)
@@ -79,15 +79,15 @@ def helper_call(function: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any])
     return None if library else HelperCall(function, args, kwargs)
 
 
-_HELPERS: dict[types.CodeType, Helper | None] = {}
+_HELPERS: dict[CodeKey, Helper | None] = {}
 
 
 def helper_of(function: types.FunctionType) -> Helper | None:
     """What to walk for a function; None where Python just calls it."""
-    code = function.__code__
-    if code not in _HELPERS:
-        _HELPERS[code] = _helper(function)
-    return _HELPERS[code]
+    key = CodeKey(function.__code__)
+    if key not in _HELPERS:
+        _HELPERS[key] = _helper(function)
+    return _HELPERS[key]
 
 
 def _helper(function: types.FunctionType) -> Helper | None:

@@ -14,7 +14,8 @@ from .. import exc
 from .control_flow import ControlFlow, Loop
 from .device_walker import LOOP_FUNCTIONS, DeviceWalker, assigned_names
 from .environment import Environment
-from .source import error_location, expression_code, located, node_location, statement_code
+from .python_functions import inverted, power, python_function
+from .source import CALL, INVERT, POWER, error_location, expression_code, located, node_location, statement_code
 from .tensors import HostTensor, TracedTensor
 from .tracer import Tracer
 from .tuples import TensorList, TensorTuple
@@ -39,7 +40,12 @@ class HostWalker:
         self.file = tracer.source.file
         self.launches: list[ast.For] = []
         self.device_names: set[str] = set()
+        names |= {INVERT: inverted, POWER: power, CALL: self._call}
         self.between: ast.stmt | None = None
+
+    def _call(self, function: Any, /, *args: Any, **kwargs: Any) -> Any:
+        result = python_function(self.tracer, function, args, kwargs)
+        return function(*args, **kwargs) if result is NotImplemented else result
 
     def run(self, statements: Sequence[ast.stmt]) -> Any:
         """Walk the function's body; what it returns."""

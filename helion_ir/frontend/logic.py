@@ -8,11 +8,15 @@ from typing import Any
 
 import torch
 from xdsl.dialects import arith
-from xdsl.ir import SSAValue
+from xdsl.ir import Block, Operation, SSAValue
 
+from .. import exc
+from ..dialects import tile
+from ..dialects.effects import has_no_effects
 from .control_flow import ControlFlow
-from .environment import Environment
-from .source import CHOOSE, LAZY_AND, LAZY_OR, NOT
+from .environment import Environment, Snapshot, carried_as, is_leaf, join, lift, lower
+from .python_functions import inverted, power
+from .source import CHOOSE, INVERT, LAZY_AND, LAZY_OR, NOT, POWER
 from .symbolic import BoolNode
 from .tracer import Tracer
 
@@ -30,7 +34,7 @@ class Logic:
         """The functions that expressions are rewritten to call."""
         return {
             LAZY_AND: lambda *parts: self._logic("and", parts), LAZY_OR: lambda *parts: self._logic("or", parts),
-            NOT: self._not, CHOOSE: self._choose,
+            NOT: self._not, INVERT: inverted, POWER: power, CHOOSE: self._choose,
         }  # fmt: skip
 
     def builtins(self) -> Mapping[str, Callable[..., Any]]:
@@ -38,19 +42,48 @@ class Logic:
         return {"min": self._minimum, "max": self._maximum}
 
     def _logic(self, name: str, parts: Sequence[Callable[[], Any]]) -> Any:
-        """`and` / `or`: as Python's while truths are known; run-time truths are all evaluated and combined."""
-        stop = name == "or"
-        result: SSAValue | None = None
-        value: Any = None
-        for part in parts:
-            value = part()
-            truth = self.control.truth(value)
-            if truth is stop:
-                return value if result is None else stop
-            if not isinstance(truth, bool):
-                op = arith.AndIOp if name == "and" else arith.OrIOp
-                result = truth if result is None else self.tracer.builder.emit(op(result, truth))
-        return value if result is None else torch.SymBool(BoolNode(self.tracer, result))
+        """`and` / `or`, as Python's: a part is evaluated only if those before do not settle it.
+
+        Where the truth of a part is known at run time only, the rest is a branch, or, if it does nothing but compute,
+        evaluated in any case and selected.
+        """
+        value, rest = parts[0](), parts[1:]
+        if not rest:
+            return value
+        truth = self.control.truth(value)
+        if isinstance(truth, bool):
+            return value if truth is (name == "or") else self._logic(name, rest)
+        mark = self.tracer.mark()
+        start = Snapshot(self.environment)
+        with self.tracer.into(Block()) as block:
+            other = self._logic(name, rest)
+        if all(map(_only_computes, block.ops)) and not start.changed():
+            for op in list(block.ops):
+                op.detach()
+                self.tracer.builder.block.add_op(op)
+            return self._selected(name, truth, value, other)
+        for op in block.ops:
+            op.drop_all_references()
+        start.restore()
+        self.tracer.back_to(mark)
+        arms = (lambda: self._logic(name, rest)), (lambda: value)
+        return self._choose(value, *(arms if name == "and" else reversed(arms)))
+
+    def _selected(self, name: str, truth: SSAValue, value: Any, other: Any) -> Any:
+        """The value of `value and other`, or of `value or other`, where `truth` is that of `value`."""
+        tracer, text = self.tracer, f"the value of {name!r}"
+        if not (is_leaf(value) and is_leaf(other)):
+            raise exc.ControlFlowTensorMismatch(
+                f"{text} is a {type(value).__name__} or a {type(other).__name__}, as a run-time value decides",
+                hint="compare what is no number: `k > 0 and len(items) > 0`",
+            )
+        carried = join(text, carried_as(tracer, value), carried_as(tracer, other))
+        mine, others = (lift(tracer, text, leaf, carried) for leaf in (value, other))
+        if mine is truth:
+            op = (arith.AndIOp if name == "and" else arith.OrIOp)(truth, others)
+        else:
+            op = tile.SelectOp(truth, others, mine) if name == "and" else tile.SelectOp(truth, mine, others)
+        return lower(tracer, tracer.builder.emit(op), carried, value)
 
     def _not(self, value: Any) -> Any:
         truth = self.control.truth(value)
@@ -98,3 +131,8 @@ class Logic:
             else:
                 result = symbolic(result, value)
         return result
+
+
+def _only_computes(op: Operation) -> bool:
+    """Whether an op may run where its result is not needed: it reads and writes nothing, and cannot fail."""
+    return has_no_effects(op) and not op.regions

@@ -221,18 +221,26 @@ def _bound(tracer: Tracer, size: Any, bound: Any, default: Any) -> Any:
     raise exc.TensorSliceBound(f"a {type(bound).__name__} cannot bound a slice")
 
 
+_EVICTION = {
+    None: None, "": None, "first": "evict_first", "last": "evict_last", "evict_first": "evict_first",
+    "evict_last": "evict_last",
+}  # fmt: skip
+"""The user's spellings of eviction policies (those of configs, and Triton's) and the property of the load."""
+
+
 def load(
     tracer: Tracer, tensor: HostTensor, index: Any, mask: Any = None, eviction_policy: str | None = None
 ) -> DeviceTensor:
     """`tensor[index]`."""
-    if eviction_policy not in (None, "", "evict_first", "evict_last", "first", "last"):
-        raise exc.InvalidAPIUsage(f"unknown eviction policy {eviction_policy!r}")
+    if eviction_policy not in _EVICTION:
+        known = ", ".join(repr(name) for name in _EVICTION if name)
+        raise exc.InvalidAPIUsage(f"unknown eviction policy {eviction_policy!r}", hint=f"one of {known}")
     where = subscript(tracer, tensor, index, masked=mask is not None)
     dims = tile.access_dims(where.indices)
     zero = tracer.builder.constant(0, element_type(tensor.dtype)) if mask is not None or where.needs_zeros else None
     op = tile.LoadOp(
         tracer.ref(tensor), where.indices, tiles=where.tiles, mask=_mask(tracer, mask, dims), other=zero,
-        eviction_policy=(eviction_policy or "").removeprefix("evict_") or None,
+        eviction_policy=_EVICTION[eviction_policy],
     )  # fmt: skip
     value = tracer.builder.emit(op)
     tiles: list[SSAValue | None] = list(tile.access_tiles(op))

@@ -15,7 +15,7 @@ from torch.utils._pytree import tree_leaves, tree_map
 
 from .. import exc
 from ..dialects.dims import dims_of
-from .lowering import FUNCTIONS, LOWERINGS, Operand, aten, broadcast_to
+from .lowering import FUNCTIONS, LOWERINGS, Operand, aten, broadcast_to, like
 from .memory import load, store, view_value
 from .tensors import CPU, DeviceTensor, HostTensor, TracedTensor
 from .tracer import Tracer, meta_like
@@ -148,7 +148,9 @@ class DispatchHook(TorchDispatchMode):
         tracer = self.tracer
         lowering = LOWERINGS.get(func)
         if lowering is not None:
-            return lowering(tracer, *args, **kwargs)
+            result = lowering(tracer, *args, **kwargs)
+            unchanged = isinstance(result, DeviceTensor) and not func._schema.is_mutable
+            return _alias(tracer, result) if unchanged and any(result is arg for arg in args) else result
         if func._schema.is_mutable:
             return self._in_place(func, args, kwargs)
         if any(isinstance(leaf, HostTensor) for leaf in tree_leaves((args, kwargs))):
@@ -269,6 +271,13 @@ _MOVES = frozenset(
     )
 )  # fmt: skip
 """Host operators that allocate or copy only."""
+
+
+def _alias(tracer: Tracer, value: DeviceTensor) -> DeviceTensor:
+    """A view that changes nothing: PyTorch wants a tensor of its own from an operator."""
+    result = like(tracer, value.ssa, value)
+    result.is_view = True
+    return result
 
 
 def assign(tracer: Tracer, target: DeviceTensor, value: Any) -> DeviceTensor:

@@ -19,6 +19,8 @@ from xdsl.ir import SSAValue
 from .. import exc
 from ..dialects import tile
 from ..dialects.dims import dims_of, element_of
+from .arithmetic import remainder as signed_remainder
+from .arithmetic import small_power
 from .builder import UNSIGNED, Builder, element_type
 from .lowering import aten, broadcast, device_tensor, like, lowers, operand, prims, promote
 from .tensors import DeviceTensor
@@ -195,14 +197,7 @@ def floor_divide(tracer: Tracer, a: Any, b: Any) -> DeviceTensor:
 def _remainder(b: Builder, dtype: torch.dtype, v: Sequence[SSAValue], *, signed_by_divisor: bool) -> SSAValue:
     if dtype in UNSIGNED:
         return b.emit(arith.RemUIOp(v[0], v[1]))
-    rest = b.emit(tile.LibdeviceOp("fmod", v) if dtype.is_floating_point else arith.RemSIOp(v[0], v[1]))
-    if not signed_by_divisor:
-        return rest
-    zero = b.filled(0, element_of(rest), dims_of(rest))
-    differ = b.emit(arith.XOrIOp(b.emit(tile.CompareOp("lt", rest, zero)), b.emit(tile.CompareOp("lt", v[1], zero))))
-    wrong = b.emit(arith.AndIOp(b.emit(tile.CompareOp("ne", rest, zero)), differ))
-    moved = b.emit((arith.AddfOp if dtype.is_floating_point else arith.AddiOp)(rest, v[1]))
-    return b.emit(tile.SelectOp(wrong, moved, rest))
+    return signed_remainder(b, v, signed_by_divisor=signed_by_divisor)
 
 
 @lowers(aten.remainder.Tensor, aten.remainder.Scalar, aten.remainder.Scalar_Tensor)
@@ -375,10 +370,7 @@ def pow_scalar(tracer: Tracer, x: Any, exponent: Any) -> DeviceTensor:
         dtypes = promote([x, exponent])
 
         def emit(b: Builder, dtype: torch.dtype, v: Sequence[SSAValue]) -> SSAValue:
-            result = v[0]
-            for _ in range(int(exponent) - 1):
-                result = MUL(b, dtype, [result, v[0]])
-            return result
+            return small_power(v[0], int(exponent), lambda x, y: MUL(b, dtype, [x, y]))
 
         return pointwise(tracer, emit, [x], dtypes=dtypes)
     if floating and isinstance(exponent, int | float) and exponent in (0.5, -0.5, -1):
@@ -413,10 +405,16 @@ def bitcast(tracer: Tracer, x: DeviceTensor, dtype: torch.dtype) -> DeviceTensor
     return like(tracer, tracer.builder.emit(tile.BitcastOp(x.ssa, element_type(dtype))), x, dtype)
 
 
+@lowers(aten.clone.default, aten.lift_fresh_copy.default)
+def clone(tracer: Tracer, x: Any, **_: Any) -> Any:
+    """A tensor of its own."""
+    return like(tracer, x.ssa, x) if isinstance(x, DeviceTensor) else x
+
+
 @lowers(
-    aten.clone.default, aten.alias.default, aten.detach.default, aten.lift_fresh.default, aten.lift_fresh_copy.default,
-    aten.lift.default, aten.contiguous.default, aten.positive.default, aten.conj.default, aten.resolve_conj.default,
-    aten.resolve_neg.default,
+    aten.alias.default, aten.detach.default, aten.lift_fresh.default, aten.lift.default, aten.contiguous.default,
+    aten.positive.default, aten.conj.default, aten.resolve_conj.default, aten.resolve_neg.default,
 )  # fmt: skip
 def identity(tracer: Tracer, x: Any, **_: Any) -> Any:
-    return like(tracer, x.ssa, x) if isinstance(x, DeviceTensor) else x
+    """The same memory."""
+    return x

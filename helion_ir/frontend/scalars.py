@@ -6,10 +6,11 @@ device it emits ops.
 
 from __future__ import annotations
 
+import math as pymath
 import operator
 import re
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 import torch
 from xdsl.dialects import arith, math
@@ -18,7 +19,8 @@ from xdsl.ir import Attribute, SSAValue
 
 from .. import exc
 from ..dialects import tile
-from ..dialects.dims import Dim
+from ..dialects.dims import Dim, symbols_of
+from .arithmetic import remainder, small_power
 from .expressions import Poly
 from .sizes import PREDICATES, SIGNS, Options, Sizes
 from .source import FunctionSource
@@ -39,6 +41,16 @@ _FLOAT_OPS: dict[str, Callable[..., Any]] = {
     "sym_min": arith.MinimumfOp, "sqrt": math.SqrtOp, "exp": math.ExpOp, "log": math.LogOp, "sin": math.SinOp,
     "cos": math.CosOp, "tanh": math.TanhOp, "log2": math.Log2Op,
 }  # fmt: skip
+_ROUNDINGS: dict[str, tuple[Callable[[float], int], Callable[..., Any]]] = {
+    "floor": (pymath.floor, math.FloorOp), "ceil": (pymath.ceil, math.CeilOp), "trunc": (int, math.TruncOp),
+    "round": (round, math.RoundEvenOp),
+}  # fmt: skip
+_FLOAT_SPELLINGS = {
+    "add": "({} + {})", "sub": "({} - {})", "mul": "({} * {})", "float_truediv": "({} / {})", "float_pow": "({} ** {})",
+    "mod": "({} % {})", "neg": "(-{})", "abs": "abs({})", "sym_max": "max({}, {})", "sym_min": "min({}, {})",
+    **{name: f"({{}} {sign} {{}})" for name, sign in SIGNS.items()},
+}  # fmt: skip
+"""Float functions as host expressions; functions of `math` are spelled by their names."""
 _OPPOSITES = {"eq": "ne", "ne": "eq", "lt": "ge", "ge": "lt", "le": "gt", "gt": "le"}
 _SYMBOL = re.compile(r"\bs\d+\b")
 
@@ -182,14 +194,16 @@ class Scalars(Sizes):
             return self._atoms[atom]()
         if atom in self.int_args:
             return self.argument(("int", atom), self.int_args[atom], i64)
+        if not self._is_symbolic(atom):
+            return self._integer_op(*self.quotients[atom])
         return self._symbolic(Poly.atom(atom), element)
 
     def value_type(self, poly: Poly) -> IntegerType:
         """The type in which an integer expression is computed as a value: i64 if an int argument is in it."""
-        if any(atom in self.int_args for atom in poly.atoms()):
-            return i64
         for atom in poly.atoms():
-            if self._atom_types.get(atom) == i64:
+            if atom in self.int_args or self._atom_types.get(atom) == i64:
+                return i64
+            if atom in self.quotients and i64 in map(self.value_type, self.quotients[atom][1:]):
                 return i64
         return self.index_type
 
@@ -215,7 +229,26 @@ class Scalars(Sizes):
             raise exc.UnsupportedPythonType("a host truth value without a name is used in device code")
         return self.argument(("bool", id(node)), expr, i1, node)
 
+    def comparison(self, predicate: str, lhs: Poly, rhs: Poly) -> BoolNode:
+        value = self.compare(predicate, lhs, rhs)
+        if isinstance(value, bool) or not self._of_arguments(lhs, rhs):
+            return BoolNode(self, value)
+        left, right = self.hint_of(lhs), self.hint_of(rhs)
+        assert left is not None
+        assert right is not None
+        expr = f"({self.spelled(lhs)} {SIGNS[predicate]} {self.spelled(rhs)})"
+        return BoolNode(self, value, hint=PREDICATES[predicate](left, right), expr=expr)
+
+    def _of_arguments(self, *polys: Poly) -> bool:
+        """Whether arguments decide the values: those may become part of the specialization; sizes are asked for."""
+        return all(
+            self.hint_of(poly) is not None
+            and all(name in self.int_args for atom in poly.atoms() for name in symbols_of(atom))
+            for poly in map(self.resolved, polys)
+        )
+
     def compare(self, predicate: str, lhs: Poly, rhs: Poly) -> bool | SSAValue:
+        """The truth of an integer comparison, or the `i1` that computes it."""
         lhs, rhs = self.resolved(lhs), self.resolved(rhs)
         known = self._settle(predicate, lhs - rhs)
         if known is not None:
@@ -251,19 +284,24 @@ class Scalars(Sizes):
         symbolic = all(not atom.startswith("@") for poly in (lhs, rhs) for atom in poly.atoms())
         if symbolic and name in _SPELLINGS:
             text = f"({_group(lhs)} {_SPELLINGS[name]} {_group(rhs)})"
+            self.quotients[text] = (name, lhs, rhs)
             left, right = self.hint_of(lhs), self.hint_of(rhs)
             if left is not None and right is not None and right:
                 self.hints[text] = _INTEGER_FUNCTIONS[name](left, right)
             return Poly.atom(text)
         if not self.in_device:
             return Poly.constant(_INTEGER_FUNCTIONS[name](self.int_of(lhs), self.int_of(rhs)))
-        if name == "mod":
-            return lhs - self.integer_op("floordiv", lhs, rhs) * rhs
         self.called()
+        result = self._integer_op(name, lhs, rhs)
+        return poly_of(self.device_scalar(lambda: result, element=cast("IntegerType", result.type)))
+
+    def _integer_op(self, name: str, lhs: Poly, rhs: Poly) -> SSAValue:
+        """Emit an operation of integers, in the wider of their types."""
         element = max((self.value_type(lhs), self.value_type(rhs)), key=lambda t: t.width.data)
         operands = [self.materialize(side, element) for side in (lhs, rhs)]
-        result = self.builder.emit(_INTEGER_OPS[name](*operands))
-        return poly_of(self.device_scalar(lambda: result, element=element))
+        if name == "mod":
+            return remainder(self.builder, operands, signed_by_divisor=True)
+        return self.builder.emit(_INTEGER_OPS[name](*operands))
 
     def int_of(self, poly: Poly) -> int:
         poly = self.resolved(poly)
@@ -271,7 +309,7 @@ class Scalars(Sizes):
             return value
         hint = self.hint_of(poly)
         only_fixed = hint is not None and not any(_SYMBOL.search(atom) for atom in poly.atoms())
-        if hint is None or (self.in_device and not only_fixed):
+        if hint is None or (self.in_device and not only_fixed and not self._of_arguments(poly)):
             if any(atom.startswith("@") for atom in poly.atoms()):
                 raise exc.ShapeSpecializingCall(
                     "Python needs the value of a number that only the device knows, at compile time",
@@ -284,40 +322,85 @@ class Scalars(Sizes):
             self.guard("eq", poly, Poly.constant(hint))
         return hint
 
+    def constant(self, value: Any) -> Any:
+        """The value of a number in this call, guarded; containers of numbers likewise, anything else as it is."""
+        if isinstance(value, list | tuple) and not isinstance(value, torch.Size):
+            return type(value)(map(self.constant, value))
+        if isinstance(value, torch.SymInt):
+            return self.int_of(poly_of(value))
+        if isinstance(value, torch.SymFloat):
+            return self.float_of(value.node)
+        return self.bool_of(value.node) if isinstance(value, torch.SymBool) else value
+
     def to_float(self, poly: Poly) -> FloatNode:
         if (value := self.resolved(poly).value) is not None:
             return FloatNode(self, constant_value=float(value))
         self.needs_number(poly)
+        hint, expr = self.hint_of(poly), f"float({self.spelled(poly)})"
         if not self.in_device:
-            hint = self.hint_of(poly)
-            return FloatNode(self, hint=float(self.int_of(poly)) if hint is None else float(hint))
+            return FloatNode(self, hint=float(self.int_of(poly)) if hint is None else float(hint), expr=expr)
         self.called()
-        return FloatNode(self, self.builder.emit(arith.SIToFPOp(self.materialize(poly, self.value_type(poly)), f32)))
+        result = self.builder.emit(arith.SIToFPOp(self.materialize(poly, self.value_type(poly)), f32))
+        if hint is None or not self._of_arguments(poly):
+            return FloatNode(self, result)
+        return FloatNode(self, result, hint=float(hint), expr=expr)
+
+    def to_int(self, rounding: str, node: FloatNode) -> Poly:
+        function, op = _ROUNDINGS[rounding]
+        if node.constant_value is not None or not self.in_device:
+            return Poly.constant(function(self.float_of(node)))
+        self.called()
+        rounded = self.builder.emit(op(self.float_value(node)))
+        result = self.builder.emit(arith.FPToSIOp(rounded, i64))
+        return poly_of(self.device_scalar(lambda: result, element=i64))
 
     def float_op(self, name: str, args: list[FloatNode]) -> FloatNode | BoolNode:
-        values = [a.constant_value if a.constant_value is not None else a.hint for a in args]
-        constant = all(a.constant_value is not None for a in args)
-        if constant or not self.in_device:
-            result = FLOAT_FUNCTIONS[name](*values)
-            if isinstance(result, bool):
-                if not constant:
-                    self.guards[f"{self._spell(args[0])} {SIGNS[name]} {self._spell(args[1])} is {result}"] = None
-                return BoolNode(self, result)
-            return FloatNode(self, constant_value=result) if constant else FloatNode(self, hint=result)
+        constants = [a.constant_value for a in args]
+        if all(value is not None for value in constants):
+            result = FLOAT_FUNCTIONS[name](*constants)
+            return BoolNode(self, result) if isinstance(result, bool) else FloatNode(self, constant_value=result)
+        hint, expr = self._float_hint(name, args)
+        if not self.in_device:
+            if not isinstance(hint, bool):
+                return FloatNode(self, hint=hint, expr=expr)
+            self.guards[f"{expr} is {hint}"] = None
+            return BoolNode(self, hint)
         self.called()
-        operands = [self.float_value(a) for a in args]
         if name in SIGNS:
-            return BoolNode(self, self.builder.emit(tile.CompareOp(name, *operands)))
-        if name not in _FLOAT_OPS:
-            raise exc.InductorLoweringError(f"no lowering for {name!r} of a run-time float")
-        return FloatNode(self, self.builder.emit(_FLOAT_OPS[name](*operands)))
+            truth = self.builder.emit(tile.CompareOp(name, *map(self.float_value, args)))
+            return BoolNode(self, truth, hint=cast("bool | None", hint), expr=expr)
+        return FloatNode(self, self._float_op(name, args), hint=hint, expr=expr)
+
+    def _float_hint(self, name: str, args: list[FloatNode]) -> tuple[Any, str]:
+        """What a function gives in this call, and the host expression of it; None if only the device knows."""
+        values = [a.hint if a.constant_value is None else a.constant_value for a in args]
+        if any(value is None for value in values):
+            return None, ""
+        parts = [a.expr if a.constant_value is None else repr(a.constant_value) for a in args]
+        spelling = _FLOAT_SPELLINGS.get(name, f"__import__('math').{name}({{}})")
+        try:
+            return FLOAT_FUNCTIONS[name](*values), spelling.format(*parts)
+        except (ArithmeticError, ValueError):
+            if not self.in_device:
+                raise
+            return None, ""
+
+    def _float_op(self, name: str, args: list[FloatNode]) -> SSAValue:
+        operands = [self.float_value(a) for a in args]
+        if name == "mod":
+            return remainder(self.builder, operands, signed_by_divisor=True)
+        exponent = args[1].constant_value if name == "float_pow" else None
+        if exponent in (1, 2, 3):
+            return small_power(operands[0], int(exponent), lambda x, y: self.builder.emit(arith.MulfOp(x, y)))
+        return self.builder.emit(_FLOAT_OPS[name](*operands))
 
     def float_of(self, node: FloatNode) -> float:
         if node.constant_value is not None:
             return node.constant_value
-        if node.hint is None or self.in_device:
+        if node.hint is None:
             raise exc.ShapeSpecializingCall("Python needs the value of a run-time float at compile time")
-        self.guards[f"{self._spell(node)} == {node.hint!r}"] = None
+        isnan = node.hint != node.hint
+        self.guards[f"{node.expr} != {node.expr}" if isnan else f"{node.expr} == {node.hint!r}"] = None
         return node.hint
 
     def bool_op(self, name: str, args: list[BoolNode]) -> BoolNode:
@@ -339,17 +422,13 @@ class Scalars(Sizes):
     def bool_of(self, node: BoolNode) -> bool:
         if isinstance(node.value, bool):
             return node.value
-        if node.hint is None or self.in_device:
+        if node.hint is None:
             raise exc.NotAllowedOnDevice(
                 "Python needs a run-time condition at compile time",
                 hint="`if`, `while` and conditional expressions of the kernel itself can be run-time branches",
             )
-        self.guards[f"{self.paths.get(id(node), '?')} is {node.hint}"] = None
+        self.guards[f"{node.expr} is {node.hint}"] = None
         return node.hint
-
-    def _spell(self, node: FloatNode) -> str:
-        """A host float as an expression of the parameters."""
-        return repr(node.constant_value) if node.constant_value is not None else self.paths.get(id(node), "?")
 
 
 def _group(poly: Poly) -> str:

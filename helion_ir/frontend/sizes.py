@@ -66,6 +66,7 @@ class Sizes:
         self.symbol_exprs: dict[str, str] = {}  # symbol → host expression
         self.used_symbols: dict[str, str] = {}  # those that the kernel's types and ops name
         self.int_args: dict[str, str] = {}  # symbols of int arguments: of any sign, and kernel arguments as values
+        self.quotients: dict[str, tuple[str, Poly, Poly]] = {}  # opaque atom → the operation that it spells
         self.stride_symbols: set[str] = set()
         self.hints: dict[str, int] = {}
         self.merged: dict[str, Poly] = {}
@@ -217,8 +218,11 @@ class Sizes:
         """This trace is right only for calls in which the host sees the same truth."""
         if predicate == "eq":
             self._merge(lhs, rhs)
-        spelled = [_SYMBOL.sub(lambda m: f"({self.symbol_exprs[m[0]]})", str(side)) for side in (lhs, rhs)]
-        self.guards[f"{spelled[0]} {SIGNS[predicate]} {spelled[1]}"] = None
+        self.guards[f"{self.spelled(lhs)} {SIGNS[predicate]} {self.spelled(rhs)}"] = None
+
+    def spelled(self, poly: Poly) -> str:
+        """An expression of sizes and int arguments as a host expression."""
+        return _SYMBOL.sub(lambda m: f"({self.symbol_exprs.get(m[0], m[0])})", str(poly))
 
     def forget(self, guards: dict[str, None], merged: dict[str, Poly]) -> None:
         """Go back to what was guarded, and known to be equal, before."""
@@ -252,11 +256,18 @@ class Sizes:
         """A lower bound, from: block sizes are at least 1, sizes at least 0."""
         bound: float = 0
         for atoms, factor in poly.terms.items():
-            if factor < 0 and atoms:
+            if atoms and (factor < 0 or not all(map(self._not_negative, atoms))):
                 return -inf
             if all(atom in self.blocks for atom in atoms):
                 bound += factor
         return bound
+
+    def _not_negative(self, atom: str) -> bool:
+        """Whether an atom of symbols is known not to be negative: sizes are not, a floor division or `%` may be."""
+        if atom not in self.quotients:
+            return True
+        name, lhs, rhs = self.quotients[atom]
+        return self._at_least(rhs) >= 0 and (name == "mod" or self._at_least(lhs) >= 0)
 
     def _assume(self, predicate: str, difference: Poly) -> bool:
         """What PyTorch's shape checks see of symbolic sizes: distinct, and large."""
@@ -290,4 +301,8 @@ class Sizes:
             self.exact -= 1
 
     def _is_symbolic(self, atom: str) -> bool:
+        """Whether an atom is made of sizes and block sizes alone, which are never negative and fit the index type."""
+        if atom in self.quotients:
+            _, lhs, rhs = self.quotients[atom]
+            return all(map(self._is_symbolic, (*lhs.atoms(), *rhs.atoms())))
         return not atom.startswith("@") and atom not in self.int_args

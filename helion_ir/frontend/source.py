@@ -6,17 +6,18 @@ import ast
 import copy
 import inspect
 import sys
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from types import CodeType, FrameType, TracebackType
-from typing import Any
+from typing import Any, TypeVar
 
 from .. import exc
 
 LAZY_AND, LAZY_OR, NOT, CHOOSE = "__tile_and__", "__tile_or__", "__tile_not__", "__tile_choose__"
+INVERT, POWER = "__tile_invert__", "__tile_power__"
 CALL = "__tile_call__"
 
 
@@ -28,15 +29,30 @@ class FunctionSource:
     tree: ast.FunctionDef
 
 
-_PARSED: dict[CodeType, FunctionSource] = {}
+class CodeKey:
+    """A code object as a key, by identity: those of equal text at equal lines of two files compare equal."""
+
+    __slots__ = ("code",)
+
+    def __init__(self, code: CodeType):
+        self.code = code
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, CodeKey) and other.code is self.code
+
+    def __hash__(self) -> int:
+        return id(self.code)
+
+
+_PARSED: dict[CodeKey, FunctionSource] = {}
 
 
 def function_source(fn: Callable[..., Any]) -> FunctionSource:
     """Find and parse the source of `fn`, once."""
-    code = fn.__code__
-    if code not in _PARSED:
-        _PARSED[code] = _parse(fn)
-    return _PARSED[code]
+    key = CodeKey(fn.__code__)
+    if key not in _PARSED:
+        _PARSED[key] = _parse(fn)
+    return _PARSED[key]
 
 
 def _parse(fn: Callable[..., Any]) -> FunctionSource:
@@ -72,8 +88,33 @@ def _unreadable(fn: Callable[..., Any], hint: str) -> exc.InvalidAPIUsage:
     return exc.InvalidAPIUsage(f"the source of kernel {fn.__name__!r} cannot be read", hint=hint)
 
 
-class _RunTimeLogic(ast.NodeTransformer):
-    """`and`, `or`, `not`, conditional expressions and chained comparisons as calls, so that they can be run-time.
+class _Numbers(ast.NodeTransformer):
+    """`~`, `**` and a few builtin functions as calls: PyTorch's symbolic numbers lack them."""
+
+    functions = frozenset(("divmod", "float", "pow"))
+
+    def visit_Call(self, node: ast.Call) -> ast.AST:
+        self.generic_visit(node)
+        if isinstance(node.func, ast.Name) and node.func.id in self.functions:
+            return self._call(node, CALL, [node.func, *node.args], node.keywords)
+        return node
+
+    def visit_UnaryOp(self, node: ast.UnaryOp) -> ast.AST:
+        self.generic_visit(node)
+        return self._call(node, INVERT, [node.operand]) if isinstance(node.op, ast.Invert) else node
+
+    def visit_BinOp(self, node: ast.BinOp) -> ast.AST:
+        self.generic_visit(node)
+        return self._call(node, POWER, [node.left, node.right]) if isinstance(node.op, ast.Pow) else node
+
+    @staticmethod
+    def _call(node: ast.expr, name: str, args: list[ast.expr], keywords: Sequence[ast.keyword] = ()) -> ast.expr:
+        function = ast.copy_location(ast.Name(name, ast.Load()), node)
+        return ast.copy_location(ast.Call(function, args, list(keywords)), node)
+
+
+class _RunTimeLogic(_Numbers):
+    """`and`, `or`, `not`, `~`, conditional expressions and chained comparisons as calls: they can be run-time.
 
     Calls become calls of `CALL`, so that functions with such logic are looked into.
     """
@@ -91,7 +132,8 @@ class _RunTimeLogic(ast.NodeTransformer):
 
     def visit_UnaryOp(self, node: ast.UnaryOp) -> ast.AST:
         self.generic_visit(node)
-        return self._call(node, NOT, [node.operand]) if isinstance(node.op, ast.Not) else node
+        name = {ast.Not: NOT, ast.Invert: INVERT}.get(type(node.op))
+        return node if name is None else self._call(node, name, [node.operand])
 
     def visit_IfExp(self, node: ast.IfExp) -> ast.AST:
         self.generic_visit(node)
@@ -113,13 +155,19 @@ class _RunTimeLogic(ast.NodeTransformer):
         arguments = ast.arguments(posonlyargs=[], args=[], kwonlyargs=[], kw_defaults=[], defaults=[])
         return ast.copy_location(ast.Lambda(arguments, node), node)
 
-    @staticmethod
-    def _call(node: ast.expr, name: str, args: list[ast.expr]) -> ast.expr:
-        function = ast.copy_location(ast.Name(name, ast.Load()), node)
-        return ast.copy_location(ast.Call(function, args, []), node)
+
+_LOGIC = (ast.BoolOp, ast.UnaryOp, ast.IfExp, ast.Compare, ast.Call, ast.Pow)
+_NUMBERS = (ast.Invert, ast.Pow)
 
 
-_LOGIC = (ast.BoolOp, ast.UnaryOp, ast.IfExp, ast.Compare, ast.Call)
+_Node = TypeVar("_Node", bound=ast.AST)
+
+
+def _host_tree(node: _Node) -> _Node:
+    """The tree of host code, with what PyTorch's symbolic numbers lack as calls."""
+    if any(isinstance(n, _NUMBERS) or getattr(n, "id", None) in _Numbers.functions for n in ast.walk(node)):
+        return _Numbers().visit(copy.deepcopy(node))
+    return node
 
 
 def expression_code(node: ast.expr, file: str, *, device: bool) -> CodeType:
@@ -130,6 +178,8 @@ def expression_code(node: ast.expr, file: str, *, device: bool) -> CodeType:
         tree = node
         if device and any(isinstance(n, _LOGIC) for n in ast.walk(node)):
             tree = _RunTimeLogic().visit(copy.deepcopy(node))
+        elif not device:
+            tree = _host_tree(node)
         if isinstance(getattr(tree, "ctx", None), ast.Store):
             tree = copy.deepcopy(tree)
             tree.ctx = ast.Load()  # type: ignore[attr-defined]
@@ -142,7 +192,7 @@ def statement_code(node: ast.stmt, file: str) -> CodeType:
     """The compiled statement, kept on the node."""
     code = getattr(node, "_statement_code", None)
     if code is None:
-        code = compile(ast.Module([node], []), file, "exec")
+        code = compile(ast.Module([_host_tree(node)], []), file, "exec")
         node._statement_code = code  # type: ignore[attr-defined]
     return code
 
@@ -163,21 +213,17 @@ _WALKERS = {
 
 
 @lru_cache(maxsize=1024)
-def _positions(code: CodeType) -> list[tuple[int | None, int | None, int | None, int | None]]:
-    return list(code.co_positions())
-
-
-def _place(code: CodeType, lasti: int) -> exc.SourceLocation | None:
-    line, end_line, column, end_column = _positions(code)[lasti // 2]
-    if line is None:
-        return None
-    end = end_column + 1 if end_column is not None and end_line == line else None
-    return exc.SourceLocation(code.co_filename, line, (column or 0) + 1, end)
+def _positions(key: CodeKey) -> list[tuple[int | None, int | None, int | None, int | None]]:
+    return list(key.code.co_positions())
 
 
 @lru_cache(maxsize=4096)
-def _cached_place(code: CodeType, lasti: int) -> exc.SourceLocation | None:
-    return _place(code, lasti)
+def _place(key: CodeKey, lasti: int) -> exc.SourceLocation | None:
+    line, end_line, column, end_column = _positions(key)[lasti // 2]
+    if line is None:
+        return None
+    end = end_column + 1 if end_column is not None and end_line == line else None
+    return exc.SourceLocation(key.code.co_filename, line, (column or 0) + 1, end)
 
 
 def current_location(files: Collection[str]) -> exc.SourceLocation | None:
@@ -189,7 +235,7 @@ def current_location(files: Collection[str]) -> exc.SourceLocation | None:
     while frame is not None:
         code = frame.f_code
         if code.co_filename in files:
-            return _cached_place(code, frame.f_lasti)
+            return _place(CodeKey(code), frame.f_lasti)
         if _WALKERS.get(code.co_name) == code.co_filename:
             return None
         frame = frame.f_back
@@ -202,7 +248,7 @@ def error_location(files: Collection[str], trace: TracebackType | None) -> exc.S
     while trace is not None:
         code = trace.tb_frame.f_code
         if code.co_filename in files:
-            found = _place(code, trace.tb_lasti) or found
+            found = _place(CodeKey(code), trace.tb_lasti) or found
         trace = trace.tb_next
     return found
 

@@ -16,13 +16,14 @@ from typing import Any, Protocol
 import torch
 from xdsl.ir import SSAValue
 
+from .. import exc
 from .expressions import Poly
 
 
 class Context(Protocol):
     """What nodes ask of the tracer."""
 
-    def compare(self, predicate: str, lhs: Poly, rhs: Poly) -> bool | SSAValue:
+    def comparison(self, predicate: str, lhs: Poly, rhs: Poly) -> BoolNode:
         """The truth of an integer comparison, or the `i1` that computes it."""
         ...
 
@@ -52,6 +53,10 @@ class Context(Protocol):
 
     def to_float(self, poly: Poly) -> FloatNode:
         """An integer as a float."""
+        ...
+
+    def to_int(self, rounding: str, node: FloatNode) -> Poly:
+        """A float rounded to an integer: `rounding` is `floor`, `ceil`, `trunc` or `round` (half to even)."""
         ...
 
     def text(self, poly: Poly) -> str:
@@ -191,7 +196,7 @@ class IntNode(Node):
         return self.wrap_bool(True)
 
     def _compare(self, predicate: str, other: IntNode) -> BoolNode:
-        return BoolNode(self.context, self.context.compare(predicate, self.poly, other.poly))
+        return self.context.comparison(predicate, self.poly, other.poly)
 
     def eq(self, other: IntNode) -> BoolNode:
         return self._compare("eq", other)
@@ -227,7 +232,10 @@ for _method, _name in {
 
 
 class FloatNode(Node):
-    """A float: a constant, a host value (`hint` is that of this call), or a device scalar (`ssa`)."""
+    """A float: a constant, a host value, or a device scalar (`ssa`).
+
+    A host value has its `hint`, the value in this call, and `expr`, the host expression of it over the parameters.
+    """
 
     pytype = float
 
@@ -237,11 +245,13 @@ class FloatNode(Node):
         ssa: SSAValue | None = None,
         *,
         hint: float | None = None,
+        expr: str = "",
         constant_value: float | None = None,
     ):
         super().__init__(context)
         self.ssa = ssa
         self.hint = hint
+        self.expr = expr
         self.constant_value = constant_value
 
     def __str__(self) -> str:
@@ -250,6 +260,9 @@ class FloatNode(Node):
     def is_constant(self) -> bool:
         return False
 
+    def bool_(self) -> bool:
+        return self.ne(self.wrap_float(0.0)).bool_()  # type: ignore[attr-defined]
+
     def guard_float(self, file: str, line: int) -> float:
         return self.context.float_of(self)
 
@@ -257,6 +270,25 @@ class FloatNode(Node):
         return self
 
     pos = sym_float
+
+    def _rounded(self, rounding: str) -> IntNode:
+        return IntNode(self.context, self.context.to_int(rounding, self))
+
+    def floor(self) -> IntNode:
+        return self._rounded("floor")
+
+    def ceil(self) -> IntNode:
+        return self._rounded("ceil")
+
+    def trunc(self) -> IntNode:
+        return self._rounded("trunc")
+
+    sym_int = trunc
+
+    def round(self, ndigits: int | None = None) -> IntNode:
+        if ndigits is not None:
+            raise exc.InvalidAPIUsage("round() of a run-time float takes no number of digits")
+        return self._rounded("round")
 
 
 FLOAT_FUNCTIONS: dict[str, Callable[..., Any]] = {
@@ -283,14 +315,19 @@ FloatNode.pow = FloatNode.float_pow  # type: ignore[attr-defined]
 
 
 class BoolNode(Node):
-    """A truth value: a constant, a host value (`hint` is that of this call), or a device scalar."""
+    """A truth value: a constant, a host value, or a device scalar.
+
+    `hint` and `expr` are as those of floats. A device scalar has them, too, where the arguments alone decide it:
+    Python may then ask for the value, which becomes part of the specialization.
+    """
 
     pytype = bool
 
-    def __init__(self, context: Context, value: bool | SSAValue | None, *, hint: bool | None = None):
+    def __init__(self, context: Context, value: bool | SSAValue | None, *, hint: bool | None = None, expr: str = ""):
         super().__init__(context)
         self.value = value
         self.hint = hint
+        self.expr = expr
 
     def __str__(self) -> str:
         return str(self.value) if isinstance(self.value, bool) else "bool(?)"

@@ -175,7 +175,8 @@ def slice_value(
     tracer: Tracer, x: DeviceTensor, dim: int = 0, start: Any = None, end: Any = None, step: int = 1
 ) -> DeviceTensor:
     whole = (start is None or (isinstance(start, int) and start == 0)) and step == 1
-    if whole and (end is None or (isinstance(end, int) and end >= 2**62)):
+    size = tracer.poly_of_dim(dims_of(x.ssa)[canonicalize_dim(x.dim(), dim)])
+    if whole and (end is None or (isinstance(end, int) and end >= 2**62) or poly_of(end) == size):
         return x
     raise exc.InductorLoweringError("a part of a device value cannot be taken", hint="load the part: x[begin:end]")
 

@@ -21,6 +21,10 @@ class Tracer(Protocol):
         """Note the place of the call, for what it emits."""
         ...
 
+    def constant(self, value: Any) -> Any:
+        """The value of a number, which becomes part of the specialization."""
+        ...
+
 
 ACTIVE: list[Tracer] = []
 """The kernel being traced, innermost last."""

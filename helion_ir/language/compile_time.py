@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from .api import api
+from .api import ACTIVE, api
 
 
 @api(host=True)
@@ -18,7 +18,14 @@ def specialize(value: Any) -> Any:
 
 
 class constexpr:
-    """An annotation: the argument's value is a constant of the specialization. `constexpr(v)` wraps a value."""
+    """An annotation: the argument's value is a constant of the specialization.
+
+    `constexpr(v)` says so of the value of an argument. In a kernel's own code it is the value itself, which becomes
+    part of the specialization.
+    """
+
+    def __new__(cls, value: Any) -> Any:
+        return ACTIVE[-1].constant(value) if ACTIVE else super().__new__(cls)
 
     def __init__(self, value: Any):
         self.value = value

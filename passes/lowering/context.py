@@ -20,12 +20,30 @@ from ..analysis.physical import PhysicalDims
 from .emitter import Emitter
 from .tiles import LoweredTile
 
-_OPERATORS: dict[type[ast.operator], Callable[[Emitter, SSAValue, SSAValue], SSAValue]] = {
+Combine = Callable[[Emitter, SSAValue, SSAValue], SSAValue]
+
+
+def _modulo(emit: Emitter, lhs: SSAValue, rhs: SSAValue) -> SSAValue:
+    return emit.sub(lhs, emit.mul(emit.binary(arith.FloorDivSIOp, lhs, rhs), rhs))
+
+
+_OPERATORS: dict[type[ast.operator], Combine] = {
     ast.Add: Emitter.add,
     ast.Sub: Emitter.sub,
     ast.Mult: Emitter.mul,
-    ast.FloorDiv: lambda emit, lhs, rhs: emit.binary(arith.DivSIOp, lhs, rhs),
+    ast.FloorDiv: lambda emit, lhs, rhs: emit.binary(arith.FloorDivSIOp, lhs, rhs),
+    ast.Mod: _modulo,
 }
+_OF_NATURALS: dict[type[ast.operator], Combine] = {
+    ast.FloorDiv: lambda emit, lhs, rhs: emit.binary(arith.DivSIOp, lhs, rhs),
+    ast.Mod: lambda emit, lhs, rhs: emit.binary(arith.RemSIOp, lhs, rhs),
+}
+"""The same for operands that are not negative: division truncates there."""
+
+
+def _is_natural(node: ast.expr) -> bool:
+    """Whether an expression of sizes is not negative whatever they are: nothing in it subtracts."""
+    return not any(isinstance(part, ast.Sub | ast.UnaryOp) for part in ast.walk(node))
 
 
 @cache
@@ -154,8 +172,12 @@ class Lowering:
             with self.emit.named(None):
                 name = self.signature.constexpr_name(node.id)
                 return self.emit.op(tl.ConstexprOp, (), name, self.index_type).result
-        if isinstance(node, ast.BinOp) and (combine := _OPERATORS.get(type(node.op))) is not None:
-            return combine(self.emit, self._evaluate(node.left), self._evaluate(node.right))
+        if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
+            return self.emit.sub(self.emit.constant(0, self.index_type), self._evaluate(node.operand))
+        if isinstance(node, ast.BinOp):
+            table = {**_OPERATORS, **_OF_NATURALS} if _is_natural(node) else _OPERATORS
+            if (combine := table.get(type(node.op))) is not None:
+                return combine(self.emit, self._evaluate(node.left), self._evaluate(node.right))
         raise PassFailedException(f"convert-tile-to-tl: cannot evaluate the dim {ast.unparse(node)!r}")
 
     def tile(self, source: SSAValue) -> LoweredTile:
