@@ -72,7 +72,15 @@ def trace(
         try:
             return _trace(fn, args, tracer, equalities)
         except Retrace as again:
-            equalities.append(again.equality)
+            learned = next((new for new in ([again.equality], again.pinned) if not set(new) <= set(equalities)), None)
+            if learned is None:
+                lhs, rhs = again.equality
+                raise exc.ShapeMismatch(
+                    f"the sizes {lhs} and {rhs} must be equal, which nothing known of them says",
+                    hint="use hl.specialize() in host code for a size",
+                    location=error_location(tracer.files, again.__traceback__),
+                ) from None
+            equalities += [each for each in learned if each not in equalities]
         except exc.Base as error:
             error.location = error.location or error_location(tracer.files, error.__traceback__)
             if error.location is None:

@@ -213,8 +213,11 @@ def _bound(tracer: Tracer, size: Any, bound: Any, default: Any) -> Any:
         return local_scalar(tracer, bound)
     if isinstance(bound, int) and isinstance(size, int):
         return max(0, bound + size) if bound < 0 else min(bound, size)
-    if isinstance(bound, int) and bound < 0:
-        return size + bound
+    if isinstance(bound, int):
+        reaches = tracer.decide("ge", poly_of(size), poly_of(abs(bound)))
+        if reaches is False:
+            return 0 if bound < 0 else size
+        return size + bound if bound < 0 else bound
     if isinstance(bound, int | torch.SymInt):
         tracer.within(bound, size)
         return bound

@@ -22,7 +22,7 @@ from ..dialects import tile
 from ..dialects.dims import Dim, symbols_of
 from .arithmetic import remainder, small_power
 from .expressions import Poly
-from .sizes import PREDICATES, SIGNS, Options, Sizes
+from .sizes import OPPOSITES, PREDICATES, SIGNS, Options, Sizes
 from .source import FunctionSource
 from .symbolic import FLOAT_FUNCTIONS, BoolNode, FloatNode, IntNode, poly_of, sym_int
 
@@ -51,7 +51,6 @@ _FLOAT_SPELLINGS = {
     **{name: f"({{}} {sign} {{}})" for name, sign in SIGNS.items()},
 }  # fmt: skip
 """Float functions as host expressions; functions of `math` are spelled by their names."""
-_OPPOSITES = {"eq": "ne", "ne": "eq", "lt": "ge", "ge": "lt", "le": "gt", "gt": "le"}
 _SYMBOL = re.compile(r"\bs\d+\b")
 
 
@@ -267,8 +266,7 @@ class Scalars(Sizes):
         truth = PREDICATES[predicate](hint, other)
         if self.internal and (answer := self._unguarded(predicate, lhs, rhs, truth)) is not None:
             return answer
-        opposite = {"eq": "ne", "ne": "eq", "lt": "ge", "ge": "lt", "le": "gt", "gt": "le"}
-        self.guard(predicate if truth else opposite[predicate], lhs, rhs)
+        self.guard(predicate if truth else OPPOSITES[predicate], lhs, rhs)
         return truth
 
     def integer_op(self, name: str, lhs: Poly, rhs: Poly) -> Poly:

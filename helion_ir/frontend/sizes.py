@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import operator
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from math import inf
@@ -25,6 +25,7 @@ from .symbolic import poly_of
 PREDICATES: dict[str, Callable[[int, int], bool]] = {
     "eq": operator.eq, "ne": operator.ne, "lt": operator.lt, "le": operator.le, "gt": operator.gt, "ge": operator.ge,
 }  # fmt: skip
+OPPOSITES = {"eq": "ne", "ne": "eq", "lt": "ge", "ge": "lt", "le": "gt", "gt": "le"}
 SIGNS = {"eq": "==", "ne": "!=", "lt": "<", "le": "<=", "gt": ">", "ge": ">="}
 _SYMBOL = re.compile(r"\bs\d+\b")
 
@@ -40,11 +41,15 @@ class Options:
 
 
 class Retrace(Exception):
-    """Two sizes must be one for this trace to make sense; as they are in this call, trace again with that known."""
+    """Two sizes must be one for this trace to make sense; as they are in this call, trace again with that known.
 
-    def __init__(self, lhs: Poly, rhs: Poly):
+    Where the equality says of no size what it is (`s0*s1 == 12`), the sizes in it are `pinned` to this call's.
+    """
+
+    def __init__(self, lhs: Poly, rhs: Poly, pinned: Sequence[tuple[Poly, Poly]] = ()):
         super().__init__()
         self.equality = (lhs, rhs)
+        self.pinned = tuple(pinned)
 
 
 class Sizes:
@@ -194,7 +199,8 @@ class Sizes:
         if left is None or right is None:
             return
         if left == right:
-            raise Retrace(lhs, rhs)
+            symbols = sorted({name for poly in (lhs, rhs) for name in _SYMBOL.findall(str(poly))})
+            raise Retrace(lhs, rhs, [(Poly.atom(name), Poly.constant(self.hints[name])) for name in symbols])
         for poly, hint in ((lhs, left), (rhs, right)):
             if hint == 1 and poly.value is None:
                 raise Retrace(poly, Poly.constant(1))
@@ -230,12 +236,36 @@ class Sizes:
         self._sizes.clear()
 
     def _merge(self, lhs: Poly, rhs: Poly) -> None:
-        for symbol, other in ((rhs.single, lhs), (lhs.single, rhs)):
-            if symbol is not None and _SYMBOL.fullmatch(symbol) and symbol not in str(other):
-                self.merged = {name: poly.substitute({symbol: other}) for name, poly in self.merged.items()}
-                self.merged[symbol] = other
-                self._sizes.clear()
-                return
+        solved = self._solve(lhs - rhs)
+        if solved is not None:
+            symbol, other = solved
+            self.merged = {name: poly.substitute({symbol: other}) for name, poly in self.merged.items()}
+            self.merged[symbol] = other
+            self._sizes.clear()
+
+    @staticmethod
+    def _solve(zero: Poly) -> tuple[str, Poly] | None:
+        """What `zero == 0` says of one atom that occurs once and alone: its value in terms of the others."""
+        names = list(zero.atoms())
+        for atoms, factor in sorted(zero.terms.items(), key=lambda term: term[0], reverse=True):
+            if len(atoms) != 1 or names.count(atoms[0]) != 1 or atoms[0].startswith("@"):
+                continue
+            value = (Poly({atoms: factor}) - zero).exact_div(Poly.constant(factor))
+            if value is not None and atoms[0] not in str(value):
+                return atoms[0], value
+        return None
+
+    def decide(self, predicate: str, lhs: Poly, rhs: Poly) -> bool | None:
+        """The truth of a comparison of sizes: for all of them, else for this call's, guarded; None if only the device
+        or a tuned block size decides it."""
+        lhs, rhs = self.resolved(lhs), self.resolved(rhs)
+        known = self._settle(predicate, lhs - rhs)
+        left, right = self.hint_of(lhs), self.hint_of(rhs)
+        if known is not None or left is None or right is None:
+            return known
+        truth = PREDICATES[predicate](left, right)
+        self.guard(predicate if truth else OPPOSITES[predicate], lhs, rhs)
+        return truth
 
     def _settle(self, predicate: str, difference: Poly) -> bool | None:
         """The truth of `difference <predicate> 0` that holds whatever the sizes are (none is negative)."""
