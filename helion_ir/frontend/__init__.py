@@ -67,8 +67,10 @@ def trace(
     source = function_source(fn)
     options = Options(static_shapes, index_dtype, dot_precision, tuple(ignore_warnings))
     equalities: list[tuple[Poly, Poly]] = []
+    quotients: dict[str, tuple[str, Poly, Poly]] = {}
     while True:
         tracer = Tracer(source, options)
+        tracer.quotients = quotients  # what the atoms of the equalities mean
         try:
             return _trace(fn, args, tracer, equalities)
         except Retrace as again:

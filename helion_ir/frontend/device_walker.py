@@ -21,7 +21,7 @@ from .implementations import loop_range
 from .liveness import liveness
 from .logic import Logic
 from .modes import setitem
-from .python_functions import inplace_power, python_function
+from .python_functions import inplace_power, python_function, with_values
 from .source import CALL, expression_code, located, node_location, statement_code
 from .static_loops import StaticRange, drop_dead, reads_later, walk_once
 from .tensors import DeviceTensor
@@ -330,7 +330,7 @@ class DeviceWalker:
         call = helper_call(function, args, kwargs)
         if call is None:
             result = python_function(self.tracer, function, args, kwargs)
-            return function(*args, **kwargs) if result is NotImplemented else result
+            return with_values(self.tracer, function, args, kwargs) if result is NotImplemented else result
         if sum(called is call.callee for called in self.tracer.helpers) >= _DEEPEST:
             raise exc.NotAllowedInHelperFunction(
                 f"{call.callee.__name__!r} calls itself: there is no recursion in device code",

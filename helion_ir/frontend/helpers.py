@@ -21,8 +21,8 @@ from .. import exc
 from .source import CodeKey, function_source
 
 _LIBRARIES = frozenset(("torch", "triton", "numpy", "helion_ir", *sys.stdlib_module_names))
-_DECIDING = (ast.If, ast.IfExp, ast.While, ast.For, ast.BoolOp, ast.Compare, ast.UnaryOp, ast.Call)
-"""What may ask for a truth value, loop over the device, or call what does."""
+_DECIDING = (ast.If, ast.IfExp, ast.While, ast.For, ast.BoolOp, ast.Compare, ast.UnaryOp, ast.Pow, ast.Call)
+"""What may ask for a truth value, loop over the device, compute what PyTorch's numbers cannot, or call what does."""
 _LOOPS = (ast.For, ast.While)
 _SCOPES = (ast.FunctionDef, ast.Lambda)
 _PYTHONS = (

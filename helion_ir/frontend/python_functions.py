@@ -55,6 +55,19 @@ def python_function(tracer: Tracer, function: Any, args: tuple[Any, ...], kwargs
     return _TABLE[function](tracer, *args)
 
 
+def with_values(tracer: Tracer, function: Function, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """The result of a call; what takes no run-time truth value, or number, gets the value, which joins the key."""
+    for kinds in ((torch.SymBool,), NUMBERS):
+        try:
+            return function(*args, **kwargs)
+        except TypeError:
+            if not any(isinstance(value, kinds) for value in (*args, *kwargs.values())):
+                raise
+        args = tuple(tracer.constant(value) if isinstance(value, kinds) else value for value in args)
+        kwargs = {key: tracer.constant(value) if isinstance(value, kinds) else value for key, value in kwargs.items()}
+    return function(*args, **kwargs)
+
+
 def inverted(value: Any) -> Any:
     """`~value`: of integers `-value - 1`, of anything else Python's."""
     if isinstance(value, torch.SymInt) and not isinstance(value, Tile):

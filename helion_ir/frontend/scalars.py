@@ -283,9 +283,6 @@ class Scalars(Sizes):
         if symbolic and name in _SPELLINGS:
             text = f"({_group(lhs)} {_SPELLINGS[name]} {_group(rhs)})"
             self.quotients[text] = (name, lhs, rhs)
-            left, right = self.hint_of(lhs), self.hint_of(rhs)
-            if left is not None and right is not None and right:
-                self.hints[text] = _INTEGER_FUNCTIONS[name](left, right)
             return Poly.atom(text)
         if not self.in_device:
             return Poly.constant(_INTEGER_FUNCTIONS[name](self.int_of(lhs), self.int_of(rhs)))

@@ -154,12 +154,21 @@ class Sizes:
         total = 0
         for atoms, factor in self.resolved(poly).terms.items():
             for atom in atoms:
-                hint = self.hints.get(atom, self.fixed(atom))
+                hint = self._hint(atom)
                 if hint is None:
                     return None
                 factor *= hint
             total += factor
         return total
+
+    def _hint(self, atom: str) -> int | None:
+        if atom not in self.quotients:
+            return self.hints.get(atom, self.fixed(atom))
+        name, lhs, rhs = self.quotients[atom]
+        left, right = self.hint_of(lhs), self.hint_of(rhs)
+        if left is None or not right:
+            return None
+        return left // right if name == "floordiv" else left % right
 
     def dim(self, size: int | torch.SymInt) -> Dim:
         """The dim that spells a size; its symbols are part of the kernel from now on."""
