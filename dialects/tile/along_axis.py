@@ -284,6 +284,32 @@ class ScanOp(_AxisBase):
 
 
 @irdl_op_definition
+class FlipOp(_AxisBase):
+    """The valid lanes of an axis in reverse order (`torch.flip`): lane `i` is lane `valid - 1 - i` of the input.
+
+    ```mlir
+    %r = tile.flip %x over %tile_n {axis = #builtin.int<1>} : tensor<...>, !tile.tile<b1>
+    ```
+    """
+
+    name = "tile.flip"
+
+    T: ClassVar = VarConstraint("T", ValueConstr)
+
+    input = operand_def(T)
+    result = result_def(T)
+
+    traits = traits_def(AlongAxis(keeps=True))
+    assembly_format = "$input `over` $tile attr-dict `:` type($input) `,` type($tile)"
+
+    def __init__(self, value: SSAValue, axis: int, tile: SSAValue):
+        super().__init__(operands=[value, tile], properties={"axis": IntAttr(axis)}, result_types=[value.type])
+
+    def verify_(self) -> None:
+        axis_tile_matches(self, self.input, self.axis.data, self.tile)
+
+
+@irdl_op_definition
 class GatherOp(IRDLOperation, DeclaresAxes):
     """`torch.gather` on a device value: `result[.., i, ..] = input[.., index[.., i, ..], ..]` along `axis`."""
 
@@ -335,4 +361,4 @@ class GatherOp(IRDLOperation, DeclaresAxes):
         return [build.reshape(one, dims_of(self.result))]
 
 
-__all__ = ["REDUCE_KINDS", "SCAN_KINDS", "ArgReduceOp", "GatherOp", "PadOp", "ReduceOp", "ScanOp"]
+__all__ = ["REDUCE_KINDS", "SCAN_KINDS", "ArgReduceOp", "FlipOp", "GatherOp", "PadOp", "ReduceOp", "ScanOp"]

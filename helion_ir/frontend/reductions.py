@@ -228,7 +228,7 @@ def logsumexp(tracer: Tracer, x: DeviceTensor, dim: Any, keepdim: bool = False) 
     return _cast(tracer, result, dtype)
 
 
-# Scans and gathers
+# Scans, flips and gathers
 
 
 def scan(tracer: Tracer, kind: str, x: DeviceTensor, dim: int, dtype: Any, reverse: bool = False) -> DeviceTensor:
@@ -249,6 +249,15 @@ def cumsum(tracer: Tracer, x: DeviceTensor, dim: int, *, dtype: Any = None) -> D
 @lowers(aten.cumprod.default)
 def cumprod(tracer: Tracer, x: DeviceTensor, dim: int, *, dtype: Any = None) -> DeviceTensor:
     return scan(tracer, "prod", x, dim, dtype)
+
+
+@lowers(aten.flip.default)
+def flip(tracer: Tracer, x: DeviceTensor, dims: Sequence[int]) -> DeviceTensor:
+    value = x.ssa
+    for axis in (canonicalize_dim(x.dim(), dim) for dim in dims):
+        over = tracer.axis_tile(dims_of(value)[axis], x.tiles[axis])
+        value = tracer.builder.emit(tile.FlipOp(value, axis, over))
+    return like(tracer, value, x)
 
 
 @lowers(aten.gather.default)

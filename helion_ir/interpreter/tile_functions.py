@@ -30,6 +30,7 @@ from helion_ir.dialects.tile import (
     CountOp,
     DotOp,
     EndOp,
+    FlipOp,
     ForOp,
     GridOp,
     IdOp,
@@ -160,10 +161,21 @@ def _scan(state: State, op: ScanOp, args: PythonValues) -> PythonValues:
     value, tile = args
     axis = op.axis.data
     result = contractions.scan(op.kind.data, _valid_lanes(value, axis, tile), axis, reverse=op.reverse is not None)
+    return (_poisoned_past(state, result, axis, tile),)
+
+
+def _flip(state: State, op: FlipOp, args: PythonValues) -> PythonValues:
+    value, tile = args
+    axis = op.axis.data
+    return (_poisoned_past(state, _valid_lanes(value, axis, tile).flip(axis), axis, tile),)
+
+
+def _poisoned_past(state: State, lanes: Tensor, axis: int, tile: Tile) -> Tensor:
+    """The valid lanes of an axis, and poison past the end of its tile."""
     if tile.valid == tile.dim:
-        return (result,)
-    padding = (*value.shape[:axis], tile.dim - tile.valid, *value.shape[axis + 1 :])
-    return (torch.cat([result, state.poison(padding, value.dtype)], axis),)
+        return lanes
+    padding = (*lanes.shape[:axis], tile.dim - tile.valid, *lanes.shape[axis + 1 :])
+    return torch.cat([lanes, state.poison(padding, lanes.dtype)], axis)
 
 
 def _dot(state: State, op: DotOp, args: PythonValues) -> PythonValues:
@@ -180,7 +192,8 @@ ROWS: dict[type[Operation], Evaluate] = {
     SymbolOp: lambda state, op, args: _scalar(state, op, state.size(op.value)),
     LoadOp: _load, StoreOp: _store, AtomicRMWOp: _atomic_rmw, AtomicCASOp: _atomic_cas,
     DebugBarrierOp: lambda state, op, args: (),
-    PadOp: _pad, ReduceOp: _reduce, ArgReduceOp: _arg_reduce, ScanOp: _scan, DotOp: _dot,
+    PadOp: _pad, ReduceOp: _reduce, ArgReduceOp: _arg_reduce, ScanOp: _scan, FlipOp: _flip,
+    DotOp: _dot,
 }  # fmt: skip
 
 TileValueFunctions = table_functions("TileValueFunctions", ROWS)

@@ -10,6 +10,7 @@ from xdsl.utils.exceptions import PassFailedException
 
 from ...dialects import tile, tl
 from ...dialects.dims import dims_of, element_of
+from ..analysis.bounds import tile_dim
 from ..construction import arg_reduce_op, cast_op, reduce_op, scan_op
 from .context import Lowering
 from .registry import row
@@ -96,6 +97,29 @@ def lower_arg_reduce(low: Lowering, op: tile.ArgReduceOp) -> Sequence[SSAValue]:
 def lower_scan(low: Lowering, op: tile.ScanOp) -> Sequence[SSAValue]:
     value, kind, axis, reverse = low.value(op.input), op.kind.data, op.axis.data, op.reverse is not None
     return low.emit.op(scan_op, (value,), kind, axis, reverse).results
+
+
+def _valid_lanes(low: Lowering, over: SSAValue) -> SSAValue:
+    """How many lanes of a tile are valid; not positive for an empty range."""
+    emit, lowered, size = low.emit, low.tile(over), low.dim_value(tile_dim(over))
+    if lowered.end is None:
+        return size
+    span = emit.sub(lowered.end, lowered.begin)
+    if lowered.step != 1:
+        span = emit.op(tl.CdivOp, (span, emit.constant(lowered.step, low.index_type))).result
+    return emit.binary(arith.MinSIOp, size, span)
+
+
+@row(tile.FlipOp)
+def lower_flip(low: Lowering, op: tile.FlipOp) -> Sequence[SSAValue]:
+    """Triton's own `tl.flip` would put padding lanes first, so each lane is fetched from its mirror image."""
+    emit, value, axis = low.emit, low.value(op.input), op.axis.data
+    dims = dims_of(value)
+    last = emit.sub(_valid_lanes(low, op.tile), emit.constant(1, low.index_type))
+    lanes = emit.cast_int(emit.op(tl.ArangeOp, (), dims[axis]).result, low.index_type)
+    mirrored = emit.binary(arith.MaxSIOp, emit.sub(last, lanes), emit.constant(0, low.index_type))
+    index = emit.broadcast(emit.place(mirrored, axis, len(dims)), dims)
+    return emit.op(tl.GatherOp, (value, index), axis).results
 
 
 @row(tile.GatherOp)
