@@ -147,6 +147,14 @@ def test_binary(name: str) -> None:
     check(pointwise, BINARY, name, *operands(torch.float32))
 
 
+@pytest.mark.parametrize("name", ["logaddexp2", "maximum", "minimum"])
+def test_special_values_of_two_operands(name: str) -> None:
+    inf, nan = float("inf"), float("nan")
+    values = torch.tensor([nan, inf, -inf, 0.0, 100.0, -3.5])
+    x, y = torch.meshgrid(values, values + 1e-3, indexing="ij")
+    check(pointwise, BINARY, name, x, y)
+
+
 @pytest.mark.parametrize("name", integer_functions(BINARY))
 def test_binary_of_integers(name: str) -> None:
     check(pointwise, BINARY, name, *operands(torch.int32))

@@ -291,6 +291,23 @@ def signbit(tracer: Tracer, x: Any) -> DeviceTensor:
 _SAME_WIDTH = {torch.float32: torch.int32, torch.float64: torch.int64}
 
 
+@lowers(aten.logaddexp2.default)
+def logaddexp2(tracer: Tracer, a: Any, b: Any) -> DeviceTensor:
+    """`max(a, b) + log2(1 + 2^-|a - b|)`; equal values, infinities among them, are at distance 0."""
+
+    def emit(builder: Builder, dtype: torch.dtype, v: Sequence[SSAValue]) -> SSAValue:
+        def full(value: float) -> SSAValue:
+            return builder.filled(value, element_of(v[0]), dims_of(v[0]))
+
+        apart = _choose(arith.SubfOp)(builder, dtype, v)
+        apart = builder.emit(tile.SelectOp(builder.emit(tile.CompareOp("eq", v[0], v[1])), full(0), apart))
+        power = builder.emit(math.Exp2Op(builder.emit(arith.NegfOp(builder.emit(math.AbsFOp(apart))))))
+        excess = builder.emit(arith.MulfOp(builder.emit(math.Log1pOp(power)), full(1 / pymath.log(2))))
+        return builder.emit(arith.AddfOp(MAXIMUM(builder, dtype, v), excess))
+
+    return pointwise(tracer, emit, [a, b])
+
+
 @lowers(aten.hypot.default, prims.hypot.default)
 def hypot(tracer: Tracer, a: Any, b: Any) -> DeviceTensor:
     return pointwise(tracer, lambda builder, _, v: builder.emit(tile.LibdeviceOp("hypot", v)), [a, b])
