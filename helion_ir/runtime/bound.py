@@ -81,7 +81,8 @@ class BoundKernel:
     @cached_property
     def config_spec(self) -> ConfigSpec:
         """The search space of this specialization."""
-        return ConfigSpec(self.tile_module, getattr(self.traced, "tunables", None))
+        interpreted = self.device.type == "cpu"
+        return ConfigSpec(self.tile_module, getattr(self.traced, "tunables", None), interpreted=interpreted)
 
     @cached_property
     def _keys(self) -> StructureKeys:
