@@ -416,8 +416,8 @@ class IndexOffsetOutOfRangeForInt32(Base):
     """An offset does not fit into int32."""
 
 
-class InputTensorNumelExceedsIndexType(Base):
-    """A tensor has more elements than the index type counts."""
+class InputTensorNumelExceedsIndexType(IndexOffsetOutOfRangeForInt32):
+    """A tensor, or a loop, has more elements than the index type counts."""
 
 
 class TritonError(Base):

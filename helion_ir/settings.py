@@ -69,7 +69,7 @@ def _read(parse: Callable[[str], object], variable: str | None = None, least: fl
 
 
 _CHOICES: Mapping[str, tuple[object, ...]] = {
-    "index_dtype": (torch.int32, torch.int64),
+    "index_dtype": (None, torch.int32, torch.int64),
     "dot_precision": ("tf32", "tf32x3", "ieee"),
     "autotune_effort": ("none", "quick", "full"),
     "autotune_executor": ("local",),
@@ -93,7 +93,8 @@ class Settings:
     raised when the kernel is decorated, and name the environment variable that the value comes from, if any.
 
     - `static_shapes`: sizes and strides of tensors are constants of a specialization.
-    - `index_dtype`: `torch.int32` or `torch.int64`, the type of positions and offsets.
+    - `index_dtype`: `torch.int32` or `torch.int64`, the type of positions and offsets; by default positions have 32
+      bits and offsets 64 where 32 cannot hold them, and positions, too, where a size needs it.
     - `dot_precision`: `tf32`, `tf32x3` or `ieee`, for float32 operands.
     - `fast_math`: float32 square roots and hyperbolic tangents are approximate, and what is divided by a value of
       fewer dims is multiplied by its reciprocal: a few units in the last place, more for denormal numbers.
@@ -111,7 +112,7 @@ class Settings:
 
     backend: str = "triton"
     static_shapes: bool = field(default=True, metadata=_read(_parse_bool))
-    index_dtype: torch.dtype = field(default=torch.int32, metadata=_read(_parse_dtype))
+    index_dtype: torch.dtype | None = field(default=None, metadata=_read(_parse_dtype))
     dot_precision: str = field(default="tf32", metadata=_read(str))
     fast_math: bool = field(default=False, metadata=_read(_parse_bool))
     print_output_code: bool = field(default=False, metadata=_read(_parse_bool))

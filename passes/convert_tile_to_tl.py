@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from xdsl.context import Context
 from xdsl.dialects import scf
-from xdsl.dialects.builtin import ArrayAttr, IntAttr, ModuleOp, TupleType
+from xdsl.dialects.builtin import ArrayAttr, IntAttr, IntegerType, ModuleOp, TupleType, i64
 from xdsl.ir import Attribute, Block, Operation, Region, SSAValue
 from xdsl.passes import ModulePass
 from xdsl.traits import get_effects
@@ -47,6 +47,8 @@ class KernelConverter:
         )
         self.func.location = kernel.location
         self._symbol_args: dict[str, int] = {}
+        self.number_type: IntegerType = kernel.index_type
+        """Of program numbers, and of how many there are."""
 
     # --- the function ------------------------------------------------------------------------------------------
 
@@ -57,6 +59,8 @@ class KernelConverter:
             raise PassFailedException(f"convert-tile-to-tl: kernel {self.kernel.sym_name.data} has no tile.grid")
         _check_independent(grids)
         mappings = [programs.Mapping.of(grid) for grid in grids]
+        if any(tile.MANY_PROGRAMS in grid.attributes for grid in grids):
+            self.number_type = i64
         self._emit_body(grids, mappings)
         self._emit_grid(grids, mappings)
         _erase_unused(self.func)
@@ -95,7 +99,8 @@ class KernelConverter:
         for begin, end, block in zip(grid.begins, grid.ends, grid.blocks.as_tuple(), strict=True):
             span = low.emit.sub(low.value(end), low.value(begin))
             size = low.dim_value(block)
-            counts.append(span if block == 1 else low.emit.op(tl.CdivOp, (span, size)).result)
+            count = span if block == 1 else low.emit.op(tl.CdivOp, (span, size)).result
+            counts.append(low.emit.cast_int(count, self.number_type))
         return counts
 
     def _programs(self, low: Lowering, mapping: programs.Mapping) -> SSAValue | None:
@@ -110,7 +115,7 @@ class KernelConverter:
         self.signature.constexprs["_NUM_SM"] = (
             f"(torch.cuda.get_device_properties({ref}.device).multi_processor_count if {ref}.is_cuda else 4){factor}"
         )
-        return low.emit.op(tl.ConstexprOp, (), "_NUM_SM", self.kernel.index_type).result
+        return low.emit.op(tl.ConstexprOp, (), "_NUM_SM", self.number_type).result
 
     def _emit_grid(self, grids: Sequence[tile.GridOp], mappings: Sequence[programs.Mapping]) -> None:
         block = self.func.grid.block
@@ -162,7 +167,7 @@ class KernelConverter:
     ) -> None:
         """Run program `pid` of the grids laid end to end."""
         emit = low.emit
-        pid = emit.cast_int(pid, self.kernel.index_type)
+        pid = emit.cast_int(pid, self.number_type)
         if len(grids) == 1:
             emit.location = grids[0].location
             with emit.named("pid"):

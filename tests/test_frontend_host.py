@@ -79,7 +79,7 @@ def test_int_arguments_do_not_specialize() -> None:
     x = torch.randn(7)
     traced = [trace(sized_by_argument, (x, k)) for k in (1, 3)]
     assert str(traced[0].module) == str(traced[1].module)
-    assert traced[0].guards == ()
+    assert all(" < " in guard for guard in traced[0].guards)  # that widths suffice
 
 
 def host_branch(x: torch.Tensor, n: int) -> torch.Tensor:

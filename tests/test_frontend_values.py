@@ -576,7 +576,7 @@ def test_dynamic_sizes_are_symbols_named_by_host_expressions() -> None:
     assert sorted(e.data for e in kernel.symbols.data.values()) == [
         "x.size(0)", "x.size(1)", "x.stride(0)",
     ]  # fmt: skip
-    assert traced.guards == ("x.stride(1) == 1",)
+    assert [guard for guard in traced.guards if " < " not in guard] == ["x.stride(1) == 1"]
 
 
 # The IR

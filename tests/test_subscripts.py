@@ -6,9 +6,10 @@ from collections.abc import Callable
 
 import pytest
 import torch
-from helion_ir.dialects.tile import Subscript, TileType, tensor_type
+from helion_ir.dialects.tile import RefType, Subscript, TileType, tensor_type
 from torch.testing import assert_close
 from xdsl.dialects.builtin import TensorType, i32
+from xdsl.utils.exceptions import VerifyException
 from xdsl.utils.test_value import create_ssa_value
 
 import helion_ir as helion
@@ -108,3 +109,9 @@ def test_a_value_that_is_also_the_index():
     want[where] = where
     stored: Callable[..., torch.Tensor] = kernel(_store_positions)
     assert_close(run(stored, {"block_sizes": [4]}, torch.empty(1, 12), where), want)
+
+
+def test_offsets_have_32_or_64_bits():
+    assert RefType([4], [1], i32, offsets=64).is_wide
+    with pytest.raises(VerifyException, match="got 16"):
+        RefType([4], [1], i32, offsets=16)

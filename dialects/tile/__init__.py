@@ -28,6 +28,7 @@ Tile = Dialect(
 quicken(Tile.operations)
 
 __all__ = [
+    "MANY_PROGRAMS",
     "BlockAttr", "Dim", "DimsAttr", "RefType", "Subscript", "Tile", "TileType", "access_dims", "are_joint", "dims_of",
     "element_of", "substitute", "symbols_of", "tensor_type", "with_dims", "with_element",
 ]  # fmt: skip

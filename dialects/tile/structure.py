@@ -197,6 +197,9 @@ class YieldOp(AbstractYieldOperation[Attribute]):
     traits = lazy_traits_def(lambda: (IsTerminator(), HasParent(GridOp, ForOp), Pure()))
 
 
+MANY_PROGRAMS = "many_programs"
+
+
 @irdl_op_definition
 class GridOp(LoopBase):
     """A top-level loop: its iterations are the programs of the kernel, in no order.
@@ -206,7 +209,8 @@ class GridOp(LoopBase):
     ^bb0(%tile_m: !tile.tile<b0>, %tile_n: !tile.tile<b1>):
     }
     ```
-    Schedule passes record the program mapping in `attributes` (`pid_type`, `l2_grouping`, …).
+    Schedule passes record the program mapping in `attributes` (`pid_type`, `l2_grouping`, …). `many_programs` says
+    that the iterations may be more than 31 bits count.
     """
 
     name = "tile.grid"
@@ -456,6 +460,20 @@ class SymbolOp(IRDLOperation):
 
 
 __all__ = [
-    "BeginOp", "CountOp", "EndOp", "ForOp", "GridOp", "IdOp", "IndexInt", "IndexOp", "KernelOp", "LoopBase",
-    "RangeOp", "ShiftOp", "SymbolOp", "WholeOp", "YieldOp",
+    "MANY_PROGRAMS",
+    "BeginOp",
+    "CountOp",
+    "EndOp",
+    "ForOp",
+    "GridOp",
+    "IdOp",
+    "IndexInt",
+    "IndexOp",
+    "KernelOp",
+    "LoopBase",
+    "RangeOp",
+    "ShiftOp",
+    "SymbolOp",
+    "WholeOp",
+    "YieldOp",
 ]  # fmt: skip

@@ -13,6 +13,9 @@ from xdsl.utils.exceptions import VerifyException
 
 from ..dims import Dim, dim_attr, parse_dim, print_dim
 
+NARROW, WIDE = 32, 64
+"""Bits of offsets."""
+
 
 @irdl_attr_definition
 class TileType(ParametrizedAttribute, TypeAttribute):
@@ -48,7 +51,8 @@ class RefType(ParametrizedAttribute, TypeAttribute):
     """A host tensor: sizes, strides (in elements), element type: `!tile.ref<[4096, s0], [s0, 1], bf16>`.
 
     Unsigned torch dtypes have unsigned element types (`ui8`); what is loaded from them is signless.
-    `align` is the known alignment of the base address in bytes.
+    `align` is the known alignment of the base address in bytes. `offsets`: the bits that an offset of the last element
+    takes, 32 or 64, where the kernel's positions may take fewer: `…, align 16, offsets 64>`.
     """
 
     name = "tile.ref"
@@ -57,13 +61,22 @@ class RefType(ParametrizedAttribute, TypeAttribute):
     strides: ArrayAttr[IntAttr | StringAttr] = param_def()
     element_type: Attribute = param_def()
     align: IntAttr = param_def()
+    offsets: IntAttr = param_def()
 
-    def __init__(self, sizes: Sequence[Dim], strides: Sequence[Dim], element_type: Attribute, align: int = 16):
+    def __init__(
+        self,
+        sizes: Sequence[Dim],
+        strides: Sequence[Dim],
+        element_type: Attribute,
+        align: int = 16,
+        offsets: int = NARROW,
+    ):
         super().__init__(
             ArrayAttr([dim_attr(d) for d in sizes]),
             ArrayAttr([dim_attr(d) for d in strides]),
             element_type,
             IntAttr(align),
+            IntAttr(offsets),
         )
 
     @property
@@ -78,11 +91,18 @@ class RefType(ParametrizedAttribute, TypeAttribute):
     def rank(self) -> int:
         return len(self.sizes)
 
+    @property
+    def is_wide(self) -> bool:
+        """Whether offsets need 64 bits."""
+        return self.offsets.data == WIDE
+
     def verify(self) -> None:
         if len(self.sizes) != len(self.strides):
             raise VerifyException(
                 f"a ref needs as many strides as sizes, got {len(self.strides)} and {len(self.sizes)}"
             )
+        if self.offsets.data not in (NARROW, WIDE):
+            raise VerifyException(f"offsets take {NARROW} or {WIDE} bits, got {self.offsets.data}")
 
     @classmethod
     def parse_parameters(cls, parser: AttrParser) -> Sequence[Attribute]:
@@ -98,7 +118,11 @@ class RefType(ParametrizedAttribute, TypeAttribute):
             parser.parse_punctuation(",")
             parser.parse_keyword("align")
             align = IntAttr(parser.parse_integer(allow_boolean=False, allow_negative=False))
-        return [sizes, strides, element, align]
+            offsets = NARROW
+            if parser.parse_optional_punctuation(","):
+                parser.parse_keyword("offsets")
+                offsets = parser.parse_integer(allow_boolean=False, allow_negative=False)
+        return [sizes, strides, element, align, IntAttr(offsets)]
 
     def print_parameters(self, printer: Printer) -> None:
         with printer.in_angle_brackets():
@@ -108,6 +132,8 @@ class RefType(ParametrizedAttribute, TypeAttribute):
                 printer.print_string(", ")
             printer.print_attribute(self.element_type)
             printer.print_string(f", align {self.align.data}")
+            if self.is_wide:
+                printer.print_string(f", offsets {WIDE}")
 
 
 @irdl_attr_definition

@@ -7,7 +7,7 @@ import inspect
 import re
 import types
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -29,7 +29,7 @@ from .expressions import Poly
 from .host_text import host_text
 from .host_walker import HostWalker
 from .modes import DispatchHook, FunctionHook, hook_tensors
-from .sizes import Options, Retrace
+from .sizes import Options, Retrace, WidePositions
 from .source import error_location, function_source, node_location
 from .tracer import Tracer
 
@@ -59,7 +59,7 @@ def trace(
     args: Sequence[object],
     *,
     static_shapes: bool = True,
-    index_dtype: torch.dtype = torch.int32,
+    index_dtype: torch.dtype | None = None,
     dot_precision: str = "tf32",
     ignore_warnings: Sequence[type[exc.BaseWarning]] = (),
 ) -> TracedKernel:
@@ -70,7 +70,8 @@ def trace(
     located in the user's file.
     """
     source = function_source(fn)
-    options = Options(static_shapes, index_dtype, dot_precision, tuple(ignore_warnings))
+    given = index_dtype is not None
+    options = Options(static_shapes, index_dtype or torch.int32, given, dot_precision, tuple(ignore_warnings))
     equalities: list[tuple[Poly, Poly]] = []
     quotients: dict[str, tuple[str, Poly, Poly]] = {}
     while True:
@@ -88,6 +89,8 @@ def trace(
                     location=error_location(tracer.files, again.__traceback__),
                 ) from None
             equalities += [each for each in learned if each not in equalities]
+        except WidePositions:
+            options = replace(options, index_dtype=torch.int64)
         except exc.Base as error:
             error.location = error.location or error_location(tracer.files, error.__traceback__)
             if error.location is None:

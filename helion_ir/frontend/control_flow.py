@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 from xdsl.dialects import scf
+from xdsl.dialects.builtin import UnitAttr
 from xdsl.ir import Attribute, Block, Region, SSAValue
 
 from .. import exc
@@ -28,7 +29,9 @@ from .environment import (
     same,
     variable,
 )
+from .expressions import Poly
 from .lowering import operand
+from .sizes import LARGEST_OFFSET
 from .symbolic import poly_of
 from .tensors import DeviceTensor
 from .tracer import Tracer
@@ -60,6 +63,7 @@ def index_value(tracer: Tracer, bound: Any) -> SSAValue:
             raise exc.InvalidTileRange(f"a loop bound must be an integer scalar, got {bound}")
         return tracer.builder.integer(bound.ssa, tracer.index_type)
     if isinstance(bound, int | torch.SymInt) and not isinstance(bound, bool):
+        tracer.needs_position(bound)
         return tracer.integer(bound)
     raise exc.InvalidTileRange(f"a loop bound must be an integer, got {type(bound).__name__}")
 
@@ -111,7 +115,19 @@ class ControlFlow:
             tracer.builder.append(tile.YieldOp())
         if tracer.effects == effects:
             raise exc.EmptyDeviceLoopAfterDCE("this device loop has no effect: it stores nothing")
-        tracer.builder.append(tile.GridOp(begins, ends, loop.blocks, Region(block)))
+        grid = tile.GridOp(begins, ends, loop.blocks, Region(block))
+        if self._may_have_many_programs(loop):
+            grid.attributes[tile.MANY_PROGRAMS] = UnitAttr()
+        tracer.builder.append(grid)
+
+    def _may_have_many_programs(self, loop: Loop) -> bool:
+        """Whether some block sizes make more programs of a grid than 31 bits count."""
+        positions = Poly.constant(1)
+        for begin, end in zip(loop.begins, loop.ends, strict=True):
+            if isinstance(begin, torch.Tensor) or isinstance(end, torch.Tensor):
+                return True
+            positions = positions * (poly_of(end) - poly_of(begin))
+        return len(loop.ends) > 1 and self.tracer.below(positions, LARGEST_OFFSET) is False
 
     def inner(self, loop: Loop, assigned: Collection[str], body: Callable[[Any], None]) -> None:
         """A loop inside of a kernel."""

@@ -66,6 +66,7 @@ def subscript(
     tracer: Tracer, tensor: HostTensor, index: Any, *, writes: bool = False, masked: bool = False
 ) -> Subscript:
     """Resolve a subscript of a host tensor: of a load, or of what `writes`; `masked`: lanes may be left out."""
+    tracer.check_positions(tensor)
     items = _fill_ellipsis(flatten_index(index), tensor.dim())
     result = Subscript()
     axis = dimension = 0

@@ -22,7 +22,7 @@ from ..dialects import tile
 from ..dialects.dims import Dim, symbols_of
 from .arithmetic import remainder, small_power
 from .expressions import Poly
-from .sizes import OPPOSITES, PREDICATES, SIGNS, Options, Sizes
+from .sizes import LARGEST_OFFSET, OPPOSITES, PREDICATES, SIGNS, Options, Sizes
 from .source import FunctionSource
 from .symbolic import FLOAT_FUNCTIONS, BoolNode, FloatNode, IntNode, poly_of, sym_int
 
@@ -176,7 +176,12 @@ class Scalars(Sizes):
 
     def _symbolic(self, poly: Poly, element: IntegerType) -> SSAValue:
         dim = self.dim(torch.SymInt(IntNode(self, poly)))
-        return self.builder.integer(self.builder.emit(tile.SymbolOp(dim, self.index_type)), element)
+        wide = element.width.data == 64 and self._is_product(poly)  # which need not fit into an index
+        return self.builder.integer(self.builder.emit(tile.SymbolOp(dim, i64 if wide else self.index_type)), element)
+
+    @staticmethod
+    def _is_product(poly: Poly) -> bool:
+        return any(len(atoms) > 1 for atoms in poly.terms)
 
     def _product(self, atoms: tuple[str, ...], factor: int, element: IntegerType) -> SSAValue:
         result: SSAValue | None = None
@@ -198,7 +203,12 @@ class Scalars(Sizes):
         return self._symbolic(Poly.atom(atom), element)
 
     def value_type(self, poly: Poly) -> IntegerType:
-        """The type in which an integer expression is computed as a value: i64 if an int argument is in it."""
+        """The type in which an integer expression is computed as a value: i64 if an int argument is in it.
+
+        A product of sizes, such as a number of elements, may need it in one call and not in another.
+        """
+        if (poly.value is not None or self._is_product(poly)) and self.below(poly, LARGEST_OFFSET) is False:
+            return i64
         for atom in poly.atoms():
             if atom in self.int_args or self._atom_types.get(atom) == i64:
                 return i64

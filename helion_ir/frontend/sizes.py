@@ -36,6 +36,7 @@ class Options:
 
     static_shapes: bool = True
     index_dtype: torch.dtype = torch.int32
+    index_dtype_given: bool = False
     dot_precision: str = "tf32"
     ignore_warnings: tuple[type[exc.BaseWarning], ...] = ()
 
@@ -50,6 +51,18 @@ class Retrace(Exception):
         super().__init__()
         self.equality = (lhs, rhs)
         self.pinned = tuple(pinned)
+
+
+LARGEST_OFFSET = 2**31
+"""Offsets below fit in 32 bits."""
+MAX_LANES = 2**20
+"""The most lanes that a tensor of Triton has, and so the most that a tile reaches past its end."""
+LARGEST_POSITION = 2**30
+"""Positions below fit in 32 bits whatever is added: the lanes of a tile past its end, and a shift."""
+
+
+class WidePositions(Exception):
+    """Positions of this trace do not fit in 32 bits: trace again with 64."""
 
 
 class Sizes:
@@ -228,6 +241,26 @@ class Sizes:
             raise Retrace(poly, Poly.constant(1))
         self.guard("eq" if hint == 1 else "ne", poly, Poly.constant(1))
         return hint == 1
+
+    def below(self, poly: Poly, limit: int) -> bool | None:
+        """Whether an expression is below a limit in this call; the answer is a guard. None: not known on the host."""
+        poly = self.resolved(poly)
+        hint = self.hint_of(poly)
+        if hint is not None and poly.value is None:
+            self.guard("lt" if hint < limit else "ge", poly, Poly.constant(limit))
+        return None if hint is None else hint < limit
+
+    def needs_position(self, bound: int | torch.SymInt) -> None:
+        """Make sure that positions up to `bound` can be told; raises `WidePositions` if that takes 64 bits."""
+        limit = LARGEST_OFFSET - MAX_LANES if self.options.index_dtype_given else LARGEST_POSITION
+        if self.index_type.width.data == 64 or self.below(poly_of(bound), limit) is not False:
+            return
+        if self.options.index_dtype_given:
+            raise exc.InputTensorNumelExceedsIndexType(
+                f"positions up to {bound}, and what a tile adds to them, do not fit into index_dtype=torch.int32",
+                hint="leave index_dtype out, or set it to torch.int64",
+            )
+        raise WidePositions
 
     def guard(self, predicate: str, lhs: Poly, rhs: Poly) -> None:
         """This trace is right only for calls in which the host sees the same truth."""

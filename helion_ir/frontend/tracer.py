@@ -15,13 +15,14 @@ from xdsl.ir import Block, Operation, SSAValue
 from .. import exc
 from ..dialects import tile
 from ..dialects.dims import Dim, dims_of
+from ..dialects.tile.types import NARROW, WIDE
 from ..language.tiles import Tile
 from .builder import ref_element_type
 from .expressions import Poly
 from .jit_sources import JitSources
 from .placement import Placement
 from .scalars import Scalars
-from .sizes import Options
+from .sizes import LARGEST_OFFSET, LARGEST_POSITION, Options
 from .source import FunctionSource
 from .symbolic import IntNode, poly_of
 from .tensors import DeviceTensor, HostTensor
@@ -88,7 +89,36 @@ class Tracer(Scalars):
         strides = [self._stride(s, f"{expr}.stride({i})") for i, s in enumerate(tensor.meta_tensor.stride())]
         offset, item = tensor.meta_tensor.storage_offset(), tensor.meta_tensor.element_size()
         align = next(a for a in (16, 8, 4, 2, 1) if (isinstance(offset, int) and offset * item % a == 0) or a <= item)
-        return tile.RefType(sizes, strides, ref_element_type(tensor.dtype), align)
+        offsets = WIDE if self._is_wide(tensor.meta_tensor) else NARROW
+        return tile.RefType(sizes, strides, ref_element_type(tensor.dtype), align, offsets)
+
+    def check_positions(self, tensor: HostTensor) -> None:
+        """Make sure that positions in a tensor, and where asked offsets, can be told in the kernel's index type."""
+        meta = tensor.meta_tensor
+        if not self._is_wide(meta) and meta._has_symbolic_sizes_strides:
+            return  # a size is at most one more than the largest offset
+        for size in meta.size():
+            self.needs_position(size)
+        if self.options.index_dtype_given and self._is_wide(meta):
+            raise exc.IndexOffsetOutOfRangeForInt32(
+                f"offsets in {self._path(tensor)} do not fit into index_dtype=torch.int32",
+                hint="leave index_dtype out: offsets that need 64 bits are computed in 64",
+            )
+
+    def _is_wide(self, meta: torch.Tensor) -> bool:
+        """Whether the offset of a tensor's last element takes more bits than the kernel's index type has.
+
+        Where block sizes say it, the lowering knows.
+        """
+        if self.index_type.width.data == 64:
+            return False
+        if not meta._has_symbolic_sizes_strides:
+            sizes, strides = meta.size(), meta.stride()
+            return 0 not in sizes and sum((n - 1) * s for n, s in zip(sizes, strides, strict=True)) >= LARGEST_OFFSET
+        reach = Poly.constant(0)
+        for size, stride in zip(meta.size(), meta.stride(), strict=True):
+            reach = reach + (poly_of(size) - Poly.constant(1)) * poly_of(stride)
+        return self.below(reach, LARGEST_POSITION) is False
 
     def _stride(self, stride: int | torch.SymInt, expr: str) -> Dim:
         """The dim of a stride; where it depends on strides of arguments, it is asked of the tensor itself.

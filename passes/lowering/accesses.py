@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from xdsl.dialects.builtin import IntegerType
 from xdsl.ir import SSAValue
 
 from ...dialects import tl
 from ...dialects.dims import Dim, dims_of
 from ...dialects.tile import AccessBase, ShiftOp, Subscript, TileType, access_tiles
 from ..analysis.bounds import at_most, constant_value, tile_bounds
+from ..analysis.op_mix import MAX_LANES
 from ..construction import descriptor_op
 from .context import Lowering
 from .tiles import LoweredTile
@@ -31,8 +33,9 @@ def address(low: Lowering, op: AccessBase) -> Address:
     dims = low.physical_dims(subscript.dims)
     scalar: SSAValue | None = None
     vectors: list[SSAValue] = []
-    for term, stride in _terms(low, op, subscript):
-        scaled = emit.mul(term, low.dim_value(stride))
+    type_ = low.signature.offset_type(op.ref_type)
+    for term, stride in _terms(low, op, subscript, type_):
+        scaled = emit.mul(term, low.dim_value(stride, type_))
         if dims_of(scaled):
             vectors.append(scaled)
         else:
@@ -42,7 +45,7 @@ def address(low: Lowering, op: AccessBase) -> Address:
         for vector in vectors:
             offset = vector if offset is None else emit.add(offset, vector)
         if offset is None:
-            offset = emit.constant(0, low.index_type)
+            offset = emit.constant(0, type_)
         offset = emit.broadcast(offset, dims)
     mask = None
     for part in _masks(low, op, subscript):
@@ -52,14 +55,18 @@ def address(low: Lowering, op: AccessBase) -> Address:
     return Address(offset, mask)
 
 
-def _terms(low: Lowering, op: AccessBase, subscript: Subscript) -> Iterable[tuple[SSAValue, Dim]]:
-    """The position along each dimension of the ref, placed on the axes that its index spans, and its stride."""
+def _terms(low: Lowering, op: AccessBase, subscript: Subscript, type_: IntegerType) -> Iterable[tuple[SSAValue, Dim]]:
+    """The position along each dimension of the ref, placed on the axes that its index spans, and its stride.
+
+    Positions have the type of offsets: one is as wide as the product with the stride needs.
+    """
     rank = len(subscript.dims)
     for index, span, stride in zip(op.indices, subscript.spans, op.ref_type.stride_dims, strict=True):
         if type(index.type) is TileType:
-            yield low.emit.place(low.tile(index).positions, span[0], rank), stride
+            positions = low.emit.cast_int(low.tile(index).positions, type_)
+            yield low.emit.place(positions, span[0], rank), stride
         else:
-            yield _embed(low, low.emit.cast_int(low.value(index), low.index_type), span, rank), stride
+            yield _embed(low, low.emit.cast_int(low.value(index), type_), span, rank), stride
 
 
 def _embed(low: Lowering, value: SSAValue, span: Sequence[int], rank: int) -> SSAValue:
@@ -95,12 +102,21 @@ def _size_checks(low: Lowering, tile: SSAValue, lowered: LoweredTile, size: Dim)
     end = at_most(bounds.end)
     with low.emit.named("mask"):
         if shift is not None and bounds.shifted:
-            low_end = constant_value(shift.offset)
-            if low_end is None or low_end < 0:
+            if not _stays_positive(low, constant_value(shift.offset), end):
                 yield low.emit.compare("ge", lowered.positions, low.emit.constant(0, low.index_type))
             yield low.emit.compare("lt", lowered.positions, low.dim_value(size))
         elif end != size and not (isinstance(end, int) and isinstance(size, int) and end <= size):
             yield low.emit.compare("lt", lowered.positions, low.dim_value(size))
+
+
+def _stays_positive(low: Lowering, shift: int | None, end: Dim | None) -> bool:
+    """Whether positions below `end`, shifted, are neither negative nor so large that they wrap around.
+
+    Ends and shifts that are known at run time only are checked to be small before the launch.
+    """
+    if shift is None or shift < 0:
+        return False
+    return not isinstance(end, int) or end + shift < (1 << (low.index_type.width.data - 1)) - MAX_LANES
 
 
 def descriptor(low: Lowering, op: AccessBase) -> tuple[SSAValue, list[SSAValue]]:
@@ -121,7 +137,8 @@ def descriptor(low: Lowering, op: AccessBase) -> tuple[SSAValue, list[SSAValue]]
             block.append(tile.lanes)
             offsets.append(tile.start)
         else:
-            scalar = emit.mul(emit.cast_int(low.value(index), low.index_type), low.dim_value(stride))
+            type_ = low.signature.offset_type(op.ref_type)
+            scalar = emit.mul(emit.cast_int(low.value(index), type_), low.dim_value(stride, type_))
             if constant_value(scalar) != 0:
                 base = emit.op(tl.AddPtrOp, (base, scalar)).result
     with emit.named(f"{op.ref.name_hint}_desc" if op.ref.name_hint else "desc"):

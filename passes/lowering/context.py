@@ -6,16 +6,18 @@ import ast
 import re
 from collections.abc import Callable, Sequence
 from functools import cache, lru_cache
+from itertools import product
 
 from xdsl.dialects import arith
-from xdsl.dialects.builtin import ArrayAttr, StringAttr, TupleType
+from xdsl.dialects.builtin import ArrayAttr, IntAttr, IntegerType, StringAttr, TupleType, i64
 from xdsl.ir import Attribute, Operation, SSAValue
 from xdsl.utils.exceptions import PassFailedException
 
 from ...dialects import tl
 from ...dialects.dims import Dim, dims_of, substitute, symbols_of, with_dims
-from ...dialects.tile import KernelOp, RefType
+from ...dialects.tile import BlockAttr, KernelOp, RefType
 from ..analysis.bounds import tile_bounds, tile_dim, tile_exact
+from ..analysis.op_mix import MAX_LANES
 from ..analysis.physical import PhysicalDims
 from .emitter import Emitter
 from .tiles import LoweredTile
@@ -76,6 +78,12 @@ def pointer_type(type_: Attribute) -> Attribute:
     return type_
 
 
+def _extremes(block: Attribute) -> tuple[int, int]:
+    """The least and the largest size of a block."""
+    assert isinstance(block, BlockAttr)
+    return block.min.data, block.max.data if isinstance(block.max, IntAttr) else MAX_LANES
+
+
 class Signature:
     """The parameters of the emitted kernel: those of the tile kernel, then size symbols and constexprs as used."""
 
@@ -86,6 +94,33 @@ class Signature:
         self.symbols: list[str] = []
         self.constexprs: dict[str, int | str] = {}
         self._lanes: dict[Dim, Dim] = {}
+        self._offset_types: dict[int, tuple[RefType, IntegerType]] = {}
+
+    def offset_type(self, ref: RefType) -> IntegerType:
+        """The type of offsets in a ref: i64 where it needs that, else the kernel's type of positions."""
+        if (known := self._offset_types.get(id(ref))) is None:
+            wide = ref.is_wide or self._blocks_reach_far(ref)
+            known = self._offset_types[id(ref)] = (ref, i64 if wide else self.kernel.index_type)
+        return known[1]
+
+    def _blocks_reach_far(self, ref: RefType) -> bool:
+        """Whether a tensor whose extents depend on block sizes has offsets of more than 31 bits under some config.
+
+        Extents grow or shrink with each block size, so the least and the largest ones are asked.
+        """
+        dims = (*ref.size_dims, *ref.stride_dims)
+        blocks = self.kernel.blocks.data
+        symbols = sorted({symbol for dim in dims for symbol in symbols_of(dim) if symbol in blocks})
+        if not symbols:
+            return False
+        for corner in product(*[_extremes(blocks[symbol]) for symbol in symbols]):
+            known = [substitute(dim, dict(zip(symbols, corner, strict=True))) for dim in dims]
+            if not all(isinstance(dim, int) for dim in known):
+                return True
+            sizes, strides = known[: ref.rank], known[ref.rank :]
+            if sum((int(n) - 1) * int(s) for n, s in zip(sizes, strides, strict=True)) >= 1 << 31:
+                return True
+        return False
 
     def constexpr_name(self, symbol: str) -> str:
         """The constexpr parameter of a block symbol: `b0` is `_BLOCK_SIZE_0`, a chunk symbol `r0` `_RBLOCK_SIZE_0`."""
@@ -132,7 +167,7 @@ class Lowering:
     def __init__(self, signature: Signature, emit: Emitter, block_args: Callable[[str], SSAValue]):
         self.signature = signature
         self.emit = emit
-        self.index_type: Attribute = signature.kernel.index_type
+        self.index_type: IntegerType = signature.kernel.index_type
         self.values: dict[SSAValue, SSAValue] = {}
         self.tiles: dict[SSAValue, LoweredTile] = {}
         self._block_args = block_args
@@ -157,27 +192,28 @@ class Lowering:
         """`dims` as ints and constexpr names."""
         return tuple([self.signature.lanes(dim) for dim in dims])
 
-    def dim_value(self, dim: Dim) -> SSAValue:
-        """The run-time value of a logical dim."""
+    def dim_value(self, dim: Dim, type_: IntegerType | None = None) -> SSAValue:
+        """The run-time value of a logical dim, computed in `type_` (by default that of positions)."""
+        type_ = type_ or self.index_type
         if isinstance(dim, int):
-            return self.emit.constant(dim, self.index_type)
-        return self._evaluate(_parsed(dim))
+            return self.emit.constant(dim, type_)
+        return self._evaluate(_parsed(dim), type_)
 
-    def _evaluate(self, node: ast.expr) -> SSAValue:
+    def _evaluate(self, node: ast.expr, type_: IntegerType) -> SSAValue:
         if isinstance(node, ast.Constant):
-            return self.emit.constant(int(node.value), self.index_type)  # pyright: ignore[reportArgumentType]
+            return self.emit.constant(int(node.value), type_)  # pyright: ignore[reportArgumentType]
         if isinstance(node, ast.Name):
             if node.id not in self.signature.sizes:
-                return self._block_args(node.id)
+                return self.emit.cast_int(self._block_args(node.id), type_)
             with self.emit.named(None):
                 name = self.signature.constexpr_name(node.id)
-                return self.emit.op(tl.ConstexprOp, (), name, self.index_type).result
+                return self.emit.op(tl.ConstexprOp, (), name, type_).result
         if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
-            return self.emit.sub(self.emit.constant(0, self.index_type), self._evaluate(node.operand))
+            return self.emit.sub(self.emit.constant(0, type_), self._evaluate(node.operand, type_))
         if isinstance(node, ast.BinOp):
             table = {**_OPERATORS, **_OF_NATURALS} if _is_natural(node) else _OPERATORS
             if (combine := table.get(type(node.op))) is not None:
-                return combine(self.emit, self._evaluate(node.left), self._evaluate(node.right))
+                return combine(self.emit, self._evaluate(node.left, type_), self._evaluate(node.right, type_))
         raise PassFailedException(f"convert-tile-to-tl: cannot evaluate the dim {ast.unparse(node)!r}")
 
     def tile(self, source: SSAValue) -> LoweredTile:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from xdsl.dialects import arith
+from xdsl.dialects.builtin import IntegerType
 from xdsl.ir import SSAValue
 
 from ...dialects import tile, tl
@@ -34,7 +35,8 @@ def lower_shift(low: Lowering, op: tile.ShiftOp) -> Sequence[SSAValue]:
 
 @row(tile.SymbolOp)
 def lower_symbol(low: Lowering, op: tile.SymbolOp) -> Sequence[SSAValue]:
-    return (low.emit.cast_int(low.dim_value(op.value), op.result.type),)
+    assert isinstance(op.result.type, IntegerType)
+    return (low.dim_value(op.value, op.result.type),)
 
 
 @row(tile.BeginOp)
