@@ -13,13 +13,14 @@ SUPPORTED := import sys, venv, ensurepip; sys.exit(not (3, 11) <= sys.version_in
 PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11 python; do \
 	$$python -c '$(SUPPORTED)' >/dev/null 2>&1 && echo $$python && break; done)
 
-.PHONY: help install demo test lint format types layers pytest clean
+.PHONY: help install demo test lint format types layers pytest fuzz clean
 
 help:
 	@echo 'make demo      compile and run some examples, and print what the compiler makes of them'
 	@echo 'make test      lint, format, types, layer contracts, tests (TRITON=$(TRITON), JOBS=$(JOBS))'
 	@echo 'make install   only the virtual environment, $(VENV)'
 	@echo 'make format    rewrite the sources as the format check wants them'
+	@echo 'make fuzz      random kernels against PyTorch (SECONDS=$(SECONDS), SEED=$(SEED), JOBS=$(JOBS))'
 	@echo 'make lint | types | layers | pytest   one part of make test'
 
 install: $(STAMP)
@@ -63,6 +64,12 @@ layers: $(STAMP) tree
 
 pytest: $(STAMP)
 	$(BIN)/python -m pytest -n $(JOBS)
+
+# Random kernels for as long as one wants; what is found lies in build/fuzz as files that show it.
+SECONDS ?= 120
+SEED ?= 1
+fuzz: $(STAMP)
+	$(BIN)/python -m tests.fuzz --seconds $(SECONDS) --seed $(SEED) --jobs $(JOBS) --out build/fuzz
 
 clean:
 	rm -rf .venv* build .pytest_cache .ruff_cache .hypothesis *.egg-info

@@ -6,6 +6,10 @@ Some of its operations are in the way of tests (in Triton 3.6 to 3.9):
   Operands are widened to float32, which is exact (float16 ones too, for which NumPy's product is slow).
 - `tl.reduce` with a function of ours takes Python through the elements one by one, minutes for a small matrix.
   It is called on whole arrays instead, neighbours with neighbours, which asks of it no more than to be associative.
+- Its casts from and to bfloat16 and 8-bit floats convert the integers that stand for them, but for a few pairs, and
+  round otherwise than hardware does. They go through torch.
+- It wants blocks of descriptors to begin at multiples of 16 bytes, which hardware does not ask for.
+- It cannot make a constant of bfloat16, and libdevice's functions give None.
 - In 3.9 `tl.full` of a bool makes integers, which loads and stores then refuse as a mask. Their masks are made bool.
 """
 
@@ -14,7 +18,9 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import torch
 import triton.language as tl
+from triton.language.extra import libdevice
 from triton.runtime import interpreter
 
 
@@ -80,8 +86,97 @@ def correct_masks() -> None:
         setattr(builder, name, _with_bool_mask(getattr(builder, name), position))
 
 
+_TORCH_TYPES = {
+    tl.bfloat16: (torch.bfloat16, torch.int16, np.uint16),
+    tl.float8e4nv: (torch.float8_e4m3fn, torch.int8, np.uint8),
+    tl.float8e5: (torch.float8_e5m2, torch.int8, np.uint8),
+}
+"""Types that NumPy lacks: torch's, the integer of its size, and the interpreter's."""
+
+
+def _to_torch(handle: Any) -> torch.Tensor:
+    """The numbers of a handle, whatever stands for them."""
+    data = np.array(handle.data)
+    dtype = handle.dtype.scalar
+    if dtype not in _TORCH_TYPES:
+        return torch.from_numpy(data)
+    own, integer, _ = _TORCH_TYPES[dtype]
+    return torch.from_numpy(data.view(f"int{8 * data.itemsize}")).view(integer).view(own)
+
+
+def _from_torch(value: torch.Tensor, type_: Any) -> Any:
+    """A handle of a scalar type that holds a tensor's numbers, converted."""
+    scalar = type_.scalar
+    if scalar not in _TORCH_TYPES:
+        return interpreter.TensorHandle(value.numpy().astype(interpreter._get_np_dtype(scalar)), scalar)
+    own, integer, stored = _TORCH_TYPES[scalar]
+    return interpreter.TensorHandle(value.to(own).view(integer).numpy().view(stored), scalar)
+
+
+def correct_casts() -> None:
+    """Make casts from and to types that NumPy lacks convert numbers, and round to nearest."""
+    builder: Any = interpreter.InterpreterBuilder
+    original, between_floats = builder.cast_impl, builder.create_fp_to_fp
+
+    def cast_impl(self: Any, src: Any, dst_type: Any) -> Any:
+        if src.dtype.scalar not in _TORCH_TYPES and dst_type.scalar not in _TORCH_TYPES:
+            return original(self, src, dst_type)
+        value = _to_torch(src)
+        return _from_torch(value.double() if value.is_floating_point() else value, dst_type)
+
+    def create_fp_to_fp(self: Any, src: Any, dst_type: Any, rounding_mode: Any) -> Any:
+        if rounding_mode not in (None, interpreter._ir.ROUNDING_MODE.RTNE):
+            return between_floats(self, src, dst_type, rounding_mode)
+        return _from_torch(_to_torch(src).double(), dst_type)
+
+    def get_bf16(self: Any, value: float) -> Any:
+        return _from_torch(torch.tensor([value]), tl.bfloat16)
+
+    builder.cast_impl, builder.create_fp_to_fp, builder.get_bf16 = cast_impl, create_fp_to_fp, get_bf16
+
+
+def _elementwise(function: Any) -> Any:
+    """A libdevice function that computes with torch."""
+
+    def call(*args: Any, _semantic: Any = None) -> Any:
+        first = next(arg for arg in args if isinstance(arg, tl.tensor))
+        values = [_to_torch(arg.handle) if isinstance(arg, tl.tensor) else torch.tensor(arg) for arg in args]
+        result = function(*values)
+        return tl.tensor(_from_torch(result, first.dtype), first.type)
+
+    return call
+
+
+def supply_libdevice() -> None:
+    """Give libdevice's functions a meaning in the interpreter: that of torch's of the same name."""
+    others = {"erfcx": torch.special.erfcx, "fast_expf": torch.exp, "nearbyint": torch.round, "rint": torch.round}
+    for name in dir(libdevice):
+        function = others.get(name, getattr(torch, name, None))
+        if function is not None and not name.startswith("_") and callable(getattr(libdevice, name)):
+            setattr(libdevice, name, _elementwise(function))
+
+
+def relax_descriptors() -> None:
+    """Let blocks of tensor descriptors begin anywhere."""
+    descriptor: Any = interpreter.TensorDescHandle
+
+    def materialize_pointers(self: Any, offsets: list[Any]) -> Any:
+        itemsize = self.base.dtype.element_ty.primitive_bitwidth // 8
+        pointers, masks = np.broadcast_to(self.base.data, self.block_shape), np.ones(self.block_shape, dtype=bool)
+        for dim, (size, offset) in enumerate(zip(self.block_shape, offsets, strict=True)):
+            along = (offset.data + np.arange(size)).reshape([-1 if i == dim else 1 for i in range(len(offsets))])
+            pointers = pointers + (itemsize * along * self.strides[dim].data).astype(np.uint64)
+            masks = masks & (along >= 0) & (along < self.shape[dim].data)
+        return interpreter.TensorHandle(pointers, self.base.dtype.scalar), masks
+
+    descriptor.materialize_pointers = materialize_pointers
+
+
 def correct_interpreter() -> None:
     """Apply all of them."""
+    correct_casts()
+    relax_descriptors()
+    supply_libdevice()
     correct_dots()
     vectorize_reductions()
     correct_masks()

@@ -31,11 +31,16 @@ def check_bounds(offsets: Tensor, size: int, what: str = "offset") -> None:
         raise InterpretationError(f"{what} {int(offsets[outside].flatten()[0])} is out of bounds for size {size}")
 
 
+def bits(tensor: Tensor) -> Tensor:
+    """8-bit floats as the bytes that they are, of the same memory, since PyTorch lacks operators for them."""
+    return tensor.view(torch.int8) if tensor.is_floating_point() and tensor.itemsize == 1 else tensor
+
+
 def gather(flat: Tensor, offsets: Tensor, lanes: Tensor, background: Tensor) -> Tensor:
     """`background` with `flat[offsets]` written where `lanes` is true (in place, and returned)."""
     chosen = offsets[lanes]
     check_bounds(chosen, flat.numel())
-    background[lanes] = flat[chosen]
+    bits(background)[lanes] = bits(flat)[chosen]
     return background
 
 
@@ -43,7 +48,7 @@ def scatter(flat: Tensor, offsets: Tensor, lanes: Tensor, value: Tensor) -> None
     """Write `value` to `flat[offsets]` where `lanes` is true."""
     chosen = offsets[lanes]
     check_bounds(chosen, flat.numel())
-    flat[chosen] = value[lanes]
+    bits(flat)[chosen] = bits(value)[lanes]
 
 
 def atomic(flat: Tensor, offsets: Tensor, lanes: Tensor, update: Update, background: Tensor) -> Tensor:
