@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from typing import Any
 
 from xdsl.dialects import scf
@@ -73,6 +73,12 @@ class CarriesAxes(AxisSemantics):
 def is_lane_wise(op: Operation) -> bool:
     """Whether an op computes each lane by itself."""
     return type(semantics_of(type(op))) is LaneWise
+
+
+@cache
+def may_consume(cls: type[Operation]) -> bool:
+    """Whether ops of a class may say that they consume an axis; of most classes no op need be asked."""
+    return not isinstance(semantics_of(cls), LaneWise | CarriesAxes | None)
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from xdsl.context import Context
@@ -10,10 +10,14 @@ from xdsl.dialects.builtin import ModuleOp
 from xdsl.ir import Block, Operation, SSAValue
 from xdsl.passes import ModulePass
 
-from ..dialects.dims import dims_of, element_of
-from ..dialects.neutral import neutral_element
-from ..dialects.tile import ArgReduceOp, DotOp, KernelOp, LoadOp, PadOp, ReduceOp, ScanOp
+from ..dialects.accessors import operands_of
+from ..dialects.axes import axis_facts
+from ..dialects.axis_kinds import may_consume
+from ..dialects.constants import Number, exact, highest, lowest
+from ..dialects.dims import element_of
+from ..dialects.tile import KeepOp, KernelOp, LoadOp, PadOp
 from ..dialects.walk import ops_in
+from .analysis.lane_folds import unseen
 from .analysis.padding import Padding, constant_number, loads_behind
 from .emit import Emitter, rebuild_access, replace
 from .schedule import kernels
@@ -31,6 +35,10 @@ class ResolvePaddingPass(ModulePass):
     %s = tile.reduce "sum" %v over %n       %s = tile.reduce "sum" %v over %n
     ```
     A dot needs zeros on both sides, as zero times a NaN in the other's padding is a NaN.
+
+    A `tile.keep` goes away where no lane is past the end, or where those of the new value hold the old one's
+    anyway, or would with an `other` for the loads behind it (`acc + load`: 0). What is left becomes a select.
+    A fill is one that the element type of the load, and of each value on the way, holds exactly.
     """
 
     name = "resolve-padding"
@@ -48,42 +56,37 @@ class Need:
     operand: int
     axis: int
     tile: SSAValue
-    fill: float | int
+    fill: Number
 
     @property
     def value(self) -> SSAValue:
         return self.op.operands[self.operand]
 
 
-_CONSUMERS = frozenset((ReduceOp, ArgReduceOp, ScanOp, DotOp))
-"""The ops along an axis. Most ops are none: they are told by class, as `isinstance` on xDSL's classes is slow."""
-
-
 def needs(op: Operation) -> Iterator[Need]:
-    """What an op along an axis needs of its padding lanes; a forward scan never reaches them."""
-    if type(op) not in _CONSUMERS:
+    """What an op says that it must find past the ends of the axes along which it works."""
+    if not may_consume(type(op)):
         return
-    if isinstance(op, ReduceOp | ArgReduceOp) or (isinstance(op, ScanOp) and op.reverse is not None):
-        fill = neutral_element(op.kind.data, element_of(op.input))
-        yield Need(op, list(op.operands).index(op.input), op.axis.data, op.tile, fill)
-    elif isinstance(op, DotOp):
-        rank = len(dims_of(op.lhs))
-        yield Need(op, 0, rank - 1, op.tile, 0)
-        yield Need(op, 1, rank - 2, op.tile, 0)
+    operands = operands_of(op)
+    for operand, tile, fill in axis_facts(op).consumed:
+        if fill is not None:
+            yield Need(op, operand.number, operand.axis, operands[tile], fill)
 
 
 class _Resolver:
     def __init__(self, kernel: KernelOp):
         self.kernel = kernel
         self.padding = Padding(kernel)
-        self.pads: dict[tuple[SSAValue, int, SSAValue, float | int, Block | None], SSAValue] = {}
+        self.pads: dict[tuple[SSAValue, int, SSAValue, Number, Block | None], SSAValue] = {}
 
     def run(self) -> None:
         for op in ops_in(self.kernel):
             if type(op) is PadOp:
                 self._drop_pad(op)
+            elif type(op) is KeepOp:
+                self._drop_keep(op)
             for need in needs(op):
-                if self.padding.exists(need.tile) and not self.met(need, self.padding) and not self._set_other(need):
+                if self.padding.exists(need.tile) and not self.met(need, self.padding) and not self._fill_for(need):
                     self._pad(need)
 
     def _drop_pad(self, op: PadOp) -> None:
@@ -93,23 +96,44 @@ class _Resolver:
             replace(op, [op.input])
         elif fill is not None:
             need = Need(op, list(op.operands).index(op.input), op.axis.data, op.tile, fill)
-            if self.met(need, self.padding) or self._set_other(need):
+            if self.met(need, self.padding) or self._fill_for(need):
                 replace(op, [op.input])
+
+    def _drop_keep(self, op: KeepOp) -> None:
+        """A keep is not needed where the new value's lanes past the end are the old ones, or can be made to be."""
+
+        def met(padding: Padding) -> bool:
+            return padding.keeps(op.new, op.old, op.axis.data, op.tile)
+
+        if self.padding.exact(op.tile) or met(self.padding):
+            replace(op, [op.new])
+            return
+        loads, between = loads_behind(op.new, op.axis.data)
+        neutral = [unseen(each, number) for each in between for number in range(len(each.operands))]
+        element = element_of(op.new)
+        fills = [*(each for each in neutral if each is not None), 0, lowest(element), highest(element)]
+        if self._set_other(loads, fills, met):
+            replace(op, [op.new])
 
     @staticmethod
     def met(need: Need, padding: Padding) -> bool:
         return padding.holds(need.value, need.axis, need.tile, need.fill)
 
-    def _set_other(self, need: Need) -> bool:
+    def _fill_for(self, need: Need) -> bool:
         """Find an `other` for the loads behind the operand that meets the need: the fill itself, or zero."""
-        loads = [op for op in loads_behind(need.value, need.axis) if op.other is None and not _by_descriptor(op)]
-        if not loads:
-            return False
-        for fill in dict.fromkeys((need.fill, 0)):
-            if self.met(need, self.padding.assuming([op.result for op in loads], fill)):
-                for load in loads:
-                    _with_other(load, fill)
-                self.padding = self.padding.assuming([], 0)  # what was known of these loads is stale
+        loads, _ = loads_behind(need.value, need.axis)
+        return self._set_other(loads, (need.fill, 0), lambda padding: self.met(need, padding))
+
+    def _set_other(self, loads: Sequence[LoadOp], fills: Sequence[Number], met: Callable[[Padding], bool]) -> bool:
+        """Set the first of `fills` with which what is asked holds as `other` of those loads that can have it."""
+        free = [op for op in loads if op.other is None and not _by_descriptor(op)]
+        for fill in dict.fromkeys(fills):
+            held = {op: exact(fill, element_of(op.result)) for op in free}
+            chosen = {op: number for op, number in held.items() if number is not None}
+            if chosen and met(self.padding.assuming({op.result: number for op, number in chosen.items()})):
+                for load, number in chosen.items():
+                    _with_other(load, number)
+                self.padding = self.padding.assuming({})  # what was known of these loads is stale
                 return True
         return False
 
@@ -129,7 +153,7 @@ def _by_descriptor(op: LoadOp) -> bool:
     return op.indexing is not None and op.indexing.data == "tensor_descriptor"
 
 
-def _with_other(load: LoadOp, fill: float | int) -> None:
+def _with_other(load: LoadOp, fill: Number) -> None:
     emit = Emitter(load)
     other = emit.constant(fill, element_of(load.result))
     new = rebuild_access(load, indices=load.indices, tiles=load.tiles, mask=load.mask, values={"other": other})

@@ -84,6 +84,48 @@ class PadOp(IRDLOperation, DeclaresAxes):
         return [dropping.if_valid(self.tile, self.input, lambda: dropping.build.splat(self.fill, dims))]
 
 
+@irdl_op_definition
+class KeepOp(IRDLOperation, DeclaresAxes):
+    """`new`, but the lanes of `axis` that are past the end of `tile` hold what `old` holds there.
+
+    ```mlir
+    %r = tile.keep %new, %old past %tile_n {axis = #builtin.int<1>} : tensor<...>, !tile.tile<b1>
+    ```
+    The frontend puts it where a variable that outlives the tile takes a value of the tile's lanes: a lane past the
+    end does not exist, so nothing happens to it. resolve-padding removes it where `new` holds the same anyway.
+    """
+
+    name = "tile.keep"
+
+    T: ClassVar = VarConstraint("T", ValueConstr)
+
+    axis = prop_def(IntAttr)
+    new = operand_def(T)
+    old = operand_def(T)
+    tile = operand_def(TileType)
+    result = result_def(T)
+
+    traits = traits_def(Pure(), OwnAxes())
+    irdl_options = (ParsePropInAttrDict(),)
+    assembly_format = "$new `,` $old `past` $tile attr-dict `:` type($new) `,` type($tile)"
+
+    def __init__(self, new: SSAValue, old: SSAValue, axis: int, tile: SSAValue):
+        super().__init__(operands=[new, old, tile], properties={"axis": IntAttr(axis)}, result_types=[new.type])
+
+    def verify_(self) -> None:
+        axis_tile_matches(self, self.new, self.axis.data, self.tile)
+
+    def axis_facts(self) -> AxisFacts:
+        lanes = [Axes((At(0, axis), At(1, axis)), (At(0, axis),)) for axis in range(len(dims_of(self.new)))]
+        return AxisFacts(tuple(lanes), tiles=((2, lanes[self.axis.data]),))
+
+    def drop_axes(self, dropping: Dropping) -> Sequence[SSAValue] | None:
+        if (axis := dropping.now(dropping.operand_dims(0), self.axis.data)) is not None:
+            self.axis = int_attr(axis)
+            return None
+        return [dropping.if_valid(self.tile, self.new, lambda: self.old)]
+
+
 _FLOAT_COMBINE: dict[str, type[IRDLOperation]] = {
     "sum": arith.AddfOp, "prod": arith.MulfOp, "max": arith.MaximumfOp, "min": arith.MinimumfOp,
 }  # fmt: skip
@@ -344,7 +386,7 @@ class GatherOp(IRDLOperation, DeclaresAxes):
         lanes = [
             Axes((At(1, i),) if i == at else (At(0, i), At(1, i)), (At(0, i),)) for i in range(len(dims_of(self.index)))
         ]
-        return AxisFacts(tuple(lanes), Axes((At(0, at),)), made_of=(0,))
+        return AxisFacts(tuple(lanes), Axes((At(0, at),)))
 
     def drop_axes(self, dropping: Dropping) -> Sequence[SSAValue] | None:
         """From one lane every index takes that lane; one index into many lanes is an index tensor of dim 1."""
@@ -361,4 +403,4 @@ class GatherOp(IRDLOperation, DeclaresAxes):
         return [build.reshape(one, dims_of(self.result))]
 
 
-__all__ = ["REDUCE_KINDS", "SCAN_KINDS", "ArgReduceOp", "FlipOp", "GatherOp", "PadOp", "ReduceOp", "ScanOp"]
+__all__ = ["REDUCE_KINDS", "SCAN_KINDS", "ArgReduceOp", "FlipOp", "GatherOp", "KeepOp", "PadOp", "ReduceOp", "ScanOp"]

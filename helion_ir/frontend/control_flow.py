@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 import torch
 from xdsl.dialects import scf
@@ -30,10 +31,11 @@ from .environment import (
     variable,
 )
 from .expressions import Poly
+from .lanes import Frame, Lanes, axis_tiles
 from .lowering import operand
 from .sizes import LARGEST_OFFSET
 from .symbolic import poly_of
-from .tensors import DeviceTensor
+from .tensors import AxisTile, DeviceTensor
 from .tracer import Tracer
 
 _ATTEMPTS = 10
@@ -74,6 +76,21 @@ class ControlFlow:
     def __init__(self, tracer: Tracer, environment: Environment):
         self.tracer = tracer
         self.environment = environment
+        self.lanes = Lanes(tracer)
+
+    @contextmanager
+    def _frame(self, start: Snapshot) -> Iterator[Frame]:
+        """The block being filled is a body that was entered with the variables of `start`."""
+        frame = Frame.of(self.tracer, start)
+        self.tracer.frames.append(frame)
+        try:
+            yield frame
+        finally:
+            self.tracer.frames.pop()
+
+    def settle(self) -> None:
+        """After a statement: what it changed keeps its lanes past the ends of tiles."""
+        self.lanes.settle(self.environment)
 
     # Loops
 
@@ -138,15 +155,18 @@ class ControlFlow:
         guess = {p: carried_as(tracer, v) for p, v in start.leaves.items() if p[0] in assigned and is_runtime(v)}
         place = tracer.builder.location
 
+        tiles: Tiles = {}
+
         def attempt(carried: dict[Path, Carried]) -> tuple[Block, dict[Path, Any]]:
             block = self._loop_block(loop)
-            args = self._carry_in(block, carried, start)
-            with tracer.into(block), tracer.tiles_active(block.args[: len(loop.blocks)]):
+            args = self._carry_in(block, carried, start, tiles)
+            with tracer.into(block), tracer.tiles_active(block.args[: len(loop.blocks)]), self._frame(start) as frame:
                 body(self._indices(loop, block))
                 after = self.environment.leaves()
                 self._check(carried, args, after, start)
+                self._check_tiles(frame, carried, after, start, tiles)
                 tracer.builder.location = place
-                tracer.builder.append(tile.YieldOp(*self._lift(carried, after)))
+                tracer.builder.append(tile.YieldOp(*self._lift(frame, carried, after)))
             return block, args
 
         block, carried, args = self._settle(start, guess, attempt)
@@ -156,7 +176,7 @@ class ControlFlow:
         inits = [lift(tracer, variable(path), start.leaves[path], kind) for path, kind in carried.items()]
         op = tile.ForOp(begins, ends, loop.blocks, inits, Region(block), static=loop.static is not None)
         tracer.builder.append(op)
-        self._carry_out(op.results, carried, start)
+        self._carry_out(op.results, carried, start, tiles)
 
     def while_loop(
         self, assigned: Collection[str], test: Callable[[], SSAValue | bool], body: Callable[[], None]
@@ -167,22 +187,24 @@ class ControlFlow:
         guess = {p: carried_as(tracer, v) for p, v in start.leaves.items() if p[0] in assigned}
         place = tracer.builder.location
         regions: list[Block] = []
+        tiles: Tiles = {}
 
         def attempt(carried: dict[Path, Carried]) -> tuple[Block, dict[Path, Any]]:
             before, after_block = Block(), Block()
-            self._carry_in(before, carried, start)
-            with tracer.into(before):
+            self._carry_in(before, carried, start, tiles)
+            with tracer.into(before), self._frame(start):
                 condition = test()
                 if isinstance(condition, bool):
                     raise exc.StatementNotSupported("the condition of a while loop must be a run-time value")
                 tracer.builder.append(scf.ConditionOp(condition, *before.args))
-            args = self._carry_in(after_block, carried, start)
-            with tracer.into(after_block):
+            args = self._carry_in(after_block, carried, start, tiles)
+            with tracer.into(after_block), self._frame(start) as frame:
                 body()
                 after = self.environment.leaves()
                 self._check(carried, args, after, start)
+                self._check_tiles(frame, carried, after, start, tiles)
                 tracer.builder.location = place
-                tracer.builder.append(scf.YieldOp(*self._lift(carried, after)))
+                tracer.builder.append(scf.YieldOp(*self._lift(frame, carried, after)))
             regions[:] = [before, after_block]
             return after_block, args
 
@@ -192,7 +214,7 @@ class ControlFlow:
         inits = [lift(tracer, variable(path), start.leaves[path], kind) for path, kind in carried.items()]
         op = scf.WhileOp(inits, [v.type for v in inits], Region(regions[0]), Region(regions[1]))
         tracer.builder.append(op)
-        self._carry_out(op.results, carried, start)
+        self._carry_out(op.results, carried, start, tiles)
 
     def _settle(self, start: Snapshot, carried: dict[Path, Carried], attempt: Any) -> Any:
         """Walk the body until it changes nothing that is not carried."""
@@ -210,13 +232,13 @@ class ControlFlow:
             return block, carried, args
         raise exc.CantCombineTypesInControlFlow("the types of this loop's variables change in every iteration")
 
-    def _carry_in(self, block: Block, carried: dict[Path, Carried], start: Snapshot) -> dict[Path, Any]:
+    def _carry_in(self, block: Block, carried: dict[Path, Carried], start: Snapshot, tiles: Tiles) -> dict[Path, Any]:
         """Block arguments for what is carried; the variables stand for them."""
         args: dict[Path, Any] = {}
         for path, kind in carried.items():
             arg = block.insert_arg(kind.type(), len(block.args))
             self._name(arg, path)
-            args[path] = lower(self.tracer, arg, kind, start.leaves[path])
+            args[path] = lower(self.tracer, arg, kind, start.leaves[path], _tiles(path, kind, start, tiles))
             self.environment.put(path, args[path])
         return args
 
@@ -238,8 +260,24 @@ class ControlFlow:
         if more:
             raise _CarryMore(more)
 
-    def _lift(self, carried: dict[Path, Carried], after: dict[Path, Any]) -> list[SSAValue]:
-        return [lift(self.tracer, variable(path), after[path], kind) for path, kind in carried.items()]
+    def _check_tiles(
+        self, frame: Frame, carried: dict[Path, Carried], after: dict[Path, Any], start: Snapshot, tiles: Tiles
+    ) -> None:
+        """Raise `_CarryMore` if the body leaves fewer lanes valid, by a tile from outside, than it began with."""
+        changed = False
+        for path, kind in carried.items():
+            entered = _tiles(path, kind, start, tiles)
+            left = self.lanes.states(frame, path, axis_tiles(after[path], kind.dims), kind.dims)
+            joint = tuple(map(self.tracer.joint_tile, zip(entered, left, strict=True)))
+            if any(one is not other for one, other in zip(entered, joint, strict=True)):
+                tiles[path], changed = joint, True
+        if changed:
+            raise _CarryMore({})
+
+    def _lift(self, frame: Frame, carried: dict[Path, Carried], after: dict[Path, Any]) -> list[SSAValue]:
+        """What a body hands on: the values under the types that are carried, with the lanes that they keep."""
+        lifted = {path: lift(self.tracer, variable(path), after[path], kind) for path, kind in carried.items()}
+        return [self.lanes.kept(frame, path, after[path], value) for path, value in lifted.items()]
 
     def _prune(
         self, block: Block, carried: dict[Path, Carried], args: dict[Path, Any], start: Snapshot, first: int
@@ -262,11 +300,19 @@ class ControlFlow:
         last.operands = keep
         return kept
 
-    def _carry_out(self, results: Sequence[SSAValue], carried: dict[Path, Carried], start: Snapshot) -> None:
+    def _carry_out(
+        self, results: Sequence[SSAValue], carried: dict[Path, Carried], start: Snapshot, tiles: Tiles
+    ) -> None:
         """After the loop, the variables stand for its results."""
         for result, (path, kind) in zip(results, carried.items(), strict=True):
             self._name(result, path)
-            self.environment.put(path, lower(self.tracer, result, kind, start.leaves[path]))
+            value = lower(self.tracer, result, kind, start.leaves[path], _tiles(path, kind, start, tiles))
+            self._put(path, value)
+
+    def _put(self, path: Path, value: Any) -> None:
+        """Bind a variable to a result of control flow."""
+        self.environment.put(path, value)
+        self.lanes.note(self.environment, path, value)
 
     @staticmethod
     def _name(value: SSAValue, path: Path) -> None:
@@ -282,10 +328,12 @@ class ControlFlow:
         start = Snapshot(self.environment)
         place = tracer.builder.location
         arms: list[tuple[Block, dict[Path, Any], dict[str, Any]]] = []
+        frames: list[Frame] = []
         for arm in (then, otherwise):
             block = Block()
-            with tracer.into(block):
+            with tracer.into(block), self._frame(start) as frame:
                 arm()
+            frames.append(frame)
             arms.append((block, self.environment.leaves(), dict(self.environment.names)))
             tensors = {path: leaf for path, leaf in arms[-1][1].items() if isinstance(leaf, DeviceTensor)}
             frozen = {path: _copy(tracer, leaf) for path, leaf in tensors.items()}
@@ -306,10 +354,15 @@ class ControlFlow:
                 raise exc.CantCombineTypesInControlFlow(
                     f"variable {variable(path)!r} changes its structure in a branch"
                 )
-        for block, leaves, _ in arms:
+        tiles: dict[Path, list[AxisTile]] = {}
+        for frame, (block, leaves, _) in zip(frames, arms, strict=True):
             with tracer.into(block):
                 tracer.builder.location = place
-                tracer.builder.append(scf.YieldOp(*self._lift(joined, leaves)))
+                for path, kind in joined.items():
+                    states = self.lanes.states(frame, path, axis_tiles(leaves[path], kind.dims), kind.dims)
+                    parts = zip(tiles.get(path, states), states, strict=True)
+                    tiles[path] = list(map(tracer.joint_tile, parts))
+                tracer.builder.append(scf.YieldOp(*self._lift(frame, joined, leaves)))
         tracer.builder.location = place
         types = [kind.type() for kind in joined.values()]
         op = scf.IfOp(condition, types, Region(arms[0][0]), Region(arms[1][0]))
@@ -317,7 +370,7 @@ class ControlFlow:
         for result, (path, kind) in zip(op.results, joined.items(), strict=True):
             self._name(result, path)
             self._bind(path, arms[0][2])
-            self.environment.put(path, lower(tracer, result, kind, first[path]))
+            self._put(path, lower(tracer, result, kind, first[path], tiles[path]))
 
     def _bind(self, path: Path, names: dict[str, Any]) -> None:
         """Make sure that the container of a leaf bound in both arms exists."""
@@ -343,6 +396,14 @@ class ControlFlow:
             flat = value if not value.dim() else value.reshape(())
             return operand(tracer, flat, torch.bool).ssa
         return bool(value)
+
+
+Tiles: TypeAlias = "dict[Path, tuple[AxisTile, ...]]"
+"""The tiles of carried variables' axes, where they are others than before the loop."""
+
+
+def _tiles(path: Path, kind: Carried, start: Snapshot, tiles: Tiles) -> tuple[AxisTile, ...]:
+    return tiles.get(path) or axis_tiles(start.leaves[path], kind.dims)
 
 
 def _state(leaf: Any) -> Any:

@@ -93,6 +93,7 @@ class DeviceWalker:
                 self._unsupported(statement)
             with located(statement, self.file, self.tracer.files):
                 method(statement)
+                self.control.settle()
 
     def _unsupported(self, node: ast.AST) -> NoReturn:
         name = type(node).__name__.lower()

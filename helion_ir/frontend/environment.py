@@ -8,7 +8,7 @@ differ, the value is carried.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import torch
@@ -21,7 +21,7 @@ from ..language.tiles import Tile
 from .builder import element_type
 from .lowering import broadcast_to, operand
 from .symbolic import BoolNode, FloatNode, poly_of
-from .tensors import DeviceTensor
+from .tensors import AxisTile, DeviceTensor
 from .tracer import Tracer
 
 Path = tuple[Any, ...]
@@ -101,6 +101,17 @@ class Environment:
         elif depth < 6 and not isinstance(value, str | torch.Tensor | Tile):
             for key, child in children(value):
                 self._collect((*path, key), child, found, depth + 1)
+
+    def get(self, path: Path) -> Any:
+        """The leaf at `path`; None if there is nothing any more."""
+        name, *keys = path
+        if name.startswith(CALLER):
+            assert self.caller is not None
+            return self.caller.get((name[1:], *keys))
+        value = self.names.get(name)
+        for key in keys:
+            value = next((child for each, child in children(value) if each == key), None)
+        return value
 
     def put(self, path: Path, value: Any) -> None:
         """Replace the leaf at `path`."""
@@ -256,11 +267,10 @@ def lift(tracer: Tracer, name: str, leaf: Any, carried: Carried) -> SSAValue:
     return result
 
 
-def lower(tracer: Tracer, ssa: SSAValue, carried: Carried, like: Any = None) -> Any:
-    """The user's view of a carried value; `like` is the leaf whose tiles it keeps."""
+def lower(tracer: Tracer, ssa: SSAValue, carried: Carried, like: Any, tiles: Sequence[AxisTile] = ()) -> Any:
+    """The user's view of a carried value whose axes have `tiles`; `like` is the leaf that it takes the place of."""
     if carried.kind == "tensor":
-        keeps = isinstance(like, DeviceTensor) and len(like.tiles) == len(carried.dims)
-        result = tracer.tensor(ssa, carried.dtype, like.tiles if keeps else None)
+        result = tracer.tensor(ssa, carried.dtype, tiles if len(tiles) == len(carried.dims) else None)
         result.reduced = getattr(like, "reduced", False)
         return result
     if carried.kind == "bool":

@@ -19,7 +19,7 @@ from . import memory, parts, products, reductions, views
 from .control_flow import Loop, index_value
 from .static_loops import StaticRange
 from .symbolic import poly_of
-from .tensors import DeviceTensor
+from .tensors import EVERY_LANE, DeviceTensor
 from .tracer import Tracer
 
 # Loops
@@ -189,8 +189,7 @@ def full(tracer: Tracer, shape: Sequence[Any], value: Any, dtype: torch.dtype = 
     sizes = list(shape) if isinstance(shape, list | tuple) else [shape]
     sizes = memory.flatten_index(sizes)
     result = views.filled(tracer, views.to_dims(tracer, [sizes]), value, dtype)
-    if any(isinstance(size, Tile) for size in sizes):
-        result.tiles = tuple(size.ssa if isinstance(size, Tile) else None for size in sizes)
+    result.tiles = tuple(size.ssa if isinstance(size, Tile) else EVERY_LANE for size in sizes)
     return result
 
 

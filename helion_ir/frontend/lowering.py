@@ -21,7 +21,7 @@ from ..dialects import tile
 from ..dialects.dims import Dim, dims_of
 from .builder import element_type
 from .symbolic import FloatNode, IntNode
-from .tensors import DeviceTensor, HostTensor
+from .tensors import AxisTile, DeviceTensor, HostTensor
 from .tracer import Tracer
 
 aten = torch.ops.aten
@@ -96,7 +96,7 @@ class Operand:
 
     __slots__ = ("reduced", "ssa", "tiles")
 
-    def __init__(self, ssa: SSAValue, tiles: tuple[SSAValue | None, ...] = (), reduced: bool = False):
+    def __init__(self, ssa: SSAValue, tiles: tuple[AxisTile, ...] = (), reduced: bool = False):
         self.ssa = ssa
         self.tiles = tiles
         self.reduced = reduced
@@ -207,21 +207,23 @@ def align(tracer: Tracer, operands: Sequence[Operand]) -> tuple[list[Dim], list[
     return target, placements
 
 
-def broadcast(tracer: Tracer, operands: Sequence[Operand]) -> tuple[list[SSAValue], tuple[SSAValue | None, ...], bool]:
+def broadcast(tracer: Tracer, operands: Sequence[Operand]) -> tuple[list[SSAValue], tuple[AxisTile, ...], bool]:
     """The operands with common dims, the tiles of those, and whether a reduction made one of full rank."""
     if all(o.ssa.type == operands[0].ssa.type or not dims_of(o.ssa) for o in operands) and not dims_of(operands[0].ssa):
         return [o.ssa for o in operands], (), False
     target, placements = align(tracer, operands)
-    tiles: list[SSAValue | None] = [None] * len(target)
+    parts: list[list[AxisTile]] = [[] for _ in target]
     values: list[SSAValue] = []
     for o, placement in zip(operands, placements, strict=True):
         dims = dims_of(o.ssa)
         for axis, dim, known in zip(placement, dims, o.tiles, strict=False):
-            if known is not None and dim == target[axis]:
-                tiles[axis] = tiles[axis] or known
+            if dim == target[axis]:
+                parts[axis].append(known)
+            elif dim != 1 and isinstance(known, SSAValue):
+                parts[axis].append(tracer.renamed_tile(known, target[axis]))
         values.append(_place(tracer, o.ssa, target, placement))
     reduced = any(o.reduced for o in operands if len(dims_of(o.ssa)) == len(target))
-    return values, tuple(tiles), reduced
+    return values, tuple(map(tracer.joint_tile, parts)), reduced
 
 
 def _place(tracer: Tracer, value: SSAValue, target: Sequence[Dim], placement: Sequence[int]) -> SSAValue:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import lru_cache, partial
 from typing import Any
 
@@ -12,12 +13,13 @@ from torch._inductor.decomposition import select_decomp_table
 from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves, tree_map
+from xdsl.ir import SSAValue
 
 from .. import exc
-from ..dialects.dims import dims_of
+from ..dialects.dims import Dim, dims_of
 from .lowering import FUNCTIONS, LOWERINGS, Operand, aten, broadcast_to, like
 from .memory import load, store, view_value
-from .tensors import CPU, DeviceTensor, HostTensor, TracedTensor
+from .tensors import CPU, AxisTile, DeviceTensor, HostTensor, TracedTensor
 from .tracer import Tracer, meta_like
 
 _COMPOSITE = torch._C.DispatchKey.CompositeImplicitAutograd
@@ -297,8 +299,20 @@ def assign(tracer: Tracer, target: DeviceTensor, value: Any) -> DeviceTensor:
     if result is None:
         raise exc.ShapeMismatch(f"a value of {list(dims_of(converted.ssa))} does not fit into {list(dims)} in place")
     target.ssa = result
+    target.tiles = _tiles_in_place(tracer, target, converted, dims)
     target.reduced = target.reduced or getattr(value, "reduced", False)
     return target
+
+
+def _tiles_in_place(tracer: Tracer, target: DeviceTensor, value: Operand, dims: Sequence[Dim]) -> tuple[AxisTile, ...]:
+    """The tiles of a tensor's axes after an operation in place, whose result had those of `value`."""
+    source = dims_of(value.ssa)
+    lead = len(dims) - len(source)
+    tiles = list(target.tiles)
+    for axis, (dim, known) in enumerate(zip(source, value.tiles, strict=True), lead):
+        if isinstance(known, SSAValue) and (dim == dims[axis] or dim != 1):
+            tiles[axis] = known if dim == dims[axis] else tracer.renamed_tile(known, dims[axis])
+    return tuple(tiles)
 
 
 def _fill(tracer: Tracer, target: DeviceTensor, value: Any) -> DeviceTensor:

@@ -57,7 +57,7 @@ def dot(tracer: Tracer, a: Any, b: Any, acc: Any = None) -> DeviceTensor:
         raise exc.DotBatchDimensionMismatch(f"the batch dimensions of {list(left)} and {list(right)} differ")
     dims = (*left[:-1], dims_of(b.ssa)[-1])
     tiles = (*a.tiles[:-1], b.tiles[-1])
-    over = tracer.axis_tile(left[-1], a.tiles[-1] or b.tiles[-2])
+    over = tracer.axis_tile(left[-1], tracer.joint_tile([a.tiles[-1], b.tiles[-2]]))
     zeros = tracer.builder.filled(0, element_type(wide), dims) if acc is None else None
     start = _shaped(tracer, acc, dims, wide) if zeros is None else zeros
     op = tile.DotOp(a.ssa, b.ssa, start, over, tracer.options.dot_precision)

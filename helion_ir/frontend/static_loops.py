@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import torch
+from xdsl.ir import SSAValue
 
 from ..language.tiles import Tile
 from .control_flow import ControlFlow, Loop
@@ -22,7 +23,7 @@ from .lowering import HALVES
 from .scalars import IndexNeeded
 from .sizes import Retrace
 from .symbolic import poly_of
-from .tensors import DeviceTensor
+from .tensors import AxisTile, DeviceTensor
 
 
 class StaticRange(Sequence[int]):
@@ -132,12 +133,17 @@ def _same_kind(before: Any, first: Any, value: Any, reduced: bool) -> bool:
         if not isinstance(value, DeviceTensor) or value.dtype != first.dtype or value.shape != first.shape:
             return False
         axes = zip(first.tiles, value.tiles, strict=True)
-        return value.reduced == reduced and all(None in tiles or tiles[0] is tiles[1] for tiles in axes)
+        return value.reduced == reduced and all(_same_tile(*tiles) for tiles in axes)
     if isinstance(value, DeviceTensor):
         return isinstance(first, int | float) and _exact(first, value.dtype)
     if isinstance(first, torch.SymInt):
         return isinstance(value, torch.SymInt) and any(atom.startswith("@") for atom in poly_of(first).atoms())
     return isinstance(first, torch.SymFloat | torch.SymBool) and type(value) is type(first)
+
+
+def _same_tile(first: AxisTile, last: AxisTile) -> bool:
+    """Whether an axis has one tile, as far as that is known."""
+    return first is last or not (isinstance(first, SSAValue) and isinstance(last, SSAValue))
 
 
 def _exact(number: float, dtype: torch.dtype) -> bool:

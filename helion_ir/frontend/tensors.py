@@ -7,7 +7,7 @@ Python. Sizes may be `SymInt`s with the nodes of `symbolic`.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeAlias
 
 import torch
 from xdsl.ir import SSAValue
@@ -15,6 +15,18 @@ from xdsl.ir import SSAValue
 from .. import exc
 
 CPU = torch.device("cpu")
+
+
+class EveryLane:
+    """What stands for the tile of an axis all of whose lanes are valid, as of `hl.zeros([block])`."""
+
+    def __repr__(self) -> str:
+        return "EVERY_LANE"
+
+
+EVERY_LANE = EveryLane()
+AxisTile: TypeAlias = SSAValue | EveryLane | None
+"""Which lanes of an axis are valid: those of a tile, or all; None where that was lost on the way, or goes unsaid."""
 
 
 class TracedTensor(torch.Tensor):
@@ -68,13 +80,13 @@ _STRIDES = [tuple(1 << (4 * (rank - 1 - i)) for i in range(rank)) for rank in ra
 class DeviceTensor(TracedTensor):
     """A value of the kernel: `ssa` computes it.
 
-    `tiles` has for each axis the tile that says which of its lanes are valid, or None where that is the whole dim.
+    `tiles` has for each axis the tile that says which of its lanes are valid.
     `reduced` marks values that a reduction took an axis from: they never align by tile identity. `is_view`
     marks results that share memory with another tensor in PyTorch.
     """
 
     ssa: SSAValue
-    tiles: tuple[SSAValue | None, ...]
+    tiles: tuple[AxisTile, ...]
     reduced: bool
     is_view: bool
 
@@ -84,7 +96,7 @@ class DeviceTensor(TracedTensor):
         sizes: Sequence[int | torch.SymInt],
         dtype: torch.dtype,
         device: torch.device,
-        tiles: tuple[SSAValue | None, ...],
+        tiles: tuple[AxisTile, ...],
         reduced: bool = False,
     ) -> DeviceTensor:
         result = torch.Tensor._make_wrapper_subclass(

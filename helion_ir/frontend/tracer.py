@@ -24,7 +24,7 @@ from .scalars import Scalars
 from .sizes import LARGEST_OFFSET, LARGEST_POSITION, Options
 from .source import FunctionSource
 from .symbolic import IntNode, poly_of
-from .tensors import DeviceTensor, HostTensor
+from .tensors import EVERY_LANE, AxisTile, DeviceTensor, HostTensor
 from .tuples import TupleArguments
 
 
@@ -55,6 +55,7 @@ class Tracer(Scalars):
         self._ends: dict[SSAValue, Poly] = {}  # the end of each loop tile, where host sizes say it
         self._open: list[Block] = []  # blocks around the one being filled
         self._scopes: list[list[SSAValue]] = []  # tiles of the loops around, innermost last
+        self.frames: list[Any] = []  # the bodies of control flow being walked (lanes.Frame), innermost last
 
     def close(self) -> None:
         """Let go of all tensors: their sizes know the tracer, by ways that Python's garbage collector cannot see."""
@@ -196,21 +197,48 @@ class Tracer(Scalars):
         end = self._ends.get(value)
         return end is not None and self._settle("le", self.resolved(end) - self.resolved(poly_of(size))) is True
 
-    def axis_tile(self, dim: Dim, known: SSAValue | None) -> SSAValue:
-        """The tile of an axis: the one it came from, else the innermost of its block, else the whole dim."""
-        if known is not None and self._in_scope(known):
+    def axis_tile(self, dim: Dim, known: AxisTile) -> SSAValue:
+        """The tile of an axis: the one it came from; for one that lost it, the innermost of its block; else all."""
+        if isinstance(known, SSAValue) and self._in_scope(known):
             return known
-        for scope in reversed(self._scopes):
-            for value in scope:
-                if isinstance(value.type, tile.TileType) and value.type.dim == dim:
-                    return value
-        if (
-            isinstance(dim, str)
-            and any(atom in self.blocks for atom in self.poly_of_dim(dim).atoms())
-            and dim not in (self.blocks)
-        ):
-            raise exc.ReductionOnNonTile(f"an axis of size {dim} is neither a tile nor a full slice")
+        if known is not EVERY_LANE:
+            if (walked := self.walked_tile(dim, None)) is not None:
+                return walked
+            blocks = self.poly_of_dim(dim).atoms() if isinstance(dim, str) else ()
+            if dim not in self.blocks and any(atom in self.blocks for atom in blocks):
+                raise exc.ReductionOnNonTile(f"an axis of size {dim} is neither a tile nor a full slice")
         return self.builder.emit(tile.WholeOp(dim))
+
+    def walked_tile(self, dim: Dim, known: AxisTile) -> SSAValue | None:
+        """The tile that walks an axis: the one it came from, else that of the innermost loop over its block."""
+        if isinstance(known, SSAValue) and not isinstance(known.owner, tile.WholeOp) and self._in_scope(known):
+            return known
+        walked = (value for scope in reversed(self._scopes) for value in scope)
+        return next((v for v in walked if isinstance(v.type, tile.TileType) and v.type.dim == dim), None)
+
+    def joint_tile(self, parts: Sequence[AxisTile]) -> AxisTile:
+        """The tile of an axis that values with these tiles share; of several, the one made last, innermost."""
+        known = [part for part in parts if isinstance(part, SSAValue)]
+        tiles = [part for part in known if not isinstance(part.owner, tile.WholeOp)]
+        if tiles:
+            return max(tiles, key=self.level)
+        return known[0] if known else None if None in parts or not parts else EVERY_LANE
+
+    def renamed_tile(self, value: SSAValue, dim: Dim) -> SSAValue:
+        """The same positions under another name of the dim: a fixed block, and the number that it is."""
+        begin, end = (self.builder.emit(op(value, self.index_type)) for op in (tile.BeginOp, tile.EndOp))
+        return self.builder.emit(tile.RangeOp(begin, end, dim))
+
+    @property
+    def depth(self) -> int:
+        """How many blocks are around the one being filled."""
+        return len(self._open)
+
+    def level(self, value: SSAValue) -> int:
+        """The depth of the block that defines a value; -1 if that is neither the current one nor around it."""
+        owner = value.owner if isinstance(value.owner, Block) else value.owner.parent
+        blocks = [*self._open, self.builder.block]
+        return next((number for number, block in enumerate(blocks) if block is owner), -1)
 
     def _in_scope(self, value: SSAValue) -> bool:
         """Whether a value is defined in the current block or one around it."""
@@ -228,13 +256,13 @@ class Tracer(Scalars):
         self,
         ssa: SSAValue,
         dtype: torch.dtype,
-        tiles: Sequence[SSAValue | None] | None = None,
+        tiles: Sequence[AxisTile] | None = None,
         *,
         reduced: bool = False,
     ) -> DeviceTensor:
         """The tensor that PyTorch sees for an SSA value."""
         dims = dims_of(ssa)
-        axis_tiles = (None,) * len(dims) if tiles is None else tuple(tiles)
+        axis_tiles: tuple[AxisTile, ...] = (None,) * len(dims) if tiles is None else tuple(tiles)
         return DeviceTensor.make(ssa, [self.size(d) for d in dims], dtype, self.device, axis_tiles, reduced)
 
 

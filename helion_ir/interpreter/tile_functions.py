@@ -35,6 +35,7 @@ from helion_ir.dialects.tile import (
     GridOp,
     IdOp,
     IndexOp,
+    KeepOp,
     LoadOp,
     LoopBase,
     PadOp,
@@ -141,6 +142,15 @@ def _pad(state: State, op: PadOp, args: PythonValues) -> PythonValues:
     return (torch.cat([kept, fill.expand(shape)], axis),)
 
 
+def _keep(state: State, op: KeepOp, args: PythonValues) -> PythonValues:
+    new, old, tile = args
+    if tile.valid == tile.dim:
+        return (new,)
+    axis = op.axis.data
+    rest = old.narrow(axis, tile.valid, tile.dim - tile.valid)
+    return (torch.cat([new.narrow(axis, 0, tile.valid), rest], axis),)
+
+
 def _valid_lanes(value: Tensor, axis: int, tile: Tile) -> Tensor:
     return value if tile.valid == tile.dim else value.narrow(axis, 0, tile.valid)
 
@@ -192,7 +202,7 @@ ROWS: dict[type[Operation], Evaluate] = {
     SymbolOp: lambda state, op, args: _scalar(state, op, state.size(op.value)),
     LoadOp: _load, StoreOp: _store, AtomicRMWOp: _atomic_rmw, AtomicCASOp: _atomic_cas,
     DebugBarrierOp: lambda state, op, args: (),
-    PadOp: _pad, ReduceOp: _reduce, ArgReduceOp: _arg_reduce, ScanOp: _scan, FlipOp: _flip,
+    PadOp: _pad, KeepOp: _keep, ReduceOp: _reduce, ArgReduceOp: _arg_reduce, ScanOp: _scan, FlipOp: _flip,
     DotOp: _dot,
 }  # fmt: skip
 

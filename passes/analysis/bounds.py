@@ -159,7 +159,7 @@ def tile_exact(tile: SSAValue, block_sizes: Mapping[str, int]) -> bool:
         return tile_exact(owner.tile, block_sizes)
     size = substitute(tile_dim(tile), block_sizes)
     if isinstance(owner, RangeOp):
-        if (inner := same_tile(owner)) is not None and tile_dim(inner) == tile_dim(tile):
+        if (inner := same_tile(owner)) is not None and substitute(tile_dim(inner), block_sizes) == size:
             return tile_exact(inner, block_sizes)
         begin, end = constant_value(owner.begin), constant_value(owner.end)
         if begin is None or end is None or not isinstance(size, int):

@@ -80,6 +80,16 @@ def lower_pad(low: Lowering, op: tile.PadOp) -> Sequence[SSAValue]:
     return (low.emit.op(tl.WhereOp, (mask, value, low.emit.broadcast(low.value(op.fill), dims))).result,)
 
 
+@row(tile.KeepOp)
+def lower_keep(low: Lowering, op: tile.KeepOp) -> Sequence[SSAValue]:
+    new, mask = low.value(op.new), low.tile(op.tile).valid
+    if mask is None:
+        return (new,)
+    dims = dims_of(new)
+    mask = low.emit.broadcast(low.emit.place(mask, op.axis.data, len(dims)), dims)
+    return (low.emit.op(tl.WhereOp, (mask, new, low.value(op.old))).result,)
+
+
 @row(tile.ReduceOp)
 def lower_reduce(low: Lowering, op: tile.ReduceOp) -> Sequence[SSAValue]:
     value, kind, axis, ignore = low.value(op.input), op.kind.data, op.axis.data, op.ignore_nan is not None

@@ -104,6 +104,8 @@ tile.kernel @every_other_op attributes {arg_names = ["x", "ids", "bytes", "n"], 
 
     // CHECK: tile.pad %v, %fill past %tile {axis = #builtin.int<0>} : tensor<?x64xf32, #tile.dims<b0, 64>>, f32, !tile.tile<b0>
     %padded = tile.pad %v, %fill past %tile {axis = #builtin.int<0>} : tensor<?x64xf32, #tile.dims<b0, 64>>, f32, !tile.tile<b0>
+    // CHECK: tile.keep %padded, %v past %tile {axis = #builtin.int<0>} : tensor<?x64xf32, #tile.dims<b0, 64>>, !tile.tile<b0>
+    %kept = tile.keep %padded, %v past %tile {axis = #builtin.int<0>} : tensor<?x64xf32, #tile.dims<b0, 64>>, !tile.tile<b0>
     // CHECK: tile.reduce "max" %padded over %tile {axis = #builtin.int<0>, ignore_nan} : tensor<?x64xf32, #tile.dims<b0, 64>>, !tile.tile<b0> -> tensor<64xf32>
     %max = tile.reduce "max" %padded over %tile {axis = #builtin.int<0>, ignore_nan} : tensor<?x64xf32, #tile.dims<b0, 64>>, !tile.tile<b0> -> tensor<64xf32>
     // CHECK: tile.reduce "sum" %max over %all {axis = #builtin.int<0>} : tensor<64xf32>, !tile.tile<64> -> f32

@@ -36,6 +36,18 @@
 
 // -----
 
+%x, %t = "test.op"() : () -> (tensor<?xf32, #tile.dims<b0>>, !tile.tile<b1>)
+// CHECK: tile.keep: the tile has dim b1, axis 0 has dim b0
+%r = tile.keep %x, %x past %t {axis = #builtin.int<0>} : tensor<?xf32, #tile.dims<b0>>, !tile.tile<b1>
+
+// -----
+
+%x, %t = "test.op"() : () -> (tensor<?xf32, #tile.dims<b0>>, !tile.tile<b0>)
+// CHECK: tile.keep: axis 1 out of range for rank 1
+%r = tile.keep %x, %x past %t {axis = #builtin.int<1>} : tensor<?xf32, #tile.dims<b0>>, !tile.tile<b0>
+
+// -----
+
 %x, %t = "test.op"() : () -> (tensor<?xf32, #tile.dims<b0>>, !tile.tile<b0>)
 // CHECK: unknown kind 'mean', expected one of sum, prod, max, min
 %r = tile.reduce "mean" %x over %t {axis = #builtin.int<0>} : tensor<?xf32, #tile.dims<b0>>, !tile.tile<b0> -> f32
