@@ -20,13 +20,13 @@ from ..dialects.effects import WRITE, has_no_effects
 from .analysis.aliases import Location, may_alias, memory_of
 from .analysis.physical import PhysicalDims
 from .construction import launch_grid_op
-from .lowering import memory, opaque, programs, symm_mem, tile_values, values
+from .lowering import gathers, memory, opaque, programs, reshapes, symm_mem, tile_values, values
 from .lowering.context import Lowering, Signature, pointer_type
 from .lowering.control import bind_loop_arg, loop_options
 from .lowering.emitter import Emitter
 from .lowering.registry import lower, lower_ops
 
-_ROW_MODULES = (memory, opaque, symm_mem, tile_values, values)
+_ROW_MODULES = (gathers, memory, opaque, reshapes, symm_mem, tile_values, values)
 """Importing them fills the table of lowerings."""
 
 

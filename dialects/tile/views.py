@@ -207,7 +207,7 @@ class ReshapeOp(_ViewBase):
         return [dropping.build.reshape(self.input, dims_of(self.result))]
 
 
-def kept_axes(source: Sequence[Dim], target: Sequence[Dim]) -> list[tuple[int, int]]:
+def kept_axes(source: Sequence[object], target: Sequence[object]) -> list[tuple[int, int]]:
     """The axes that a row-major reshape keeps, as pairs: those before and after what it merges and splits.
 
     As all lanes are kept, equal leading dims leave equally many lanes for the rest. Axes of dim 1 hold nothing apart.

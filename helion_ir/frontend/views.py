@@ -18,7 +18,7 @@ from .builder import element_type
 from .expressions import Poly
 from .lowering import aten, device_tensor, lowers, lowers_function, operand, prims
 from .symbolic import BoolNode, FloatNode, poly_of, sym_int
-from .tensors import AxisTile, DeviceTensor
+from .tensors import DeviceTensor
 from .tracer import Tracer
 
 
@@ -105,22 +105,10 @@ def reshaped(tracer: Tracer, x: DeviceTensor, dims: Sequence[Dim]) -> DeviceTens
     source = dims_of(x.ssa)
     if tuple(dims) == source:
         return x
-    tiles = _tiles_of_reshaped(source, x.tiles, dims)
+    kept = {after: before for before, after in tile.kept_axes(source, dims)}
+    tiles = [x.tiles[kept[axis]] if axis in kept else None for axis in range(len(dims))]
     value = tracer.builder.emit(tile.ReshapeOp(x.ssa, dims)) if source else tracer.builder.splat(x.ssa, dims)
     return viewed(tracer, value, x, tiles, x.reduced and len(dims) <= len(source))
-
-
-def _tiles_of_reshaped(source: Sequence[Dim], tiles: Sequence[AxisTile], dims: Sequence[Dim]) -> list[AxisTile]:
-    """The tiles of axes that a reshape leaves as they are: all but those of dim 1, or those before and after others."""
-    real = [(d, t) for d, t in zip(source, tiles, strict=True) if d != 1]
-    kept: list[AxisTile] = [None] * len(dims)
-    axes = [axis for axis, dim in enumerate(dims) if dim != 1]
-    for order in (1, -1):
-        for (dim, known), axis in zip(real[::order], axes[::order], strict=False):
-            if dims[axis] != dim:
-                break
-            kept[axis] = known
-    return kept
 
 
 @lowers(

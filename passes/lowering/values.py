@@ -6,19 +6,12 @@ from collections.abc import Sequence
 
 from xdsl.dialects import arith
 from xdsl.ir import SSAValue
-from xdsl.utils.exceptions import PassFailedException
 
 from ...dialects import tile, tl
 from ...dialects.dims import dims_of, element_of
-from ..analysis.bounds import tile_dim
 from ..construction import arg_reduce_op, cast_op, reduce_op, scan_op
 from .context import Lowering
 from .registry import row
-
-
-def _first(low: Lowering, value: SSAValue) -> SSAValue:
-    """A tensor of one lane along its first axis, without that axis."""
-    return low.emit.op(reduce_op, (value,), "max", 0, True).result
 
 
 @row(arith.ConstantOp)
@@ -43,26 +36,6 @@ def lower_expand_dims(low: Lowering, op: tile.ExpandDimsOp) -> Sequence[SSAValue
     if not dims_of(value):
         return (low.emit.op(tl.FullOp, (value,), (1,)).result,)
     return (low.emit.op(tl.ExpandDimsOp, (value,), op.axis.data).result,)
-
-
-@row(tile.ReshapeOp)
-def lower_reshape(low: Lowering, op: tile.ReshapeOp) -> Sequence[SSAValue]:
-    physical = low.signature.physical
-    source, target = ([d for d in dims_of(v) if physical.lanes(d) != 1] for v in (op.input, op.result))
-    padded = physical.is_padded
-    if source != target and any(padded(dim) for dim in (*source, *target)):
-        raise PassFailedException(
-            f"convert-tile-to-tl: cannot reshape {source} to {target}: a dim that is no power of two has padding "
-            "lanes, which a reshape would mix with the others"
-        )
-    value, dims = low.value(op.input), low.physical_dims(dims_of(op.result))
-    if not dims_of(value):
-        return (low.emit.op(tl.FullOp, (value,), dims).result,)
-    if not dims:
-        for _ in dims_of(value):
-            value = _first(low, value)
-        return (value,)
-    return (low.emit.op(tl.ReshapeOp, (value,), dims).result,)
 
 
 @row(tile.PermuteOp)
@@ -107,34 +80,6 @@ def lower_arg_reduce(low: Lowering, op: tile.ArgReduceOp) -> Sequence[SSAValue]:
 def lower_scan(low: Lowering, op: tile.ScanOp) -> Sequence[SSAValue]:
     value, kind, axis, reverse = low.value(op.input), op.kind.data, op.axis.data, op.reverse is not None
     return low.emit.op(scan_op, (value,), kind, axis, reverse).results
-
-
-def _valid_lanes(low: Lowering, over: SSAValue) -> SSAValue:
-    """How many lanes of a tile are valid; not positive for an empty range."""
-    emit, lowered, size = low.emit, low.tile(over), low.dim_value(tile_dim(over))
-    if lowered.end is None:
-        return size
-    span = emit.sub(lowered.end, lowered.begin)
-    if lowered.step != 1:
-        span = emit.op(tl.CdivOp, (span, emit.constant(lowered.step, low.index_type))).result
-    return emit.binary(arith.MinSIOp, size, span)
-
-
-@row(tile.FlipOp)
-def lower_flip(low: Lowering, op: tile.FlipOp) -> Sequence[SSAValue]:
-    """Triton's own `tl.flip` would put padding lanes first, so each lane is fetched from its mirror image."""
-    emit, value, axis = low.emit, low.value(op.input), op.axis.data
-    dims = dims_of(value)
-    last = emit.sub(_valid_lanes(low, op.tile), emit.constant(1, low.index_type))
-    lanes = emit.cast_int(emit.op(tl.ArangeOp, (), dims[axis]).result, low.index_type)
-    mirrored = emit.binary(arith.MaxSIOp, emit.sub(last, lanes), emit.constant(0, low.index_type))
-    index = emit.broadcast(emit.place(mirrored, axis, len(dims)), dims)
-    return emit.op(tl.GatherOp, (value, index), axis).results
-
-
-@row(tile.GatherOp)
-def lower_gather(low: Lowering, op: tile.GatherOp) -> Sequence[SSAValue]:
-    return low.emit.op(tl.GatherOp, (low.value(op.input), low.value(op.index)), op.axis.data).results
 
 
 @row(tile.DotOp)

@@ -74,25 +74,3 @@ builtin.module {
     }
   }
 }
-
-// -----
-
-// CHECK: cannot reshape [6, 4] to [24]
-builtin.module {
-  tile.kernel @mixes_padding attributes {arg_names = ["x", "out"], arg_exprs = ["x", "out"], symbols = {}, blocks = {b0 = #tile.block<64, 64>}, host = "", index_type = i32} {
-  ^bb0(%x: !tile.ref<[6, 4], [4, 1], f32, align 16>, %out: !tile.ref<[64, 24], [24, 1], f32, align 16>):
-    %c0 = arith.constant 0 : i32
-    %n = arith.constant 64 : i32
-    tile.grid (%c0) to (%n) by <b0> : i32 {
-    ^bb1(%tile: !tile.tile<b0>):
-      %six = tile.whole : !tile.tile<6>
-      %four = tile.whole : !tile.tile<4>
-      %i = tile.begin %tile : !tile.tile<b0> -> i32
-      %all = tile.whole : !tile.tile<24>
-      %v = tile.load %x[%six, %four] : !tile.ref<[6, 4], [4, 1], f32, align 16>[!tile.tile<6>, !tile.tile<4>] -> tensor<6x4xf32>
-      %r = tile.reshape %v : tensor<6x4xf32> -> tensor<24xf32>
-      tile.store %r, %out[%i, %all] : tensor<24xf32>, !tile.ref<[64, 24], [24, 1], f32, align 16>[i32, !tile.tile<24>]
-      tile.yield
-    }
-  }
-}

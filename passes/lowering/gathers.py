@@ -1,0 +1,58 @@
+"""Lanes that are fetched from elsewhere along an axis: gathers, flips."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from xdsl.dialects import arith
+from xdsl.ir import SSAValue
+
+from ...dialects import tile, tl
+from ...dialects.dims import Dim, dims_of
+from ..analysis.bounds import tile_dim
+from .context import Lowering
+from .registry import row
+
+
+@row(tile.GatherOp)
+def lower_gather(low: Lowering, op: tile.GatherOp) -> Sequence[SSAValue]:
+    axis, lanes = op.axis.data, low.signature.physical.lanes
+    counts = lanes(dims_of(op.input)[axis]), lanes(dims_of(op.index)[axis])
+    return (gather(low, low.value(op.input), low.value(op.index), axis, *counts),)
+
+
+def gather(low: Lowering, value: SSAValue, index: SSAValue, axis: int, have: Dim, want: Dim) -> SSAValue:
+    """Along `axis`, which has `have` lanes, the `want` lanes that `index` names.
+
+    Triton's layouts for a gather fail an assertion if there are more indices than lanes (setOptimizedGatherLayout,
+    3.6 to 3.9), so the lanes are repeated then.
+    """
+    if isinstance(have, int) and isinstance(want, int) and want > have:
+        dims = dims_of(value)
+        value = low.emit.op(tl.ExpandDimsOp, (value,), axis).result
+        value = low.emit.broadcast(value, (*dims[:axis], want // have, *dims[axis:]))
+        value = low.emit.op(tl.ReshapeOp, (value,), (*dims[:axis], want, *dims[axis + 1 :])).result
+    return low.emit.op(tl.GatherOp, (value, index), axis).result
+
+
+@row(tile.FlipOp)
+def lower_flip(low: Lowering, op: tile.FlipOp) -> Sequence[SSAValue]:
+    """Triton's own `tl.flip` would put padding lanes first, so each lane is fetched from its mirror image."""
+    emit, value, axis = low.emit, low.value(op.input), op.axis.data
+    dims = dims_of(value)
+    last = emit.sub(_valid_lanes(low, op.tile), emit.constant(1, low.index_type))
+    lanes = emit.cast_int(emit.op(tl.ArangeOp, (), dims[axis]).result, low.index_type)
+    mirrored = emit.binary(arith.MaxSIOp, emit.sub(last, lanes), emit.constant(0, low.index_type))
+    index = emit.broadcast(emit.place(mirrored, axis, len(dims)), dims)
+    return emit.op(tl.GatherOp, (value, index), axis).results
+
+
+def _valid_lanes(low: Lowering, over: SSAValue) -> SSAValue:
+    """How many lanes of a tile are valid; not positive for an empty range."""
+    emit, lowered, size = low.emit, low.tile(over), low.dim_value(tile_dim(over))
+    if lowered.end is None:
+        return size
+    span = emit.sub(lowered.end, lowered.begin)
+    if lowered.step != 1:
+        span = emit.op(tl.CdivOp, (span, emit.constant(lowered.step, low.index_type))).result
+    return emit.binary(arith.MinSIOp, size, span)
