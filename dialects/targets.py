@@ -7,6 +7,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from xdsl.dialects.builtin import StringAttr
+from xdsl.ir import Operation
+
 
 @dataclass(frozen=True)
 class GPU:
@@ -68,9 +71,8 @@ option; blocks of 64 rows and 3 stages gave wrong results of attention (errors o
 sm_100 with Triton 3.7.1.
 """
 
-MAX_UNROLL_OF_ACCUMULATED_REDUCTION = 1
-"""The greatest unroll factor of a loop that adds a reduction to a variable that it carries.
 
-Source: Triton 3.7.1, all NVIDIA targets: `TritonGPUOptimizeThreadLocality` fails for `acc += tl.sum(x, 1)` unrolled
-twice ("PassManager::run failed").
-"""
+def target_of(kernel: Operation | None) -> str:
+    """The target that a kernel is compiled for."""
+    target = None if kernel is None else kernel.attributes.get("target")
+    return target.data if isinstance(target, StringAttr) and target.data in TARGETS else DEFAULT

@@ -13,6 +13,7 @@ from xdsl.dialects.builtin import ModuleOp
 from xdsl.passes import ModulePass
 
 from . import exc
+from .completion import Completion
 from .config import SHORTHANDS, Config
 from .passes.fragments import Fragment, Value
 from .passes.schedule import Key, SchedulePass, encode_option, plugin_keys
@@ -56,6 +57,7 @@ SCHEDULED: tuple[PassFactory, ...] = (
 
 TO_TL: tuple[PassFactory, ...] = (
     lazy(".passes.convert_tile_to_tl", "ConvertTileToTlPass"),
+    lazy(".passes.shield_reductions", "ShieldReductionsPass"),
     lazy(".passes.prepare_for_print", "PrepareForPrintPass"),
 )
 """After the schedule: the last decisions are made."""
@@ -144,7 +146,7 @@ def _register_own() -> None:
         "number_sites", "tile_canonicalize", "cse_sites", "elide_precision_casts",
         "assign_block_sizes", "unroll_static_range", "reorder_loops", "drop_unit_dims", "roll_reductions",
         "annotate_ranges", "map_program_ids", "insert_barriers", "assign_indexing", "assign_cache_policy",
-        "resolve_padding", "set_launch_options", "convert_tile_to_tl", "prepare_for_print",
+        "resolve_padding", "set_launch_options", "convert_tile_to_tl", "shield_reductions", "prepare_for_print",
     )  # fmt: skip
     for file in files:
         _OWN[file] = lazy(f".passes.{file}", "".join(word.capitalize() for word in file.split("_")) + "Pass")
@@ -206,6 +208,10 @@ class KeySpace:
             )
         return entries + [fragment.default() for fragment in self.fragments[len(entries) :]]
 
+    def left_open(self, value: object) -> frozenset[int]:
+        """The sites of which a given value says nothing."""
+        return frozenset() if self.key.scalar else frozenset(range(len(self._entries(value)), len(self.fragments)))
+
     def _legal(self, value: object, site: int) -> object:
         fragment = self.fragments[site]
         if not fragment.contains(value):
@@ -226,11 +232,13 @@ class ConfigSpec:
     """The search space of one kernel: the union over the passes of its pipeline.
 
     `module` is the config-free module; `tunables` are the fragments of registered tunables, by name. Each key is
-    also an attribute (`spec.block_sizes[0].size_hint`); a key without sites has length 0.
+    also an attribute (`spec.block_sizes[0].size_hint`); a key without sites has length 0. `interpreted`: the kernel runs
+    on a CPU, so configs are completed for a usual GPU, but those that fit none are legal.
     """
 
-    def __init__(self, module: ModuleOp, tunables: Mapping[str, Fragment] | None = None):
+    def __init__(self, module: ModuleOp, tunables: Mapping[str, Fragment] | None = None, *, interpreted: bool = False):
         self.module = module
+        self._interpreted = interpreted
         self.user_defined_tunables: dict[str, Fragment] = dict(tunables or {})
         self.passes = schedule_classes() + _PLUGINS["tl-late"]
         self._known: dict[str, Key] = {}
@@ -239,6 +247,7 @@ class ConfigSpec:
             self._add(pass_)
         for name, fragment in self.user_defined_tunables.items():
             self._insert(Key(name, scalar=True), [fragment], "frontend")
+        self._all_open = {name: frozenset(range(len(space))) for name, space in self.keys.items()}
 
     def _add(self, pass_: PassClass) -> None:
         if issubclass(pass_, SchedulePass):
@@ -268,9 +277,13 @@ class ConfigSpec:
         return tuple(value for fragment in self.keys.get("pid_type", ()) for value in fragment.candidates())
 
     @cached_property
+    def _completion(self) -> Completion:
+        return Completion(self.module, lambda key, entry, value: self.keys[key][entry].contains(value))
+
+    @cached_property
     def _default(self) -> Config:
         values = {name: space.default() for name, space in self.keys.items()}
-        return Config.from_dict(self._repair(values))
+        return Config.from_dict(self._repair(values, untuned=True))
 
     def default_config(self) -> Config:
         """Every key that has a site, chosen from the op mix; always legal."""
@@ -279,21 +292,27 @@ class ConfigSpec:
     def normalize(self, config: Mapping[str, object]) -> Config:
         """`config` with every key of the kernel and one legal value a site.
 
+        What is open is chosen so that the kernel fits its device; what is given stays as it is.
         Raises InvalidConfig, which names the key, the site and the legal values: for an unknown key, an illegal
-        value, a list that is too long, too few block sizes, or a combination that no pass can honour.
+        value, a list that is too long, too few block sizes, a combination that no pass can honour, or one that cannot
+        fit, with the bytes of what does not.
         """
         given = Config.from_dict(config)
         if unknown := self.unsupported_config_keys(given):
             known = ", ".join(sorted(self._known))
             raise exc.InvalidConfig(f"{', '.join(unknown)}: unknown config key; this kernel knows {known}")
         values: dict[str, object] = {}
+        open_ = self._all_open
         for name, key in self._known.items():
             space = self.keys.get(name)
             if space is not None:
                 values[name] = space.normalize(given[name]) if name in given else space.default()
+                if name in given:
+                    open_ = {**open_, name: space.left_open(given[name])}
             elif name in given and key.length != "resize" and _has_entries(given[name]):
                 raise exc.InvalidConfig(f"{name}: this kernel has no site for it, got {given[name]!r}")
-        if reason := self._check(values):
+        values = self._completion.complete(values, open_)
+        if reason := self._check(values) or self._completion.refusal(values, lanes_only=self._interpreted):
             raise exc.InvalidConfig(reason)
         return Config.from_dict(values)
 
@@ -319,10 +338,10 @@ class ConfigSpec:
     def _check(self, values: Mapping[str, object]) -> str | None:
         return next((reason for p in self._schedules() if (reason := p.check(self.module, values))), None)
 
-    def _repair(self, values: dict[str, object]) -> dict[str, object]:
+    def _repair(self, values: dict[str, object], *, untuned: bool = False) -> dict[str, object]:
         for pass_ in self._schedules():
             values = pass_.repair(self.module, values)
-        return values
+        return self._completion.complete(values, self._all_open, untuned=untuned)
 
 
 def _has_entries(value: object) -> bool:

@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar, cast
-from weakref import WeakKeyDictionary
+from typing import ClassVar
 
 from xdsl.context import Context
 from xdsl.dialects.builtin import DictionaryAttr, ModuleOp
 from xdsl.utils.exceptions import PassFailedException
 
 from ..dialects.attributes import int_attr
-from ..dialects.dims import Dim
 from ..dialects.tile import BlockAttr, KernelOp
-from .analysis.op_mix import MAX_LANES, OpMix, free_blocks, most_lanes
-from .analysis.rolling import reduction_dims
+from .analysis.op_mix import OpMix, free_blocks
 from .fragments import Fragment, PowerOfTwoFragment
 from .schedule import Fragments, Key, SchedulePass, kernels
 
@@ -43,36 +39,6 @@ class AssignBlockSizesPass(SchedulePass):
             fragments.extend(_fragment(mix, symbol, block, defaults[symbol]) for symbol, block in free_blocks(kernel))
         return {"block_sizes": fragments} if fragments else {}
 
-    @classmethod
-    def check(cls, module: ModuleOp, config: Mapping[str, object]) -> str | None:
-        """No tensor may have more lanes than Triton allows; rolled reductions count with their chunk."""
-        sizes = list(cast("list[int]", config.get("block_sizes", [])))
-        loops = cast("list[int | None]", config.get("reduction_loops", []))
-        for kernel, chosen in _per_kernel(module, sizes):
-            chunks: dict[Dim, int] = {}
-            if any(loops):
-                chunks = {dim: chunk for dim, chunk in zip(reduction_dims(kernel), loops, strict=False) if chunk}
-            lanes = most_lanes(_shapes(kernel), {**kernel.block_size_values, **chosen}, chunks)
-            if lanes > MAX_LANES and chosen:
-                return (
-                    f"block_sizes={sizes} with reduction_loops={loops} makes a tensor of {lanes} elements; "
-                    f"Triton's limit is {MAX_LANES}"
-                )
-        return None
-
-    @classmethod
-    def repair(cls, module: ModuleOp, config: dict[str, object]) -> dict[str, object]:
-        """Halve the largest block until every tensor has few enough lanes."""
-        sizes = list(cast("list[int]", config.get("block_sizes", [])))
-        lows = [block.min.data for kernel in kernels(module) for _, block in free_blocks(kernel)]
-        while cls.check(module, {**config, "block_sizes": sizes}):
-            able = [i for i, low in enumerate(lows) if sizes[i] // 2 >= max(low, 1)]
-            if not able:
-                break
-            largest = max(able, key=lambda i: sizes[i])
-            sizes[largest] //= 2
-        return {**config, "block_sizes": sizes} if sizes else config
-
     def apply(self, ctx: Context, op: ModuleOp) -> None:
         wanted = sum(1 for kernel in kernels(op) for _ in free_blocks(kernel))
         if len(self.block_sizes) != wanted:
@@ -86,16 +52,6 @@ class AssignBlockSizesPass(SchedulePass):
                     raise PassFailedException(f"{symbol} = {size} is outside {block}")
             sizes = {**kernel.block_size_values, **chosen}
             kernel.block_sizes = DictionaryAttr({name: int_attr(sizes[name]) for name in kernel.blocks.data})
-
-
-_SHAPES: WeakKeyDictionary[KernelOp, set[tuple[Dim, ...]]] = WeakKeyDictionary()
-
-
-def _shapes(kernel: KernelOp) -> set[tuple[Dim, ...]]:
-    """The dims of all values of a config-free kernel, which nothing changes: found once, not for each config."""
-    if (shapes := _SHAPES.get(kernel)) is None:
-        shapes = _SHAPES[kernel] = OpMix.of(kernel).shapes
-    return shapes
 
 
 def _fragment(mix: OpMix, symbol: str, block: BlockAttr, default: int) -> PowerOfTwoFragment:

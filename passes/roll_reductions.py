@@ -14,9 +14,10 @@ from xdsl.utils.exceptions import PassFailedException
 
 from ..dialects.axes import FoldsChunks, axis_facts
 from ..dialects.dims import Dim, dims_of, with_dims
+from ..dialects.targets import MAX_LANES
 from ..dialects.tile import BlockAttr, ForOp, KernelOp, TileType, YieldOp
 from .analysis.axes import axes_of
-from .analysis.op_mix import DEFAULT_CHUNK, LARGEST_PERSISTENT, MAX_LANES
+from .analysis.op_mix import DEFAULT_CHUNK, LARGEST_PERSISTENT
 from .analysis.rolling import Roll, reduces, reduction_dims, rolls
 from .emit import Appender, Emitter
 from .fragments import Fragment, OptionalBlockFragment, next_power_of_two

@@ -146,7 +146,7 @@ def test_calls_launch_past_the_jit(driver: Driver, monkeypatch: pytest.MonkeyPat
     for _ in range(3):
         scaled(*args)
     bound = scaled.bind(args)
-    no_jit(bound.compile_config(scaled.configs[0]), monkeypatch)
+    no_jit(bound.compiled(scaled.configs[0]), monkeypatch)
     count = len(driver.launches)
     scaled(*args)
     assert len(driver.launches) == count + 1

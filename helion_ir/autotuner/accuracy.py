@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from ..runtime.specs import map_leaves
+from ..runtime.specs import map_leaves, tensors_in
 
 ALIGNMENT = 256
 """Bytes; copies keep addresses modulo this, on which the compiled kernel depends."""
@@ -24,19 +24,6 @@ Run = Callable[..., Any]
 
 class WrongResultError(Exception):
     """A candidate's output differs from the baseline's."""
-
-
-def tensors_in(value: object) -> list[torch.Tensor]:
-    """The tensors that containers, dataclasses and closures hold, in order."""
-    found: list[torch.Tensor] = []
-
-    def note(leaf: object) -> object:
-        if isinstance(leaf, torch.Tensor):
-            found.append(leaf)
-        return leaf
-
-    map_leaves(value, note)
-    return found
 
 
 def copy_arguments(args: Sequence[object]) -> list[object]:

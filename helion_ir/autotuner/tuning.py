@@ -12,8 +12,8 @@ from .. import exc
 from ..config import Config
 from ..pipeline import ConfigSpec
 from ..runtime.best_configs import remember
+from ..runtime.specs import tensors_in
 from ..settings import Settings
-from .accuracy import tensors_in
 from .efforts import EFFORTS
 from .priors import priors
 from .progress import Reporter, decorator_line, milliseconds
@@ -46,7 +46,7 @@ def tune(bound: BoundKernel, args: Sequence[object], **options: object) -> Outco
         raise exc.AutotuneError(
             f"{bound.name}: its arguments are on a CPU, where nothing is tuned without autotune_benchmark_fn"
         )
-    args = bound.kernel.normalize_args(*args)
+    args = bound.kernel.complete_args(args)
     if any(tensor.is_meta for tensor in tensors_in(list(args))):
         raise exc.AutotuneError(f"{bound.name}: tuning runs the kernel, it needs real tensors")
     if settings.autotune_effort == "none":

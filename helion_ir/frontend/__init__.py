@@ -19,6 +19,7 @@ from .. import exc
 from ..dialects import tile
 from ..dialects.inline_triton import SnippetOp
 from ..language.api import ACTIVE
+from ..runtime.targets import Written
 from . import implementations as _implementations  # noqa: F401 - registers what the language's functions do
 from . import opaque as _opaque  # noqa: F401
 from . import primitives as _primitives  # noqa: F401
@@ -45,8 +46,12 @@ class TracedKernel:
     module: ModuleOp
     name: str
     output_is_none: bool
+    device: torch.device
+    """Where the kernel runs: with its tensors."""
     guards: tuple[str, ...] = ()
     captures: tuple[str, ...] = ()
+    written: tuple[Written, ...] = ()
+    """The tensors among the arguments that device code writes into."""
 
 
 def trace(
@@ -119,9 +124,9 @@ def _trace(
     fn: Callable[..., Any], args: Sequence[object], tracer: Tracer, equalities: Sequence[tuple[Poly, Poly]]
 ) -> TracedKernel:
     tree = tracer.source.tree
-    parameters = [a.arg for a in (*tree.args.posonlyargs, *tree.args.args)]
-    if len(args) != len(parameters) or tree.args.vararg or tree.args.kwonlyargs:
-        raise exc.InvalidAPIUsage(f"{fn.__name__} takes {len(parameters)} positional arguments, got {len(args)}")
+    parameters = [a.arg for a in (*tree.args.posonlyargs, *tree.args.args, *tree.args.kwonlyargs)]
+    if len(args) != len(parameters) or tree.args.vararg or tree.args.kwarg:
+        raise exc.InvalidAPIUsage(f"{fn.__name__} takes {len(parameters)} arguments, got {len(args)}")
     keep = {name: f"_{name}_argument" for name in assigned_names(tree.body) if name in parameters}
     tracer.parameters = tuple(parameters)
     names: dict[str, Any] = {**fn.__globals__, **_nonlocals(fn)}
@@ -132,7 +137,7 @@ def _trace(
         names[name] = wrapper.wrap(value, keep.get(name, name), constant=constant)
     for lhs, rhs in equalities:
         tracer.guard("eq", lhs, rhs)
-    tracer.device = wrapper.device or torch.device("cpu")
+    tracer.placement.begin(wrapper.tensors, wrapper.device)
     captures: set[str] = set()
     walker = HostWalker(tracer, names, dict.fromkeys(parameters), captures)
     tracer.find_real = walker.real_tensor
@@ -150,7 +155,8 @@ def _trace(
     guards = [re.sub(r"\b_(\w+)_argument\b", r"\1", guard) for guard in tracer.guards]
     text, missing = host_text(tracer.source, module_names, walker.launches, tracer.registrations, exprs, used)
     module = _module(fn.__name__, tracer, text)
-    return TracedKernel(module, fn.__name__, result is None, tuple(guards), missing)
+    written = tracer.placement.written
+    return TracedKernel(module, fn.__name__, result is None, tracer.device, tuple(guards), missing, written)
 
 
 def _empty_grid(tracer: Tracer) -> None:

@@ -25,25 +25,34 @@ class Arguments:
 
     def __init__(self, tracer: Tracer):
         self.tracer = tracer
-        self.device: torch.device | None = None
+        self.tensors: list[tuple[str, HostTensor]] = []
+        """Every tensor in the arguments, with the host expression that reaches it."""
+        self._named: torch.device | None = None
         self._functions: dict[int, Any] = {}
+
+    @property
+    def device(self) -> torch.device | None:
+        """Where the kernel runs: at its first tensor that is not on the CPU, else with its tensors, else where a
+        `torch.device` argument says."""
+        devices = [tensor.user_device for _, tensor in self.tensors]
+        return next((device for device in devices if device.type != "cpu"), devices[0] if devices else self._named)
 
     def wrap(self, value: Any, expr: str, *, constant: bool = False) -> Any:
         """The value to trace with."""
         if isinstance(value, constexpr):
             return value.value
         if isinstance(value, torch.device):
-            self.device = self.device or value
+            self._named = self._named or value
         if constant or isinstance(value, _CONSTANTS):
             return value
         if isinstance(value, torch.Tensor) or _is_spec(value):
             return self._tensor(value, expr)
         if isinstance(value, bool):
-            return self._named(torch.SymBool(BoolNode(self.tracer, None, hint=value, expr=expr)), expr)
+            return self._with_path(torch.SymBool(BoolNode(self.tracer, None, hint=value, expr=expr)), expr)
         if isinstance(value, int):
             return torch.SymInt(IntNode(self.tracer, self.tracer.new_symbol(expr, value, argument=True)))
         if isinstance(value, float):
-            return self._named(torch.SymFloat(FloatNode(self.tracer, hint=value, expr=expr)), expr)
+            return self._with_path(torch.SymFloat(FloatNode(self.tracer, hint=value, expr=expr)), expr)
         if isinstance(value, list | tuple | Mapping):
             return self._container(value, expr)
         if dataclasses.is_dataclass(value) and not isinstance(value, type):
@@ -56,7 +65,7 @@ class Arguments:
             return value
         raise exc.UnsupportedPythonType(f"argument {expr} is a {type(value).__name__}, which a kernel cannot take")
 
-    def _named(self, value: Any, expr: str) -> Any:
+    def _with_path(self, value: Any, expr: str) -> Any:
         self.tracer.paths[id(value.node)] = expr
         return value
 
@@ -64,7 +73,6 @@ class Arguments:
         tracer = self.tracer
         element_type(value.dtype)
         device = torch.device(value.device)
-        self.device = device if self.device is None or self.device.type == "cpu" else self.device
         if tracer.options.static_shapes:
             meta = meta_like(value.shape, value.stride(), value.dtype)
         else:
@@ -78,6 +86,7 @@ class Arguments:
             result = HostTensor.make(meta, device)
         tracer.paths[id(result)] = expr
         tracer.keep(result)
+        self.tensors.append((expr, result))
         return result
 
     def _extent(self, value: int, expr: str) -> Any:

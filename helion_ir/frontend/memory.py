@@ -307,6 +307,7 @@ def store(tracer: Tracer, tensor: HostTensor, index: Any, value: Any, mask: Any 
         raise exc.DuplicateStoreIndicesError("a store uses the same tile for two dimensions")
     data = stored(tracer, tensor, where, value)
     dims = tile.access_dims(where.indices)
+    tracer.placement.writes(tensor, where.indices)
     tracer.effects += 1
     tracer.builder.append(
         tile.StoreOp(data, tracer.ref(tensor), where.indices, tiles=where.tiles, mask=_mask(tracer, mask, dims))
@@ -337,6 +338,7 @@ def _atomic_target(tracer: Tracer, target: Any, index: Any, sem: str) -> tuple[H
     if sem not in ("relaxed", "acquire", "release", "acq_rel"):
         raise exc.InvalidAPIUsage(f"unknown memory semantics {sem!r}", hint="relaxed, acquire, release or acq_rel")
     tensor = tracer.host_tensor(target)
+    tracer.placement.writes(tensor, (), atomic=True)
     return tensor, subscript(tracer, tensor, index, writes=True)
 
 

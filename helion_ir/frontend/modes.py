@@ -19,11 +19,13 @@ from .. import exc
 from ..dialects.dims import Dim, dims_of
 from .lowering import FUNCTIONS, LOWERINGS, Operand, aten, broadcast_to, like
 from .memory import load, store, view_value
+from .placement import same_device
 from .tensors import CPU, AxisTile, DeviceTensor, HostTensor, TracedTensor
 from .tracer import Tracer, meta_like
 
 _COMPOSITE = torch._C.DispatchKey.CompositeImplicitAutograd
 _HAS_DEVICE = frozenset((torch.Tensor.to, torch.Tensor.cuda, torch.Tensor.cpu))
+_MOVES_TO = {torch.Tensor.cuda: torch.device("cuda"), torch.Tensor.cpu: CPU}
 _DEPENDS_ON_ONES = frozenset((torch.squeeze, torch.Tensor.squeeze, torch.Tensor.squeeze_))
 """Functions whose result has another rank where a size is 1."""
 _NAMES_DTYPE = frozenset((torch.Tensor.float, torch.Tensor.double, torch.Tensor.half, torch.Tensor.bfloat16))
@@ -67,10 +69,19 @@ class FunctionHook(TorchFunctionMode):
         args, kwargs = _without_device(tracer, func, args, kwargs)
         with tracer.inside_torch():
             call = func if tracer.in_device or tracer.exact else partial(_host_call, tracer, func)
-            result = call(*args, **kwargs)
+            result = _where_named(tracer, call(*args, **kwargs))
         if isinstance(result, torch.Tensor) and result.dtype == torch.get_default_dtype():
             _guard_default_dtype(tracer, func, (args, kwargs))
         return result
+
+
+def _where_named(tracer: Tracer, result: Any) -> Any:
+    """The result of a call in host code, where the call says: PyTorch saw no move, as all is on the CPU for it."""
+    named, tracer.named_device = tracer.named_device, None
+    if named is None or not isinstance(result, HostTensor) or same_device(result.user_device, named):
+        return result
+    tracer.named_device = named
+    return torch.empty_like(result)
 
 
 def _guard_default_dtype(tracer: Tracer, func: Any, operands: Any) -> None:
@@ -108,7 +119,7 @@ def _without_device(tracer: Tracer, func: Any, args: Any, kwargs: Any) -> tuple[
         if func is torch.Tensor.to:
             named += [torch.device(a) for a in args if isinstance(a, str)]
             args = tuple(CPU if isinstance(a, torch.device | str) else a for a in args)
-        device = named[0] if named else device
+        device = named[0] if named else device or _MOVES_TO.get(func)
     if device is not None:
         tracer.named_device = torch.device(device)
     return args, kwargs
@@ -244,7 +255,7 @@ class DispatchHook(TorchDispatchMode):
         named, self.tracer.named_device = self.tracer.named_device, None
         if not devices and "device" in kwargs:
             inner_kwargs["device"] = torch.device("meta")
-        device = named or (devices[0] if devices else self.tracer.device)
+        device = named or (devices[0] if devices else self.tracer.placement.factory())
         try:
             result = func(*inner_args, **inner_kwargs)
         except RuntimeError as error:

@@ -20,6 +20,7 @@ from ..language.tiles import Tile
 from .builder import ref_element_type
 from .expressions import Poly
 from .jit_sources import JitSources
+from .placement import Placement
 from .scalars import Scalars
 from .sizes import LARGEST_OFFSET, LARGEST_POSITION, Options
 from .source import FunctionSource
@@ -43,6 +44,7 @@ class Tracer(Scalars):
     def __init__(self, source: FunctionSource, options: Options):
         super().__init__(source, options)
         self.device = torch.device("cpu")
+        self.placement = Placement(self)
         self.parameters: tuple[str, ...] = ()
         self.named_device: torch.device | None = None  # what the user gave to the factory that is running
         self.effects = 0  # ops with effects so far
@@ -66,10 +68,12 @@ class Tracer(Scalars):
 
     def ref(self, tensor: HostTensor) -> SSAValue:
         """The ref of a host tensor: an argument of the kernel, or an element of one that is a tuple."""
+        path = self._path(tensor)
+        self.placement.check(tensor, path)
         element = self.tuples.element(tensor)
         if element is not None:
             return element
-        return self.argument(("tensor", id(tensor)), self._path(tensor), self.ref_type(tensor), tensor)
+        return self.argument(("tensor", id(tensor)), path, self.ref_type(tensor), tensor)
 
     def _path(self, tensor: HostTensor) -> str:
         expr = self.paths.get(id(tensor))

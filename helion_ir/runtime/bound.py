@@ -20,11 +20,13 @@ from ..dialects.copies import copy_module
 from ..pipeline import ConfigSpec, config_free_passes, scheduled_passes
 from ..settings import Settings
 from .best_configs import recall
-from .execute import Mode, Run, interpret_tile, interpret_tl, mode_for, run_emitted, run_on_gpu
+from .execute import Mode, Run, interpret_tile, interpret_tl, mode_for, run_emitted, run_on_gpu, shapes_alone
 from .repro import call_script
-from .specs import TensorSpec, describe, materialize
+from .specs import describe, materialize
 from .stages import Stages
 from .structure import Lowered, Structure, StructureKeys
+from .targets import writing
+from .triton_errors import triton_error
 
 if TYPE_CHECKING:
     from ..frontend import TracedKernel
@@ -57,6 +59,8 @@ class BoundKernel:
         self.traced: TracedKernel = traced
         self.name: str = traced.name
         self.args: tuple[object, ...] = tuple(describe(arg) for arg in args)
+        self.key: Hashable = None
+        """The specialization key, which `Kernel.bind` sets: what the arguments of calls must have."""
         self._stages = Stages(self.name, self.settings)
         self._stages.show("trace", traced.module)
         self._stages.run(config_free_passes(), traced.module)
@@ -70,19 +74,24 @@ class BoundKernel:
         self._runs: dict[tuple[Config, Mode], Run] = {}
         self._printed: set[Config] = set()
 
+    def __reduce__(self) -> tuple[object, ...]:
+        """By its kernel, what describes its arguments, and the config that was set; traced again where needed."""
+        return (_bound_again, (self.kernel, self.args, self._config))
+
     @cached_property
     def config_spec(self) -> ConfigSpec:
         """The search space of this specialization."""
-        return ConfigSpec(self.tile_module, getattr(self.traced, "tunables", None))
+        interpreted = self.device.type == "cpu"
+        return ConfigSpec(self.tile_module, getattr(self.traced, "tunables", None), interpreted=interpreted)
 
     @cached_property
     def _keys(self) -> StructureKeys:
         return StructureKeys(self.tile_module)
 
-    @cached_property
+    @property
     def device(self) -> torch.device:
-        """Where the arguments are: that of the first tensor, else of a device argument, else the default one."""
-        return _first_device(self.args) or torch.get_default_device()
+        """Where the kernel runs: with its tensors."""
+        return self.traced.device
 
     # Configs ---------------------------------------------------------------------------------------------------
 
@@ -206,9 +215,29 @@ class BoundKernel:
 
     def compile_config(self, config: ConfigLike | None = None) -> Run:
         """What runs the kernel under a config; takes the kernel's positional arguments."""
-        config = self._chosen_config(config)
+        run = self.compiled(self._chosen_config(config))
+
+        def checked(*args: object) -> Any:
+            self._check(args)
+            return run(*args)
+
+        return checked
+
+    def compiled(self, config: ConfigLike) -> Run:
+        """What `compile_config` gives, for arguments that are known to be of this specialization."""
         self._show_code(self.lower(config))
         return self.runner(config)
+
+    def _check(self, args: tuple[object, ...]) -> None:
+        """Raise for arguments of another specialization: the code would misread them."""
+        kernel = self.kernel
+        if len(args) != len(kernel.parameters):
+            raise TypeError(f"{self.name}(): takes {len(kernel.parameters)} arguments, got {len(args)}")
+        if self.key is not None and kernel.specialization_key(args) != self.key:
+            raise exc.InvalidAPIUsage(
+                f"{self.name}: these arguments are of another specialization than those it is compiled for",
+                hint=f"bind them, or call the kernel {kernel.fn.__name__} itself",
+            )
 
     def runner(self, config: ConfigLike) -> Run:
         """What `compile_config` gives; shows nothing of it."""
@@ -227,15 +256,31 @@ class BoundKernel:
         key = (lowered.config, mode)
         if (run := self._runs.get(key)) is None:
             run = self._capturing(self._make_run(lowered, mode))
-            run = self._runs[key] = _taking_positions(run, self.kernel.keyword_only)
+            run = self._runs[key] = self._watching_targets(_taking_positions(run, self.kernel.keyword_only))
         return run
+
+    def _watching_targets(self, run: Run) -> Run:
+        """`run`, looking at the arguments that it writes into, if there are any."""
+        written = self.traced.written
+        if not written:
+            return run
+        found = "".join(f"{each.expr}, " for each in written)
+        find = eval(f"lambda {', '.join(self.kernel.parameters)}: ({found})")
+        return writing(run, written, find, static=self.settings.static_shapes)
 
     def _make_run(self, lowered: Lowered, mode: Mode) -> FunctionType:
         if mode == "tl":
             return interpret_tl(lowered.module())
         if mode == "tile":
             return interpret_tile(self.scheduled_module(lowered.config), self._keys.sizes(lowered.config))
-        return (run_on_gpu if mode == "triton" else run_emitted)(lowered.source, self.name)
+        if mode == "meta":
+            return shapes_alone(lowered.module())
+        if mode == "triton":
+            return run_on_gpu(lowered.source, self.name, self.device.index, self._explain_launch)
+        return run_emitted(lowered.source, self.name)
+
+    def _explain_launch(self, error: Exception) -> Exception:
+        return triton_error(error, self.kernel.fn, "compile it for this device")
 
     def _capturing(self, host: FunctionType) -> Run:
         """The host function, seeing what the kernel captures as it is at each call."""
@@ -267,13 +312,14 @@ class BoundKernel:
     def __call__(self, *args: object, **kwargs: object) -> Any:
         """Run on arguments of this specialization."""
         args = self.kernel.normalize_args(*args, **kwargs)
+        self._check(args)
         return self.run(args)(*args)
 
     def run(self, args: Sequence[object]) -> Run:
         """What calls do now, the first of them with `args`: under the given config, else under the best one of an
         earlier search, else after a search. Where nothing can be tuned, which is said once, or at effort none, it is
         the first of the kernel's configs, else the default one."""
-        return self.compile_config(self._config_to_run(args))
+        return self.compiled(self._config_to_run(args))
 
     def _config_to_run(self, args: Sequence[object]) -> Config:
         configs = self.kernel.configs
@@ -294,6 +340,14 @@ class BoundKernel:
         return found
 
 
+def _bound_again(kernel: Kernel, args: tuple[object, ...], config: Config | None) -> BoundKernel:
+    """What unpickling a bound kernel gives."""
+    bound = kernel.bind(args)
+    if config is not None:
+        bound.set_config(config)
+    return bound
+
+
 @cache
 def _frontend() -> ModuleType:
     """The frontend, imported when something is traced: PyTorch's decompositions take seconds to import."""
@@ -312,20 +366,3 @@ def _taking_positions(run: Run, keyword_only: tuple[str, ...]) -> Run:
         return run
     count = len(keyword_only)
     return lambda *args: run(*args[:-count], **dict(zip(keyword_only, args[-count:], strict=True)))
-
-
-def _first_device(values: Sequence[object]) -> torch.device | None:
-    """The device of the first tensor; a `torch.device` counts only where there is no tensor."""
-    named: torch.device | None = None
-    pending = list(values)
-    while pending:
-        value = pending.pop(0)
-        if isinstance(value, TensorSpec):
-            return value.device
-        if isinstance(value, torch.device):
-            named = named or value
-        elif isinstance(value, Mapping):
-            pending[:0] = list(value.values())
-        elif isinstance(value, list | tuple):
-            pending[:0] = list(value)
-    return named

@@ -7,6 +7,7 @@ from typing import Any
 
 from xdsl.dialects.builtin import ModuleOp, StringAttr
 
+from .. import exc
 from ..backends import aot
 from ..backends.aot import CompiledBinary
 from ..config import Config
@@ -18,6 +19,7 @@ from .execute import Run
 from .kernels import Kernel
 from .stages import ir_text
 from .structure import only_func
+from .triton_errors import triton_error
 
 
 class CompiledKernel:
@@ -30,7 +32,7 @@ class CompiledKernel:
     def __init__(self, kernel: Kernel, config: ConfigLike, args: Sequence[object] | None = None) -> None:
         """Raises `InvalidConfig` and what binding raises; without `args` these come at the first call."""
         self.kernel = kernel
-        self._given = config if isinstance(config, Config) else Config.from_dict(config)
+        self._given = Config.from_dict(config)
         self._bound: BoundKernel | None = None
         self._runs: dict[Hashable, Run] = {}
         if args is not None:
@@ -43,15 +45,19 @@ class CompiledKernel:
         key = self.kernel.specialization_key(args)
         run = self._runs.get(key)
         if run is None:
-            run = self._runs[key] = self.kernel.dispatch(args, lambda bound, _: bound.compile_config(self._given))
+            run = self._runs[key] = self.kernel.dispatch(args, lambda bound, _: bound.compiled(self._given))
             self._bound = self._bound or self.kernel.bind(args)
         return run(*args)
 
+    def __reduce__(self) -> tuple[object, ...]:
+        """By its kernel, its config, and what describes its arguments; compiled again where it is unpickled."""
+        return (CompiledKernel, (self.kernel, self._given, None if self._bound is None else self._bound.args))
+
     @property
     def bound(self) -> BoundKernel:
-        """The specialization that this object describes; RuntimeError before there is one."""
+        """The specialization that this object describes; InvalidAPIUsage before there is one."""
         if self._bound is None:
-            raise RuntimeError(
+            raise exc.InvalidAPIUsage(
                 f"{self.kernel.fn.__name__} is not specialized yet: give compile() arguments, or call it"
             )
         return self._bound
@@ -83,11 +89,23 @@ class CompiledKernel:
 
     def binary(self, target: str = "sm_90") -> CompiledBinary:
         """Triton's compiled kernel for a target (`sm_80`, `sm_90`, `sm_100`, `gfx942`, `gfx950`), which need not be
-        here; its `.asm` holds every stage. Raises KeyError for another target."""
+        here; its `.asm` holds every stage.
+
+        Raises InvalidAPIUsage for another target, BackendUnsupported for a kernel with text for another kind of GPU,
+        and TritonError if Triton fails."""
+        if target not in aot.TARGETS:
+            raise exc.InvalidAPIUsage(f"unknown target {target!r}", hint=f"the targets are {', '.join(aot.TARGETS)}")
         lowered = self.bound.lower(self._given)
         module = lowered.module()
         values = launch_values(module, self.bound.args) if _computes(module) else LaunchValues({}, ())
-        return aot.compile_for(lowered.source, module, target, constexprs=values.constexprs, divisible=values.divisible)
+        try:
+            return aot.compile_for(
+                lowered.source, module, target, constexprs=values.constexprs, divisible=values.divisible
+            )
+        except aot.UnsupportedTargetError as error:
+            raise exc.BackendUnsupported(str(error)) from error
+        except Exception as error:
+            raise triton_error(error, self.kernel.fn, f"compile it for {target}") from error
 
     def resources(self, target: str = "sm_90") -> CompiledBinary:
         """What has `shared_bytes`, `registers` and `spills` of the kernel on a target: the binary itself."""
@@ -104,7 +122,8 @@ def _computes(module: ModuleOp) -> bool:
 def compile(kernel: Kernel, config: ConfigLike, args: Sequence[object] | None = None) -> CompiledKernel:
     """Compile `kernel` with `config` for example arguments, or for those of its first call.
 
-    `args` are the positional arguments: real tensors, `TensorSpec`s or fake tensors; nothing need be on a GPU.
+    `args` are the positional arguments: real tensors, `TensorSpec`s or fake tensors; nothing need be on a GPU. Those of
+    keyword-only parameters may follow, in the order of the parameters.
     """
     if not isinstance(kernel, Kernel):
         raise TypeError(f"compile() takes a kernel, got {type(kernel).__name__}")

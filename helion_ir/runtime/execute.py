@@ -21,12 +21,14 @@ from .host import host_function
 from .structure import block_param, only_func, only_kernel
 
 Run = Callable[..., Any]
-Mode = Literal["triton", "triton-interpreter", "tl", "tile"]
+Mode = Literal["triton", "triton-interpreter", "tl", "tile", "meta"]
 
 
 def mode_for(device_type: str) -> Mode:
     """How to run a kernel whose arguments are on a device of this type, as the environment says now."""
-    if device_type not in ("cpu", "meta"):
+    if device_type == "meta":
+        return "meta"
+    if device_type != "cpu":
         return "triton"
     if os.environ.get("TRITON_INTERPRET", "0") == "1":
         return "triton-interpreter"
@@ -53,9 +55,20 @@ def run_emitted(source: str, name: str) -> FunctionType:
     return getattr(load_source(source, name), name)
 
 
-def run_on_gpu(source: str, name: str) -> FunctionType:
-    """The host function of an emitted module, launching past Triton's JIT where it can."""
-    return _launcher().with_launchers(run_emitted(source, name))
+def run_on_gpu(
+    source: str, name: str, device: int | None = None, explain: Callable[[Exception], Exception] | None = None
+) -> FunctionType:
+    """The host function of an emitted module, launching past Triton's JIT where it can.
+
+    `device` is the index of the GPU that holds the tensors, which need not be the current one; `explain` gives the
+    error to raise for one of Triton's.
+    """
+    return _launcher().with_launchers(run_emitted(source, name), device, explain)
+
+
+def shapes_alone(module: ModuleOp) -> FunctionType:
+    """The host function of a `tl` module for tensors without data: what it allocates comes back, nothing runs."""
+    return host_function(only_func(module).host.data, lambda *_: None, args=[])
 
 
 def interpret_tl(module: ModuleOp) -> FunctionType:

@@ -4,23 +4,29 @@ from __future__ import annotations
 
 import functools
 import inspect
+import os
+import pickle
 import sys
 import threading
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, field
+from importlib import import_module
 from types import FunctionType
-from typing import Any
+from typing import Any, NoReturn
 
 import torch
 
 from .. import exc
 from ..config import Config
+from ..language.api import ACTIVE
 from ..settings import RefMode, Settings
 from .bound import BoundKernel, ConfigLike
+from .checks import check_arguments, check_tensors, refuse_nested_call
 from .contents import Captures
 from .decorators import check_decorators
 from .execute import Run
 from .keys import KeyMaker
+from .specs import tensors_in
 
 Evaluate = Callable[..., Hashable]
 Guards = tuple[str, ...]
@@ -66,16 +72,19 @@ class Kernel:
             fn = fn.fn
         if not isinstance(fn, FunctionType):
             raise exc.InvalidAPIUsage(f"kernel() decorates a Python function, got {type(fn).__name__}")
+        _check_definition(fn)
         functools.update_wrapper(self, fn)
         self.fn = fn
         self.settings = settings or Settings()
         self.__signature__ = self._signature = inspect.signature(fn)
-        _check_signature(fn.__name__, self._signature)
-        self._arity = len(self._signature.parameters)
+        self.keyword_only = tuple(p.name for p in self._signature.parameters.values() if p.kind is p.KEYWORD_ONLY)
+        self.parameters = tuple(self._signature.parameters)
+        self._arity = len(self.parameters)
+        self._complete = -1 if self.keyword_only else self._arity
+        """As many positional arguments are a call as it is to be."""
         self._defaults = tuple(p.default for p in self._signature.parameters.values())
         self._required = sum(default is inspect.Parameter.empty for default in self._defaults)
         self._constants = _constexpr_positions(fn, self._signature)
-        self.keyword_only = tuple(p.name for p in self._signature.parameters.values() if p.kind is p.KEYWORD_ONLY)
         self._user_key = key
         self._said_untuned = False
         self._configs = _as_configs(configs)
@@ -83,6 +92,16 @@ class Kernel:
 
     def __repr__(self) -> str:
         return f"<helion_ir kernel {self.fn.__module__}.{self.fn.__qualname__}>"
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """Kernels are pickled as functions are: by module and name."""
+        return (_kernel_of, (self.fn.__module__, _name_of(self)))
+
+    def __copy__(self) -> Kernel:
+        return self
+
+    def __deepcopy__(self, memo: object) -> Kernel:
+        return self
 
     @property
     def configs(self) -> list[Config]:
@@ -122,7 +141,36 @@ class Kernel:
 
     def specialization_key(self, args: Sequence[object]) -> Hashable:
         """What a bound kernel is found by; calls with equal keys share one, but for what `specialize` names."""
-        return self._key(self.normalize_args(*args))
+        return self._checked_key(self.complete_args(args))
+
+    def complete_args(self, args: Sequence[object]) -> tuple[object, ...]:
+        """Example arguments as `bind` takes them: positional, with defaults filled in. Those of keyword-only parameters
+        may follow at the end. InvalidAPIUsage for what is no tuple or list."""
+        check_arguments(args, f"kernel {self.fn.__name__}")
+        if self.keyword_only and len(args) == self._arity:
+            return tuple(args)
+        return self.normalize_args(*args)
+
+    def _checked_key(self, args: tuple[object, ...]) -> Hashable:
+        """The key; where there is none, the error says which argument is to blame."""
+        try:
+            key = self._key(args)
+            hash(key)
+        except Exception as error:
+            self._explain(error, args)
+            raise
+        return key
+
+    def _explain(self, error: Exception, args: tuple[object, ...]) -> None:
+        """Raise what a failed key means, if there is a better word for it than `error`."""
+        if ACTIVE and any(isinstance(tensor, _traced_tensor()) for tensor in tensors_in(args)):
+            refuse_nested_call(self.fn.__name__)
+        check_tensors(self.parameters, args, exc.SourceLocation.of_definition(self.fn))
+        if isinstance(error, TypeError) and self._user_key is not None:
+            raise exc.InvalidAPIUsage(
+                f"{self.fn.__name__}: key= gave what cannot be hashed: {error}",
+                location=exc.SourceLocation.of_definition(self.fn),
+            ) from error
 
     def _first_key(self, args: tuple[object, ...]) -> Hashable:
         """The key of the first call, when the function's module is complete: what later keys are made of."""
@@ -145,10 +193,10 @@ class Kernel:
     def bind(self, args: Sequence[object]) -> BoundKernel:
         """The specialization for these arguments (tensors, fake tensors, `TensorSpec`s); the same object for an
         equal key. An error while it is made leaves nothing behind."""
-        return self._bind(self.normalize_args(*args))
+        return self._bind(self.complete_args(args))
 
     def _bind(self, args: tuple[object, ...]) -> BoundKernel:
-        key = self._key(args)
+        key = self._checked_key(args)
         known = self._specializations.get(key)
         if known is not None and (bound := known.find(args)) is not None:
             return bound
@@ -156,8 +204,12 @@ class Kernel:
             known = self._specializations.get(key)
             if known is not None and (bound := known.find(args)) is not None:
                 return bound
+            if ACTIVE:  # being traced, by this thread: it holds the lock
+                refuse_nested_call(self.fn.__name__)
             check_decorators(self.fn, kernel)
+            check_tensors(self.parameters, args, exc.SourceLocation.of_definition(self.fn))
             bound = BoundKernel(self, args)
+            bound.key = key
             guards = bound.traced.guards
             evaluate = self._evaluator(guards)
             values = evaluate(*args)
@@ -203,15 +255,27 @@ class Kernel:
 
     def __call__(self, *args: object, **kwargs: object) -> Any:
         """Run; compiles at the first call of a specialization."""
-        if kwargs or len(args) != self._arity:
+        if kwargs or len(args) != self._complete:
             args = self.normalize_args(*args, **kwargs)
         if self._eager:
-            raise exc.InvalidAPIUsage(f"{self.fn.__name__}: this build has no eager mode (ref_mode, HELION_INTERPRET)")
-        key = self._key(args)
-        run = self._runs.get(key)
+            self._refuse_eager()
+        try:
+            key = self._key(args)
+            run = self._runs.get(key)
+        except Exception as error:
+            self._explain(error, args)
+            raise
         if run is None:
             run = self._runs[key] = self.dispatch(args, BoundKernel.run)
         return run(*args)
+
+    def _refuse_eager(self) -> NoReturn:
+        if os.environ.get("TRITON_INTERPRET", "0") == "1":
+            raise exc.IncompatibleInterpretModes(
+                f"{self.fn.__name__}: ref_mode (HELION_INTERPRET=1) and TRITON_INTERPRET=1 are both set",
+                hint="the first runs the kernel's Python, the second its emitted Triton: set one of the two",
+            )
+        raise exc.InvalidAPIUsage(f"{self.fn.__name__}: this build has no eager mode (ref_mode, HELION_INTERPRET)")
 
     def autotune(self, args: Sequence[object], force: bool = True, **options: object) -> Config:
         """Search the best config for these arguments; see `BoundKernel.autotune`."""
@@ -258,10 +322,48 @@ def _as_configs(configs: Sequence[ConfigLike]) -> list[Config]:
     return [config if isinstance(config, Config) else Config.from_dict(config) for config in configs]
 
 
-def _check_signature(name: str, signature: inspect.Signature) -> None:
-    for parameter in signature.parameters.values():
+def _kernel_of(module: str, name: str) -> Kernel:
+    """The kernel that `name` is in a module: what unpickling gives."""
+    value: Any = import_module(module)
+    for part in name.split("."):
+        value = getattr(value, part)
+    if not isinstance(value, Kernel):
+        raise pickle.UnpicklingError(f"{module}.{name} is no kernel (any more)")
+    return value
+
+
+def _name_of(kernel: Kernel) -> str:
+    """A name under which the module of a kernel's function has the kernel. PicklingError if there is none."""
+    fn = kernel.fn
+    module: Any = sys.modules.get(fn.__module__)
+    value = module
+    for part in fn.__qualname__.split("."):
+        value = getattr(value, part, None)
+    if value is kernel:
+        return fn.__qualname__
+    found = next((name for name, each in vars(module).items() if each is kernel), None) if module else None
+    if found is None:
+        raise pickle.PicklingError(
+            f"a kernel is pickled by module and name: {fn.__module__}.{fn.__qualname__} is not {kernel!r}"
+        )
+    return found
+
+
+def _check_definition(fn: FunctionType) -> None:
+    """Raise `InvalidAPIUsage` for a function that cannot be a kernel, whatever it is called with."""
+    place = exc.SourceLocation.of_definition(fn)
+    for parameter in inspect.signature(fn).parameters.values():
         if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
-            raise exc.InvalidAPIUsage(f"{name}: a kernel takes no {parameter}; pass a tuple or a dict")
+            raise exc.InvalidAPIUsage(
+                f"{fn.__name__}: a kernel takes no {parameter}", hint="pass a tuple or a dict", location=place
+            )
+    if fn.__code__.co_flags & (inspect.CO_GENERATOR | inspect.CO_COROUTINE | inspect.CO_ASYNC_GENERATOR):
+        raise exc.InvalidAPIUsage(f"{fn.__name__}: a kernel is no generator and no coroutine", location=place)
+
+
+def _traced_tensor() -> type:
+    """What tensors are while a kernel is traced; asked for then only, as the frontend takes long to import."""
+    return import_module("..frontend.tensors", __package__).TracedTensor
 
 
 def _constexpr_positions(fn: FunctionType, signature: inspect.Signature) -> frozenset[int]:

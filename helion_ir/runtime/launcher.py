@@ -4,12 +4,14 @@ A `Launcher` stands for a kernel in the globals of an emitted host function: `ke
 first launch of each specialization goes through `JITFunction.run`, which compiles and gives the compiled kernel; later
 ones call that kernel's launcher as `JITFunction.run` of Triton 3.6 to 3.9 does. What it does not do goes through the
 JIT: launches that hooks watch, keyword arguments, another driver. `knobs.runtime.debug` and
-`knobs.compilation.instrumentation_mode` hold as they were at the first launch.
+`knobs.compilation.instrumentation_mode` hold as they were at the first launch. A kernel launches where its tensors
+are, on the current stream there, whichever device is the current one.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable
+from contextlib import nullcontext
 from functools import partial
 from types import FunctionType, SimpleNamespace
 from typing import Any
@@ -17,11 +19,13 @@ from typing import Any
 import torch
 import triton
 from triton import knobs
+from triton.errors import TritonError
 from triton.runtime import driver
 from triton.runtime.jit import native_specialize_impl
 
 from .keys import ALIGNMENT
 
+Explain = Callable[[Exception], Exception]
 _INT32, _INT64 = 2**31, 2**63
 
 
@@ -47,10 +51,13 @@ class _Specialize(dict[type, Callable[[Any], Hashable]]):
 
 
 class Launcher:
-    """One kernel of an emitted module, whose constexpr parameters come last."""
+    """One kernel of an emitted module, whose constexpr parameters come last.
 
-    def __init__(self, jit: Any) -> None:
-        self._jit = jit
+    `device`: the index of the GPU that its tensors are on (None: the current one). `explain`: see `with_launchers`.
+    """
+
+    def __init__(self, jit: Any, device: int | None = None, explain: Explain | None = None) -> None:
+        self._jit, self._place, self._explain = jit, device, explain
         self._count = len(jit.params)
         self._runtime = sum(not parameter.is_constexpr for parameter in jit.params)
         self._known: dict[Hashable, tuple[Callable[..., None], Any, Any, Any]] = {}
@@ -64,6 +71,10 @@ class Launcher:
             self._first_launch(None, grid, args, options)
             return
         tensor, specialize, count, device = self._tensor, self._specialize, self._runtime, self._device()
+        if device != self._place and self._place is not None:
+            with torch.cuda.device(self._place):
+                self._launch(grid, *args, **options)
+            return
         key = (
             device, *args[count:], *[
                 (arg.dtype, arg.data_ptr() % ALIGNMENT) if type(arg) is tensor else specialize[type(arg)](arg)
@@ -81,12 +92,22 @@ class Launcher:
     def _first_launch(
         self, key: Hashable, grid: tuple[int, ...], args: tuple[Any, ...], options: dict[str, Any]
     ) -> None:
-        kernel = self._jit[grid](*args, **options)
+        here = self._place is None or driver.active.get_current_device() == self._place
+        with nullcontext() if here else torch.cuda.device(self._place):
+            kernel = self._first(grid, args, options)
         if self._driver is not driver.active:
             self._meet(driver.active)
         elif key is not None and type(kernel) is triton.compiler.CompiledKernel:
             compiled: Any = kernel
             self._known[key] = compiled.run, compiled.function, compiled.packed_metadata, compiled
+
+    def _first(self, grid: tuple[int, ...], args: tuple[Any, ...], options: dict[str, Any]) -> Any:
+        try:
+            return self._jit[grid](*args, **options)
+        except Exception as error:
+            if self._explain is None or not _is_compilers(error):
+                raise
+            raise self._explain(error) from error
 
     def _meet(self, active: Any) -> None:
         """Take a driver for the one that launches from now on."""
@@ -97,6 +118,11 @@ class Launcher:
         self._device: Callable[[], int] = active.get_current_device
         self._stream: Callable[[int], int] = active.get_current_stream
         self._driver = active
+
+
+def _is_compilers(error: Exception) -> bool:
+    """Whether Triton's compiler raised it: a fault of what runs is no fault of the code that is compiled."""
+    return isinstance(error, TritonError) or (isinstance(error, RuntimeError) and "PassManager" in str(error))
 
 
 def _watched() -> bool:
@@ -118,10 +144,14 @@ _HOST_TRITON = SimpleNamespace(**{**vars(triton), "cdiv": _cdiv})
 """Triton as host functions use it; its own `cdiv`, which device code can call too, takes as long as a launch."""
 
 
-def with_launchers(host: FunctionType) -> FunctionType:
-    """The host function of an emitted module, launching by `Launcher`s; the module stays as it is."""
+def with_launchers(host: FunctionType, device: int | None = None, explain: Explain | None = None) -> FunctionType:
+    """The host function of an emitted module, launching by `Launcher`s; the module stays as it is.
+
+    `device` is the index of the GPU that holds the tensors; `explain` gives the error to raise for one of Triton's
+    compiler.
+    """
     launchers = {
-        name: Launcher(value)
+        name: Launcher(value, device, explain)
         for name, value in host.__globals__.items()
         if isinstance(value, triton.JITFunction) and _constants_last(value) and name in host.__code__.co_names
     }

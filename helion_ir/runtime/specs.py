@@ -11,6 +11,8 @@ from typing import Any
 import torch
 from torch._subclasses.fake_tensor import FakeTensor, FakeTensorMode
 
+from ..exc import InvalidAPIUsage
+
 
 @dataclass(frozen=True, init=False)
 class TensorSpec:
@@ -32,18 +34,26 @@ class TensorSpec:
         strides: Sequence[int] | None = None,
         device: torch.device | str = "cuda",
     ) -> None:
-        """`strides` in elements, contiguous when left out; `device` without an index is its device 0."""
-        size = torch.Size(shape)
-        if strides is not None and len(strides) != len(size):
-            raise ValueError(f"a tensor of rank {len(size)} has {len(size)} strides, got {len(strides)}")
-        if any(extent < 0 for extent in size):
-            raise ValueError(f"sizes are not negative, got {tuple(size)}")
-        where = torch.device(device)
+        """`strides` in elements, contiguous when left out; `device` without an index is its device 0.
+
+        Raises InvalidAPIUsage for what no strided tensor has: negative or fractional sizes, strides of
+        another rank, an unknown dtype or device.
+        """
+        size = _sizes("shape", shape)
+        steps = None if strides is None else _sizes("strides", strides)
+        if steps is not None and len(steps) != len(size):
+            raise InvalidAPIUsage(f"TensorSpec: a tensor of rank {len(size)} has {len(size)} strides, got {len(steps)}")
+        if not isinstance(dtype, torch.dtype):  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise InvalidAPIUsage(f"TensorSpec: dtype is a torch.dtype, got {dtype!r}")
+        try:
+            where = torch.device(device)
+        except (RuntimeError, TypeError) as error:
+            raise InvalidAPIUsage(f"TensorSpec: {device!r} is no device: {error}") from None
         if where.index is None and where.type != "cpu":
             where = torch.device(where.type, 0)
         object.__setattr__(self, "shape", size)
         object.__setattr__(self, "dtype", dtype)
-        object.__setattr__(self, "strides", _contiguous(size) if strides is None else tuple(strides))
+        object.__setattr__(self, "strides", _contiguous(size) if steps is None else tuple(steps))
         object.__setattr__(self, "device", where)
 
     @classmethod
@@ -65,6 +75,17 @@ class TensorSpec:
             result = torch.empty_strided(self.shape, self.strides, dtype=self.dtype, device=self.device)
         assert isinstance(result, FakeTensor)
         return result
+
+
+def _sizes(what: str, values: Sequence[int]) -> torch.Size:
+    """Numbers of a tensor's dimensions, none negative. Raises InvalidAPIUsage."""
+    try:
+        size = torch.Size(values)
+    except (TypeError, ValueError, OverflowError):
+        raise InvalidAPIUsage(f"TensorSpec: {what} is a sequence of ints, got {values!r}") from None
+    if any(each < 0 for each in size):
+        raise InvalidAPIUsage(f"TensorSpec: {what} holds nothing negative, got {tuple(size)}")
+    return size
 
 
 def _contiguous(size: Sequence[int]) -> tuple[int, ...]:
@@ -115,6 +136,19 @@ def map_leaves(value: Any, leaf: Callable[[Any], Any]) -> Any:
     return leaf(value)
 
 
+def tensors_in(value: object) -> list[torch.Tensor]:
+    """The tensors that containers, dataclasses and closures hold, in order."""
+    found: list[torch.Tensor] = []
+
+    def note(leaf: object) -> object:
+        if isinstance(leaf, torch.Tensor):
+            found.append(leaf)
+        return leaf
+
+    map_leaves(value, note)
+    return found
+
+
 def _rebuilt(value: Any, items: Sequence[Any], leaf: Callable[[Any], Any], build: Callable[[list[Any]], Any]) -> Any:
     mapped = [map_leaves(item, leaf) for item in items]
     return build(mapped) if any(new is not old for new, old in zip(mapped, items, strict=True)) else value
@@ -135,4 +169,4 @@ def _with_closure(function: FunctionType, contents: list[Any]) -> FunctionType:
     return result
 
 
-__all__ = ["TensorSpec", "describe", "fakes", "map_leaves", "materialize"]
+__all__ = ["TensorSpec", "describe", "fakes", "map_leaves", "materialize", "tensors_in"]

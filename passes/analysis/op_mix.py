@@ -12,6 +12,7 @@ from xdsl.dialects.builtin import FixedBitwidthType
 from xdsl.ir import Operation, SSAValue
 
 from ...dialects.dims import Dim, dims_of, element_of, substitute, symbols_of
+from ...dialects.targets import MAX_LANES
 from ...dialects.tile import BlockAttr, DotOp, ForOp, KernelOp, LoadOp, LoopBase
 from ...dialects.walk import ops_in
 from ..fragments import next_power_of_two
@@ -40,8 +41,6 @@ LARGEST_PERSISTENT = 16384
 """Extents above this are rolled by default: the row would spill."""
 DEFAULT_CHUNK = 2048
 """The chunk of a reduction that is rolled by default."""
-MAX_LANES = 1 << 20
-"""Triton's limit of the lanes of one tensor."""
 
 
 @dataclass
@@ -122,8 +121,12 @@ class OpMix:
         return max((math.prod(map(self.usual_lanes, dims)) for dims in self.shapes), default=1)
 
     def lanes(self, sizes: Mapping[str, int], chunks: Mapping[Dim, int] | None = None) -> int:
-        """`most_lanes` of all values."""
-        return most_lanes(self.shapes, sizes, chunks or {})
+        """The lanes of the largest value under block `sizes`; run-time extents count as one.
+
+        `chunks` are the dims that are rolled, with the lanes that are left of them.
+        """
+        known = chunks or {}
+        return max((lane_count([known.get(d, d) for d in dims], sizes) for dims in self.shapes), default=1)
 
     def default_blocks(self) -> dict[str, int]:
         """A size for every block symbol that is not fixed: within its limits and at most the extent's power of two."""
@@ -203,14 +206,6 @@ class OpMix:
     def default_group(self) -> int:
         """The L2 grouping of a grid of more than one dimension."""
         return DOT_GROUP if self.multiplies_matrices else 1
-
-
-def most_lanes(shapes: Iterable[tuple[Dim, ...]], sizes: Mapping[str, int], chunks: Mapping[Dim, int]) -> int:
-    """The lanes of the largest of `shapes` under block `sizes`; run-time extents count as one.
-
-    `chunks` are the dims that are rolled, with the lanes that are left of them.
-    """
-    return max((lane_count([chunks.get(d, d) for d in dims], sizes) for dims in shapes), default=1)
 
 
 def lane_count(dims: Iterable[Dim], sizes: Mapping[str, int]) -> int:

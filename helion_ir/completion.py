@@ -1,0 +1,193 @@
+"""Completion: what a config leaves open is chosen so that the kernel as a whole fits the device.
+
+Entries that were given are never changed. Each of the others has its default, which is lowered (warps: raised) step by
+step while the estimate of `passes.analysis.footprint` says that the kernel does not fit. The one place for this: a
+user's partial config, the default config and a search's candidates all come through here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
+from dataclasses import dataclass
+from typing import Any, TypeAlias, cast
+
+from xdsl.dialects.builtin import ModuleOp
+
+from .dialects.targets import MAX_LANES, TARGETS, target_of
+from .passes.analysis.footprint import Choice, Footprint, Shape, blocks_in
+from .passes.analysis.op_mix import lane_count
+from .passes.schedule import kernels
+
+Open: TypeAlias = Mapping[str, Set[int]]
+"""Key → its entries that a config leaves open; scalar keys have the entry 0."""
+Legal: TypeAlias = Callable[[str, int, object], bool]
+"""Whether an entry of a key may have a value."""
+
+MAX_ROW_LANES = 1 << 15
+"""Lanes of one tensor's full slices beyond which an untuned program takes chunks of them: 64 a thread of 16 warps."""
+MAX_THREAD_LANES = 128
+"""A thread's share of a tensor for which an untuned program has enough warps: half of its registers."""
+
+
+@dataclass(frozen=True)
+class _Lever:
+    """An open entry that can be lowered: where it is, and what to."""
+
+    key: str
+    entry: int
+    value: int
+
+
+class Completion:
+    """The completion of configs of one config-free module, for the target that its kernels name."""
+
+    def __init__(self, module: ModuleOp, legal: Legal):
+        self._footprints = [Footprint(kernel) for kernel in kernels(module)]
+        self._legal = legal
+        self.target = target_of(next(kernels(module), None))
+        self.gpu = TARGETS[self.target]
+
+    # The steps -------------------------------------------------------------------------------------------------
+
+    def complete(self, values: dict[str, object], open_: Open, *, untuned: bool = True) -> dict[str, object]:
+        """`values` with open entries changed so that the kernel fits; what was given, or cannot be helped, stays.
+
+        `untuned`: whoever left the entries open wants them well chosen, too; a search only wants them legal.
+        """
+        values = {key: list(value) if isinstance(value, list) else value for key, value in values.items()}
+        for number, footprint in enumerate(self._footprints):
+            for step in (self._rows, self._lanes, self._shared):
+                if step is self._rows and not untuned:
+                    continue
+                for _ in range(256):  # every step halves or decrements an entry
+                    lever = next(step(footprint, self._choice(number, values), number, open_), None)
+                    if lever is None:
+                        break
+                    _set(values, lever)
+        self._warps(values, open_, untuned)
+        return values
+
+    def _rows(self, footprint: Footprint, choice: Choice, number: int, open_: Open) -> Iterator[_Lever]:
+        """Chunks for full slices that together are too long to be whole."""
+        ones = {**footprint.sizes(choice), **dict.fromkeys(footprint.symbols, 1)}
+        shape = max(footprint.shapes, key=lambda shape: lane_count(shape, ones), default=())
+        if lane_count(shape, ones) > MAX_ROW_LANES:
+            yield from self._chunk_levers(footprint, choice, number, shape, open_)
+
+    def _lanes(self, footprint: Footprint, choice: Choice, number: int, open_: Open) -> Iterator[_Lever]:
+        """Smaller chunks, then smaller blocks, for a tensor that Triton does not take."""
+        lanes, shape = footprint.largest(choice)
+        if lanes > MAX_LANES:
+            yield from self._chunk_levers(footprint, choice, number, shape, open_)
+            yield from self._block_levers(footprint, choice, number, blocks_in(shape), open_)
+
+    def _shared(self, footprint: Footprint, choice: Choice, number: int, open_: Open) -> Iterator[_Lever]:
+        """Fewer stages, then smaller blocks, for buffers that shared memory does not hold."""
+        if footprint.shared(choice, self.gpu).size <= self.gpu.shared_bytes:
+            return
+        pool = footprint.pool_of(choice, self.gpu)
+        first = self._first(number, lambda other: other.loop_entries)
+        for entry in pool.entries:
+            stages = choice.loop_stages[entry] if entry < len(choice.loop_stages) else 0
+            if stages > 1 and first + entry in open_.get("range_num_stages", ()):
+                yield _Lever("range_num_stages", first + entry, stages - 1)
+        if pool.staged and choice.stages > 1 and open_.get("num_stages"):
+            yield _Lever("num_stages", 0, choice.stages - 1)
+        symbols = frozenset().union(*(blocks_in(buffer.shape) for buffer in pool.buffers))
+        yield from self._block_levers(footprint, choice, number, symbols, open_)
+
+    def _warps(self, values: dict[str, object], open_: Open, untuned: bool) -> None:
+        """As many warps as the largest tensor needs, and no more than the device has threads for."""
+        if not open_.get("num_warps"):
+            return
+        warps = cast("int", values["num_warps"])
+        largest = max(
+            (footprint.largest(self._choice(i, values))[0] for i, footprint in enumerate(self._footprints)), default=1
+        )
+        most = self.gpu.max_threads // self.gpu.warp_size
+        while untuned and warps < most and largest > MAX_THREAD_LANES * warps * self.gpu.warp_size:
+            warps *= 2
+        values["num_warps"] = min(warps, most)
+
+    # Levers ----------------------------------------------------------------------------------------------------
+
+    def _chunk_levers(
+        self, footprint: Footprint, choice: Choice, number: int, shape: Shape, open_: Open
+    ) -> Iterator[_Lever]:
+        """Half of the largest chunk in a shape, the outermost of equals."""
+        sizes = footprint.sizes(choice)
+        first = self._first(number, lambda other: len(other.chunked))
+        entries = [int(dim[1:]) for dim in shape if isinstance(dim, str) and dim.startswith("r") and dim[1:].isdigit()]
+        for entry in sorted(dict.fromkeys(entries), key=lambda entry: -lane_count((f"r{entry}",), sizes)):
+            half = lane_count((f"r{entry}",), sizes) // 2
+            if first + entry in open_.get("reduction_loops", ()) and self._legal(
+                "reduction_loops", first + entry, half
+            ):
+                yield _Lever("reduction_loops", first + entry, half)
+
+    def _block_levers(
+        self, footprint: Footprint, choice: Choice, number: int, symbols: Set[str], open_: Open
+    ) -> Iterator[_Lever]:
+        """Half of the largest block among `symbols`."""
+        first = self._first(number, lambda other: len(other.symbols))
+        found = [(size, i) for i, size in enumerate(choice.blocks) if footprint.symbols[i] in symbols]
+        for size, entry in sorted(found, key=lambda pair: (-pair[0], pair[1])):
+            half, at = size // 2, first + entry
+            if at in open_.get("block_sizes", ()) and self._legal("block_sizes", at, half):
+                yield _Lever("block_sizes", at, half)
+
+    # What a config says of one kernel --------------------------------------------------------------------------
+
+    def _first(self, number: int, count: Callable[[Footprint], int]) -> int:
+        """The first entry of kernel `number` in a key of which each kernel has `count` entries."""
+        return sum(count(other) for other in self._footprints[:number])
+
+    def _choice(self, number: int, values: Mapping[str, object]) -> Choice:
+        footprint = self._footprints[number]
+
+        def own(key: str, count: Callable[[Footprint], int]) -> list[Any]:
+            first = self._first(number, count)
+            return list(cast("Sequence[Any]", values.get(key, ())))[first : first + count(footprint)]
+
+        return Choice(
+            own("block_sizes", lambda other: len(other.symbols)),
+            own("reduction_loops", lambda other: len(other.chunked)),
+            cast("int", values.get("num_stages", 1)),
+            cast("int", values.get("num_warps", 4)),
+            own("range_num_stages", lambda other: other.loop_entries),
+            own("indexing", lambda other: other.accesses),
+        )
+
+    # What cannot be --------------------------------------------------------------------------------------------
+
+    def refusal(self, values: Mapping[str, object], *, lanes_only: bool = False) -> str | None:
+        """Why the kernel cannot fit under a complete config, in bytes and blocks; None if it may. With `lanes_only`,
+        why no target at all could have it."""
+        for number, footprint in enumerate(self._footprints):
+            choice = self._choice(number, values)
+            lanes, _ = footprint.largest(choice)
+            if lanes > MAX_LANES and (footprint.symbols or footprint.chunked):
+                return (
+                    f"block_sizes={list(choice.blocks)} with reduction_loops={list(choice.chunks)} makes a tensor of "
+                    f"{lanes} elements; Triton's limit is {MAX_LANES}"
+                )
+            if lanes_only:
+                continue
+            taken = footprint.shared(choice, self.gpu, sure=True)
+            if taken.size > self.gpu.shared_bytes:
+                return (
+                    f"block_sizes={list(choice.blocks)} with num_stages={choice.stages} takes {taken.size} bytes of "
+                    f"shared memory ({taken.parts}); {self.target} has {self.gpu.shared_bytes}"
+                )
+        threads = cast("int", values.get("num_warps", 1)) * self.gpu.warp_size
+        if threads > self.gpu.max_threads and not lanes_only:
+            return f"num_warps={values['num_warps']} are {threads} threads; {self.target} has {self.gpu.max_threads}"
+        return None
+
+
+def _set(values: dict[str, object], lever: _Lever) -> None:
+    entries = values[lever.key]
+    if isinstance(entries, list):
+        entries[lever.entry] = lever.value
+    else:
+        values[lever.key] = lever.value

@@ -1,0 +1,293 @@
+"""What a kernel takes of a device under a config, as far as it is known before it is compiled: lanes, shared memory."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from xdsl.dialects.builtin import FixedBitwidthType, Float64Type
+from xdsl.ir import Operation, SSAValue
+
+from ...dialects.dims import Dim, dims_of, element_of, symbols_of
+from ...dialects.inline_triton import is_static_loop
+from ...dialects.targets import GPU
+from ...dialects.tile import DotOp, GridOp, KernelOp, LoadOp, LoopBase, PermuteOp, ReshapeOp, StoreOp
+from ...dialects.walk import ops_in
+from ..assign_indexing import DESCRIPTOR, accesses
+from ..number_sites import loop_sites, site_counts
+from .op_mix import free_blocks, lane_count
+from .rolling import rolls
+
+Shape = tuple[Dim, ...]
+
+WGMMA_ROWS = 64
+"""Rows of a product from which tensor cores of sm_90 and later take operands from shared memory; its warps come in
+groups of four. Source: PTX ISA, `wgmma.mma_async` and `tcgen05.mma`."""
+ASYNC_BYTES = 4
+"""The least bytes that a thread copies at a time into shared memory. Source: PTX ISA, `cp.async`."""
+
+
+class Choice(NamedTuple):
+    """The entries of a config that decide what a kernel takes."""
+
+    blocks: Sequence[int]
+    chunks: Sequence[int | None]
+    stages: int
+    warps: int
+    loop_stages: Sequence[int]
+    indexing: Sequence[str]
+
+
+@dataclass(frozen=True)
+class Buffer:
+    """A block that passes through shared memory: on its way to a product, or because a descriptor moves it.
+
+    `access` is its entry in `indexing`, None for a computed one. `staged`: a product needs it, and each step of a loop
+    loads it ahead of its use. `needed`: a product needs it. `sure`: no config and no alignment keeps it out of shared
+    memory; else it may stay in registers. `left`: it is computed, for the left of a product, which the tensor cores
+    that read shared memory take from registers.
+    """
+
+    name: str
+    shape: Shape
+    element_bytes: int
+    access: int | None = None
+    staged: bool = False
+    needed: bool = False
+    sure: bool = False
+    left: bool = False
+
+
+@dataclass(frozen=True)
+class Pool:
+    """The buffers that are alive together: those of one loop, or of what is outside of loops.
+
+    `entries`: the loop's entries in the `range_*` keys. `rows`: the dims that its products have for rows, 1 where
+    tensor cores do not read the operands from shared memory; none where there is no product.
+    """
+
+    buffers: tuple[Buffer, ...]
+    entries: tuple[int, ...]
+    rows: tuple[Dim, ...]
+
+    @property
+    def staged(self) -> bool:
+        """Whether the stages of the launch decide how much it takes."""
+        return any(buffer.staged for buffer in self.buffers)
+
+
+class Taken(NamedTuple):
+    """Bytes of shared memory, and in words which blocks take them."""
+
+    size: int
+    parts: str
+
+
+class Footprint:
+    """The facts of one config-free kernel, found once; what a config makes of them is arithmetic.
+
+    An axis that rolling makes chunks of has the dim `r0`, `r1`, … (by its entry in `reduction_loops`) in `shapes`.
+    """
+
+    def __init__(self, kernel: KernelOp):
+        self.kernel = kernel
+        self.symbols = [symbol for symbol, _ in free_blocks(kernel)]
+        self._fixed = kernel.block_size_values
+        found = list(rolls(kernel))
+        self.chunked: list[Dim] = list(dict.fromkeys(roll.axis_class.dim for roll in found))
+        """The dim of each entry of `reduction_loops`."""
+        self._rolled = {
+            (value, axis): f"r{self.chunked.index(roll.axis_class.dim)}"
+            for roll in found
+            for value, axis in roll.members.items()
+        }
+        self.shapes: set[Shape] = {self.shape_of(result) for op in ops_in(kernel) for result in op.results}
+        self._entries = _range_entries(kernel)
+        self.loop_entries = sum(len(entries) for entries in self._entries.values())
+        self._access = {op: number for number, op in accesses(kernel)}
+        self.accesses = site_counts(kernel)["load"] + site_counts(kernel)["store"]
+        self._stores = [
+            Buffer("a store", self.shape_of(op.value), _element_bytes(op.value), number)
+            for op, number in self._access.items()
+            if isinstance(op, StoreOp)
+        ]
+        self.pools = list(self._pools())
+
+    def shape_of(self, value: SSAValue) -> Shape:
+        """The dims of a value, with `r…` for an axis that can be rolled."""
+        return tuple(self._rolled.get((value, axis), dim) for axis, dim in enumerate(dims_of(value)))
+
+    # Lanes -----------------------------------------------------------------------------------------------------
+
+    def sizes(self, choice: Choice) -> dict[str, int]:
+        """Symbol → size under a choice; a chunk that covers its axis is the axis, where that is known."""
+        sizes = {**self._fixed, **dict(zip(self.symbols, choice.blocks, strict=False))}
+        chunks = [*choice.chunks, *([None] * len(self.chunked))]
+        for number, (dim, chunk) in enumerate(zip(self.chunked, chunks, strict=False)):
+            known = [size for size in (dim, chunk) if isinstance(size, int)]
+            if known:
+                sizes[f"r{number}"] = min(known)
+        return sizes
+
+    def largest(self, choice: Choice) -> tuple[int, Shape]:
+        """The lanes of the largest tensor, and its shape; extents of run time count as one."""
+        sizes = self.sizes(choice)
+        return max(
+            ((lane_count(shape, sizes), shape) for shape in self.shapes), key=lambda pair: pair[0], default=(1, ())
+        )
+
+    # Shared memory ---------------------------------------------------------------------------------------------
+
+    def shared(self, choice: Choice, gpu: GPU, *, sure: bool = False) -> Taken:
+        """What the largest pool takes with the largest block stored through a descriptor; with `sure`, only what it
+        certainly does."""
+        sizes = self.sizes(choice)
+        largest = max((self._taken(pool, choice, sizes, gpu, sure) for pool in self.pools), default=Taken(0, ""))
+        if sure:
+            return largest
+        moved = (_bytes(store, sizes) for store in self._stores if _by_descriptor(store, choice))
+        return largest._replace(size=largest.size + max(moved, default=0))
+
+    def pool_of(self, choice: Choice, gpu: GPU) -> Pool:
+        """The pool that takes most."""
+        sizes = self.sizes(choice)
+        return max(self.pools, key=lambda pool: self._taken(pool, choice, sizes, gpu, False))
+
+    def _taken(self, pool: Pool, choice: Choice, sizes: Mapping[str, int], gpu: GPU, sure: bool) -> Taken:
+        own = max((choice.loop_stages[entry] for entry in pool.entries if entry < len(choice.loop_stages)), default=0)
+        stages = max(own or choice.stages, 1) if own or pool.rows else 1
+        in_place = choice.warps % 4 == 0 and all(lane_count((row,), sizes) >= WGMMA_ROWS for row in pool.rows)
+        if sure and stages == 1 and not in_place:
+            return Taken(0, "")
+        copies = max(stages - (gpu.spare_stages if in_place or not sure else 1), 1)
+        total, parts = 0, list[str]()
+        for buffer in pool.buffers:
+            moved = _by_descriptor(buffer, choice)
+            staged = buffer.staged or bool(own and buffer.access is not None)
+            if not (buffer.sure if sure else buffer.needed or staged or moved):
+                continue
+            if buffer.left and in_place and not gpu.spare_stages:
+                continue
+            count, size = copies if staged else 1, _bytes(buffer, sizes)
+            total += count * (size + (0 if sure or not (staged or moved) else gpu.stage_bytes))
+            parts.append(f"{buffer.name} {_spelled(buffer, sizes)} = {size} bytes × {count}")
+        return Taken(total, " + ".join(parts))
+
+    def _pools(self) -> Iterator[Pool]:
+        dots: dict[LoopBase | None, list[DotOp]] = {}
+        loads: dict[LoopBase | None, list[LoadOp]] = {}
+        for op in ops_in(self.kernel):
+            if isinstance(op, DotOp):
+                dots.setdefault(_loop_of(op), []).append(op)
+            elif isinstance(op, LoadOp):
+                loads.setdefault(_loop_of(op), []).append(op)
+        for loop in dict.fromkeys((*dots, *loads)):
+            buffers = self._operands(loop, dots.get(loop, ()))
+            for load in loads.get(loop, ()):
+                buffers.setdefault(load.result, self._loaded(load))
+            entries = () if loop is None or isinstance(loop, GridOp) else self._entries.get(loop, ())
+            yield Pool(tuple(buffers.values()), entries, tuple(map(_rows_of, dots.get(loop, ()))))
+            for dot in dots.get(loop, ()):  # results of products of 8 bits change their layout before they are stored
+                if _element_bytes(dot.lhs) == 1:
+                    result = Buffer("a product", self.shape_of(dot.result), _element_bytes(dot.result), needed=True)
+                    yield Pool((result,), (), ())
+
+    def _operands(self, loop: LoopBase | None, dots: Sequence[DotOp]) -> dict[SSAValue, Buffer]:
+        """The blocks that products of one loop's step take, and what of that loop they are computed from."""
+        stepped = None if isinstance(loop, GridOp) else loop
+        buffers: dict[SSAValue, Buffer] = {}
+        for operand, left in (pair for dot in dots for pair in ((dot.lhs, True), (dot.rhs, False))):
+            source = _source(operand)
+            if isinstance(load := source.owner, LoadOp):
+                staged = stepped is not None and _loop_of(load) is stepped
+                buffers[source] = self._loaded(load, needed=True, staged=staged, sure=staged and _is_async(load))
+                continue
+            name = source.name_hint or "an operand"
+            left = left and (source not in buffers or buffers[source].left)
+            buffers[source] = Buffer(name, self.shape_of(source), _element_bytes(source), needed=True, left=left)
+            for load in _loads_behind(source, stepped):
+                buffers.setdefault(load.result, self._loaded(load, needed=True, staged=True))
+        return buffers
+
+    def _loaded(self, load: LoadOp, **how: bool) -> Buffer:
+        name, access = load.ref.name_hint or "a load", self._access.get(load)
+        return Buffer(name, self.shape_of(load.result), _element_bytes(load.result), access, **how)
+
+
+def _range_entries(kernel: KernelOp) -> dict[LoopBase, tuple[int, ...]]:
+    """Loop → its entries in the `range_*` keys, as annotate-ranges counts them."""
+    found: dict[LoopBase, tuple[int, ...]] = {}
+    first = 0
+    for loops in loop_sites(kernel):
+        if loops and is_static_loop(loops[0]):
+            continue
+        count = 1 if not loops or isinstance(loops[0], GridOp) else len(loops[0].begins)
+        found.update(dict.fromkeys(loops, tuple(range(first, first + count))))
+        first += count
+    return found
+
+
+def _loop_of(op: Operation) -> LoopBase | None:
+    """The loop that an op is a step of; a static loop is none in the end."""
+    parent = op.parent_op()
+    while parent is not None and (not isinstance(parent, LoopBase) or is_static_loop(parent)):
+        parent = parent.parent_op()
+    return parent
+
+
+def _source(value: SSAValue) -> SSAValue:
+    """The value that a product's operand is a view of."""
+    while isinstance(value.owner, PermuteOp | ReshapeOp):
+        value = value.owner.input
+    return value
+
+
+def _loads_behind(value: SSAValue, loop: LoopBase | None) -> Iterator[LoadOp]:
+    """The loads of a loop's step that a value is computed from."""
+    if loop is None:
+        return
+    pending, seen = [value], set[SSAValue]()
+    while pending:
+        current = pending.pop()
+        owner = current.owner
+        if current in seen or not isinstance(owner, Operation) or _loop_of(owner) is not loop:
+            continue
+        seen.add(current)
+        if isinstance(owner, LoadOp):
+            yield owner
+        pending.extend(owner.operands)
+
+
+def _is_async(load: LoadOp) -> bool:
+    """Whether the load certainly is a copy into shared memory: each thread can copy enough bytes at a time."""
+    return load.mask is None and _element_bytes(load.result) >= ASYNC_BYTES
+
+
+def _element_bytes(value: SSAValue) -> int:
+    element = element_of(value)
+    return element.size if isinstance(element, FixedBitwidthType) else 4
+
+
+def _rows_of(dot: DotOp) -> Dim:
+    """The rows of a product whose operands tensor cores may read from shared memory, else 1."""
+    return 1 if isinstance(element_of(dot.lhs), Float64Type) else dims_of(dot.lhs)[-2]
+
+
+def _by_descriptor(buffer: Buffer, choice: Choice) -> bool:
+    at = buffer.access
+    return at is not None and at < len(choice.indexing) and choice.indexing[at] == DESCRIPTOR
+
+
+def _bytes(buffer: Buffer, sizes: Mapping[str, int]) -> int:
+    return buffer.element_bytes * lane_count(buffer.shape, sizes)
+
+
+def _spelled(buffer: Buffer, sizes: Mapping[str, int]) -> str:
+    dims = "×".join(str(lane_count((dim,), sizes)) for dim in buffer.shape)
+    return f"[{dims}] of {buffer.element_bytes} bytes"
+
+
+def blocks_in(shape: Shape) -> frozenset[str]:
+    """The symbols of a shape: blocks `b…` and chunks `r…`."""
+    return frozenset().union(*map(symbols_of, shape)) if shape else frozenset()
