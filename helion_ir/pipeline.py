@@ -35,6 +35,7 @@ CONFIG_FREE: tuple[PassFactory, ...] = (
     lazy(".passes.drop_unit_dims", "DropUnitDimsPass"),  # the blocks that the user fixed at 1; a config may add more
     lazy(".passes.cse_sites", "CseSitesPass"),
     lazy(".passes.elide_precision_casts", "ElidePrecisionCastsPass"),
+    lazy(".passes.approximate_math", "ApproximateMathPass"),  # does nothing without the setting fast_math
     lazy("xdsl.transforms.dead_code_elimination", "DeadCodeElimination"),
 )
 """Once per specialization."""
@@ -143,7 +144,7 @@ def _pass_name(file: str) -> str:
 def _register_own() -> None:
     """Our passes by file name: file `a_b.py` = pass `a-b` = class `ABPass`."""
     files = (
-        "number_sites", "tile_canonicalize", "cse_sites", "elide_precision_casts",
+        "number_sites", "tile_canonicalize", "cse_sites", "elide_precision_casts", "approximate_math",
         "assign_block_sizes", "unroll_static_range", "reorder_loops", "drop_unit_dims", "roll_reductions",
         "annotate_ranges", "map_program_ids", "insert_barriers", "assign_indexing", "assign_cache_policy",
         "resolve_padding", "set_launch_options", "convert_tile_to_tl", "shield_reductions", "prepare_for_print",
@@ -232,7 +233,7 @@ class ConfigSpec:
     """The search space of one kernel: the union over the passes of its pipeline.
 
     `module` is the config-free module; `tunables` are the fragments of registered tunables, by name. Each key is
-    also an attribute (`spec.block_sizes[0].size_hint`); a key without sites has length 0. `interpreted`: the kernel runs
+    also an attribute (`spec.block_sizes[0].size_hint`); a key without sites has length 0. `interpreted`: it runs
     on a CPU, so configs are completed for a usual GPU, but those that fit none are legal.
     """
 

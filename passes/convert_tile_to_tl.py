@@ -17,6 +17,7 @@ from xdsl.utils.exceptions import PassFailedException
 from ..dialects import tile, tl
 from ..dialects.attributes import string_attr
 from ..dialects.effects import WRITE, has_no_effects
+from ..dialects.settings import SETTINGS, setting
 from .analysis.aliases import Location, may_alias, memory_of
 from .analysis.physical import PhysicalDims
 from .construction import launch_grid_op
@@ -46,6 +47,8 @@ class KernelConverter:
             kernel.sym_name.data, names, exprs, args, constexprs={}, host=kernel.host.data, options=options
         )
         self.func.location = kernel.location
+        if SETTINGS in kernel.attributes:
+            self.func.attributes[SETTINGS] = kernel.attributes[SETTINGS]
         self._symbol_args: dict[str, int] = {}
         self.number_type: IntegerType = kernel.index_type
         """Of program numbers, and of how many there are."""
@@ -112,9 +115,10 @@ class KernelConverter:
         if ref is None:
             raise PassFailedException("convert-tile-to-tl: a persistent kernel needs a tensor argument")
         factor = "" if mapping.multiplier == 1 else f" * {mapping.multiplier}"
-        self.signature.constexprs["_NUM_SM"] = (
-            f"(torch.cuda.get_device_properties({ref}.device).multi_processor_count if {ref}.is_cuda else 4){factor}"
-        )
+        count = f"(torch.cuda.get_device_properties({ref}.device).multi_processor_count if {ref}.is_cuda else 4)"
+        if reserved := setting(self.kernel, "reserved_sms"):
+            count = f"max({count} - {reserved}, 1)"
+        self.signature.constexprs["_NUM_SM"] = count + factor
         return low.emit.op(tl.ConstexprOp, (), "_NUM_SM", self.number_type).result
 
     def _emit_grid(self, grids: Sequence[tile.GridOp], mappings: Sequence[programs.Mapping]) -> None:

@@ -10,6 +10,7 @@ from xdsl.ir import Attribute
 from xdsl.utils.exceptions import DiagnosticException
 
 from ...dialects import tl
+from ...dialects.settings import setting
 from ...dialects.tl import PtrType
 from .expressions import dtype
 from .helpers import ALLOCATOR, HELPERS
@@ -39,7 +40,10 @@ def print_kernel(func: tl.FuncOp, printer: KernelPrinter) -> None:
     if len(header) > WIDTH:
         header = f"def _{func.sym_name.data}(\n    " + ",\n    ".join(params) + ",\n):"
     printer.line(header)
+    printer.comments, comments = printer.comments and not setting(func, "no_comments"), printer.comments
+    printer.dtype_asserts = bool(setting(func, "dtype_asserts"))
     printer.block(block)
+    printer.comments = comments
 
 
 def host_text(host: HostFunction) -> str:

@@ -9,13 +9,14 @@ from os.path import basename
 from typing import Any
 
 from xdsl.dialects import scf
-from xdsl.dialects.builtin import ArrayAttr, FileLineColLoc, IntAttr, IntegerAttr, StringAttr
+from xdsl.dialects.builtin import ArrayAttr, FileLineColLoc, IntAttr, IntegerAttr, StringAttr, TensorType
 from xdsl.ir import Attribute, Block, Operation, OpResult, SSAValue
 from xdsl.utils.base_printer import BasePrinter
 from xdsl.utils.exceptions import DiagnosticException
 
 from ...dialects import inline_triton, tl
-from .expressions import Expr, constant_of
+from ...dialects.dims import element_of
+from .expressions import Expr, constant_of, dtype
 from .helpers import HELPERS
 from .opaque_rows import filled
 from .tables import ROWS
@@ -36,6 +37,7 @@ class KernelPrinter(BasePrinter):
 
     indent_num_spaces: int = field(default=4, kw_only=True)
     comments: bool = field(default=True, kw_only=True)
+    dtype_asserts: bool = field(default=False, kw_only=True)
     helpers: set[str] = field(default_factory=set[str])
     sources: dict[str, str] = field(default_factory=dict[str, str])
     uses_libdevice: bool = False
@@ -105,6 +107,15 @@ class KernelPrinter(BasePrinter):
             return
         text = self.row(op).text
         self.line(f"{', '.join(self.assign(op))} = {text}" if op.results else text)
+        if self.dtype_asserts:
+            self._assert_dtypes(op)
+
+    def _assert_dtypes(self, op: Operation) -> None:
+        """Say what dtype each tensor of a statement has, so that Triton checks it when it compiles."""
+        for result in op.results:
+            name = self.names[result]
+            if isinstance(result.type, TensorType) and "implicit" not in op.attributes:
+                self.line(f'tl.static_assert({name}.dtype == {dtype(element_of(result))}, "{name}")')
 
     def assign(self, op: Operation) -> list[str]:
         """Bind the results of an op to the names that prepare-for-print gave them."""

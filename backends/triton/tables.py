@@ -10,6 +10,7 @@ from collections.abc import Callable
 from functools import partial
 
 from xdsl.dialects import arith, math
+from xdsl.dialects.arith import FastMathFlag
 from xdsl.dialects.builtin import Float32Type, IntegerType, f32, i1
 from xdsl.ir import Operation, SSAValue
 
@@ -117,8 +118,8 @@ def _compare(context: Context, op: tl.CompareOp) -> Expr:
 
 
 def _sqrt(context: Context, op: math.SqrtOp) -> Expr:
-    """Correctly rounded as in torch; `tl.sqrt` of float32 is approximate, that of float64 is not."""
-    precise = isinstance(element_of(op.result), Float32Type)
+    """Correctly rounded as in torch, unless an approximation is allowed; that of float64 never is one."""
+    precise = isinstance(element_of(op.result), Float32Type) and FastMathFlag.APPROX_FUNC not in op.fastmath.flags
     return call("tl.sqrt_rn" if precise else "tl.sqrt", context.expr(op.operand))
 
 

@@ -20,11 +20,12 @@ from ..dialects.copies import copy_module
 from ..pipeline import ConfigSpec, config_free_passes, scheduled_passes
 from ..settings import Settings
 from .best_configs import recall
+from .code_settings import record
 from .execute import Mode, Run, interpret_tile, interpret_tl, mode_for, run_emitted, run_on_gpu, shapes_alone
 from .repro import call_script
 from .specs import describe, materialize
 from .stages import Stages
-from .structure import Lowered, Structure, StructureKeys
+from .structure import Lowered, Structure, StructureKeys, only_kernel
 from .targets import writing
 from .triton_errors import triton_error
 
@@ -62,6 +63,7 @@ class BoundKernel:
         self.key: Hashable = None
         """The specialization key, which `Kernel.bind` sets: what the arguments of calls must have."""
         self._stages = Stages(self.name, self.settings)
+        record(self.settings, self.device, only_kernel(traced.module))
         self._stages.show("trace", traced.module)
         self._stages.run(config_free_passes(), traced.module)
         self.tile_module: ModuleOp = traced.module

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import torch
 
+from ..dialects.targets import DEFAULT, TARGETS
+
 CPU_SMS = 4
 """Programs of a persistent kernel on a machine without GPU: few, because an interpreter runs them."""
 
@@ -16,4 +18,13 @@ def get_num_sm(device: torch.device | str | int | None = None) -> int:
     return torch.cuda.get_device_properties(where).multi_processor_count
 
 
-__all__ = ["CPU_SMS", "get_num_sm"]
+def target_name(device: torch.device) -> str:
+    """The target that kernels on a device are compiled for; the usual one where there is no GPU, or one not listed."""
+    if device.type != "cuda" or not torch.cuda.is_available():
+        return DEFAULT
+    properties = torch.cuda.get_device_properties(device)
+    name = str(getattr(properties, "gcnArchName", "")).split(":")[0] or f"sm_{properties.major}{properties.minor}"
+    return name if name in TARGETS else DEFAULT
+
+
+__all__ = ["CPU_SMS", "get_num_sm", "target_name"]

@@ -69,6 +69,7 @@ class StructureKeys:
             tuple([(min(size, _LANES), is_power_of_two(size)) for size in chosen.values()]),
             tuple([tile_exact(tile, sizes) for tile in self._tiles]),
             tuple(chosen.values()) if _has_descriptors(config) else None,
+            (config.get("num_warps"), config.get("num_stages")) if _specializes_warps(config) else None,
         )
 
 
@@ -79,6 +80,11 @@ def _tiles_of_blocks(kernel: KernelOp) -> list[SSAValue]:
         values.extend(op.results)
         values.extend(arg for region in op.regions for block in region.blocks for arg in block.args)
     return [value for value in values if isinstance(value.type, TileType)]
+
+
+def _specializes_warps(config: Mapping[str, object]) -> bool:
+    """Whether a loop may keep an option or not depending on the launch's warps and stages."""
+    return any(cast("Sequence[object]", config.get("range_warp_specializes", ())))
 
 
 def _has_descriptors(config: Mapping[str, object]) -> bool:
