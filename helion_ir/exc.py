@@ -358,6 +358,10 @@ class InvalidAPIUsage(Base):
     """A function of helion_ir is called with wrong arguments."""
 
 
+class NoSuchFunction(InvalidAPIUsage, AttributeError):
+    """`helion_ir.language` has no function of that name."""
+
+
 # Configs, tuning, tunables
 
 

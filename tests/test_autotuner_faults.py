@@ -11,11 +11,13 @@ from typing import Any
 
 import pytest
 import torch
+from helion_ir.backends.aot import TARGETS
 from helion_ir.backends.triton.load import load_source, source_path
 
 import helion_ir
 import helion_ir.language as hl
 from helion_ir import Config, exc
+from helion_ir.autotuner import search
 from helion_ir.autotuner.tuning import tune
 from helion_ir.runtime import best_configs
 
@@ -113,6 +115,43 @@ def test_ctrl_c_while_the_leaders_are_measured_again_keeps_the_best() -> None:
     assert outcome.interrupted
     assert outcome.config["num_warps"] == 4
     assert best_configs.recall(kernel) == outcome.config
+
+
+class NoWorkers:
+    """Stands for a pool, where nothing is to be compiled."""
+
+    def __init__(self, *_: object) -> None: ...
+
+    def close(self) -> None: ...
+
+
+@pytest.mark.parametrize("late", [False, True])
+def test_a_candidate_that_breaks_the_device_ends_the_search_and_the_best_other_is_kept(
+    late: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """At once, or when the leaders are measured again."""
+    monkeypatch.setattr(search, "gpu_of", lambda device: TARGETS["sm_90"])
+    monkeypatch.setattr(search, "Workers", NoWorkers)
+    monkeypatch.setattr(search, "capture", lambda *_: None)
+
+    def broken() -> None:
+        raise RuntimeError("an illegal memory access was encountered")
+
+    def fail(warps: int, time: float) -> float:
+        if warps == 4:
+            monkeypatch.setattr(torch.cuda, "synchronize", broken)
+            broken()
+        return time
+
+    def measure(compiled: helion_ir.CompiledKernel, args: object) -> float:
+        return fail(warps_of(compiled), by_warps(compiled, args))
+
+    kernel = bound(Again(fail) if late else measure, autotune_accuracy_check=False)
+    with pytest.raises(exc.TritonUnrecoverableRuntimeError, match="unusable for this process: RuntimeError"):
+        tune(kernel, (X,))
+    kept = best_configs.recall(kernel)
+    assert kept is not None
+    assert kept["num_warps"] == 2
 
 
 # Logs --------------------------------------------------------------------------------------------------------------

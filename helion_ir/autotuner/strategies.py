@@ -12,6 +12,7 @@ from itertools import islice
 from random import Random
 from typing import Literal, Protocol, cast
 
+from .. import exc
 from ..config import Config
 from ..passes.fragments import Fragment, Value
 from ..passes.schedule import encode_option
@@ -54,6 +55,13 @@ class FiniteSearch:
     """Just the given configs."""
 
     configs: Sequence[Config]
+
+    def __post_init__(self) -> None:
+        if len(self.configs) < 2:
+            raise exc.NotEnoughConfigs(
+                f"a search among given configs needs two or more of them, got {len(self.configs)}",
+                hint="decorate with configs=[…], or let autotuner='pattern' search the kernel's space",
+            )
 
     def propose(self, history: Sequence[Trial], rng: Random, count: int) -> list[Config]:
         return _new(self.configs, history, count)
@@ -111,6 +119,8 @@ class PatternSearch:
 
 STRATEGIES: dict[str, MakeStrategy] = {"pattern": PatternSearch, "random": RandomSearch.of}
 """By the name of setting `autotuner`; the first is what searches use that name none."""
+FINITE = "finite"
+"""The name of the search among the kernel's own configs, which several of them ask for anyway."""
 
 
 class _KnownConfigs:

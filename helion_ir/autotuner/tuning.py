@@ -18,7 +18,7 @@ from .efforts import EFFORTS
 from .priors import priors
 from .progress import Reporter, decorator_line, milliseconds
 from .search import Outcome, Search
-from .strategies import STRATEGIES, FiniteSearch, Strategy
+from .strategies import FINITE, STRATEGIES, FiniteSearch, Strategy
 
 if TYPE_CHECKING:
     from ..runtime.bound import BoundKernel
@@ -80,7 +80,7 @@ def _strategy(bound: BoundKernel, settings: Settings) -> Strategy:
     """The strategy that the kernel's configs, or setting `autotuner`, ask for."""
     spec = bound.config_spec
     given = [spec.normalize(config) for config in bound.kernel.configs]
-    if len(given) > 1:
+    if len(given) > 1 or settings.autotuner == FINITE:
         return FiniteSearch(given)
     name = settings.autotuner or next(iter(STRATEGIES))
     if name not in STRATEGIES:

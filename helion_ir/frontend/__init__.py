@@ -104,6 +104,12 @@ def trace(
             tracer.close()
 
 
+_SEVERAL_DIMENSIONS = re.compile(
+    r"(argmax|argmin|cummax|cummin|cumprod|cumsum|logcumsumexp|max|min|prod)\(\)[^\n]*\b(tuple|list)\b"
+)
+"""What PyTorch's parser of arguments says of a function that takes one dimension, before any hook is asked."""
+
+
 def _device_error(error: Exception, files: Collection[str]) -> Exception:
     """What an unexpected error of Python or PyTorch in device code means to the user."""
     place = error_location(files, error.__traceback__)
@@ -114,6 +120,12 @@ def _device_error(error: Exception, files: Collection[str]) -> Exception:
         return exc.UndefinedVariable(text, location=place)
     if isinstance(error, VerifyException):
         return exc.InternalError(f"a bug of helion_ir: {text}", location=place)
+    if isinstance(error, TypeError) and (call := _SEVERAL_DIMENSIONS.match(text)):
+        return exc.MultipleReductionDims(
+            f"{call[1]} over several dimensions, where it takes one",
+            hint="reduce one dimension after the other; sum, amax and amin take several",
+            location=place,
+        )
     words = ("shape", "size", "dimension", "broadcast", "expand")
     if isinstance(error, RuntimeError | ValueError) and any(word in text.lower() for word in words):
         return exc.ShapeMismatch(text, location=place)

@@ -16,6 +16,7 @@ from .. import exc
 from ..dialects import tile
 from ..dialects.dims import Dim, dims_of
 from ..language.tiles import Tile
+from ..language.tiles import Tiles as TileTuple
 from .environment import (
     CALLER,
     Carried,
@@ -118,7 +119,9 @@ class ControlFlow:
                 if not isinstance(end, torch.Tensor):
                     tracer.set_end(arg, poly_of(end))
                 values.append(tracer.make_tile(arg))
-        return values[0] if loop.single else tuple(values)
+        if loop.single:
+            return values[0]
+        return TileTuple(values) if isinstance(values[0], Tile) else tuple(values)
 
     def grid(self, loop: Loop, body: Callable[[Any], None]) -> None:
         """A top-level loop."""

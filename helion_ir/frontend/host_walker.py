@@ -73,10 +73,12 @@ class HostWalker:
         if isinstance(node, ast.If):
             self.walk(node.body if self.evaluate(node.test) else node.orelse)
         elif not isinstance(node, ast.FunctionDef) and any(self.is_device_loop(n) for n in ast.walk(node)):
-            raise exc.StatementNotSupported(
-                f"a device loop inside a {type(node).__name__.lower()!r} statement of host code",
-                hint="only `if` may stand around a top-level loop", location=node_location(node, self.file),
-            )  # fmt: skip
+            loop = next(n for n in ast.walk(node) if self.is_device_loop(n))
+            raise exc.NestedGridLoop(
+                f"a top-level device loop inside a {type(node).__name__.lower()!r} statement of host code",
+                hint="only `if` may stand around it: one call of a kernel is one launch",
+                location=node_location(loop, self.file),
+            )
         else:
             self._execute(node)
 
@@ -87,6 +89,11 @@ class HostWalker:
             )
         if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
             return
+        if (rebinding := next((n for n in ast.walk(node) if isinstance(n, ast.Nonlocal)), None)) is not None:
+            raise exc.ClosureMutation(
+                f"a function that the kernel defines assigns {', '.join(rebinding.names)} of the kernel",
+                hint="return the value instead", location=node_location(rebinding, self.file),
+            )  # fmt: skip
         before = set(self.names)
         try:
             exec(statement_code(node, self.file), self.names)

@@ -13,7 +13,7 @@ from .. import language as hl
 from ..dialects import tile
 from ..dialects.dims import Dim
 from ..language.api import implement
-from ..language.tiles import Tile, tile_shift
+from ..language.tiles import Tile, Tiles, tile_shift
 from ..sizes import next_power_of_2
 from . import memory, parts, products, reductions, views
 from .control_flow import Loop, index_value
@@ -149,6 +149,8 @@ def _tile_scalar(name: str, op: Any) -> Any:
 
 
 def _ssa(of: Any) -> Any:
+    if isinstance(of, Tiles):
+        of._refuse()
     if not isinstance(of, Tile):
         raise exc.IncorrectTileUsage(f"expected a tile, got {type(of).__name__}")
     return of.ssa

@@ -39,7 +39,7 @@ class Logic:
 
     def builtins(self) -> Mapping[str, Callable[..., Any]]:
         """Builtin functions of Python that also take run-time scalars."""
-        return {"min": self._minimum, "max": self._maximum}
+        return {"min": self._minimum, "max": self._maximum, "print": _print, "breakpoint": _breakpoint}
 
     def _logic(self, name: str, parts: Sequence[Callable[[], Any]]) -> Any:
         """`and` / `or`, as Python's: a part is evaluated only if those before do not settle it.
@@ -131,6 +131,23 @@ class Logic:
             else:
                 result = symbolic(result, value)
         return result
+
+
+def _print(*values: Any, **options: Any) -> None:
+    """`print` of what is known at compile time, once, while the kernel is traced."""
+    if any(isinstance(value, torch.Tensor | torch.SymInt | torch.SymFloat | torch.SymBool) for value in values):
+        raise exc.NotAllowedOnDevice(
+            "print of a value that only the device knows",
+            hint="hl.inline_triton('tl.device_print(\"x\", {0})', [value], output_like=None) prints it",
+        )
+    builtins.print(*values, **options)
+
+
+def _breakpoint(*_: Any, **__: Any) -> None:
+    raise exc.BreakpointInDeviceLoopRequiresInterpret(
+        "breakpoint() in device code, which is compiled and not run as Python",
+        hint="HELION_INTERPRET=1 (ref_mode) runs the kernel as Python; in host code it stops the trace",
+    )
 
 
 def _only_computes(op: Operation) -> bool:

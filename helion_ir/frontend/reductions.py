@@ -26,13 +26,24 @@ from .views import reshaped, unsqueeze
 
 def axes_of(x: DeviceTensor, dim: Any) -> list[int]:
     """The axes that `dim` names: all for None or an empty list."""
-    if isinstance(dim, torch.SymInt | torch.Tensor):
-        raise exc.InvalidReductionDim("the dimension of a reduction must be a constant")
+    dim = _constant(dim)
     dims = [] if dim is None else [dim] if isinstance(dim, int) else list(dim)
     try:
         return sorted({canonicalize_dim(x.dim(), d) for d in dims} or range(x.dim()))
     except IndexError:
         raise exc.ReductionDimInvalidForShape(f"dimension {dim} of a value with shape {list(dims_of(x.ssa))}") from None
+
+
+def _constant(dim: Any) -> Any:
+    """A dimension as an int, as every argument is one at each call; raises InvalidReductionDim for other numbers."""
+    if isinstance(dim, torch.SymInt | torch.Tensor):
+        try:
+            return int(dim)
+        except exc.Base:
+            raise exc.InvalidReductionDim(
+                "the dimension of a reduction must be a constant", hint="loop over dimensions with hl.static_range"
+            ) from None
+    return dim
 
 
 def _wide(dtype: torch.dtype) -> torch.dtype:
@@ -109,6 +120,10 @@ lowers(aten.all.default, aten.all.dim, aten.all.dims)(_truth("and"))
 def _arg_reduce(
     tracer: Tracer, kind: str, x: DeviceTensor, dim: int | None, keepdim: bool
 ) -> tuple[DeviceTensor, DeviceTensor]:
+    if dim is None and sum(extent != 1 for extent in dims_of(x.ssa)) > 1:
+        raise exc.MultipleReductionDims(
+            f"an arg{kind} over all {x.dim()} dimensions at once", hint="reduce one dimension after the other: dim="
+        )
     if dim is None:
         numel = 1
         for size in x.shape:
@@ -235,7 +250,9 @@ def scan(tracer: Tracer, kind: str, x: DeviceTensor, dim: int, dtype: Any, rever
     """Inclusive prefixes along `dim`."""
     result = _accumulates(x, dtype)
     wide = _cast(tracer, x, _wide(result))
-    axis = canonicalize_dim(x.dim(), dim)
+    if dim is None or isinstance(dim, list | tuple):
+        raise exc.MultipleReductionDims("a scan goes along one dimension", hint="scan one after the other")
+    (axis,) = axes_of(x, dim)
     over = tracer.axis_tile(dims_of(x.ssa)[axis], x.tiles[axis])
     value = tracer.builder.emit(tile.ScanOp(kind, wide.ssa, axis, over, reverse=reverse))
     return _cast(tracer, like(tracer, value, wide), result)

@@ -23,7 +23,7 @@ from ..dialects.dims import Dim, symbols_of
 from .arithmetic import remainder, small_power
 from .expressions import Poly
 from .sizes import LARGEST_OFFSET, OPPOSITES, PREDICATES, SIGNS, Options, Sizes
-from .source import FunctionSource
+from .source import FunctionSource, in_subscript
 from .symbolic import FLOAT_FUNCTIONS, BoolNode, FloatNode, IntNode, poly_of, sym_int
 
 _INTEGER_FUNCTIONS: dict[str, Callable[[int, int], int]] = {
@@ -315,10 +315,15 @@ class Scalars(Sizes):
         hint = self.hint_of(poly)
         only_fixed = hint is not None and not any(_SYMBOL.search(atom) for atom in poly.atoms())
         if hint is None or (self.in_device and not only_fixed and not self._of_arguments(poly)):
+            if in_subscript(self.files):
+                raise exc.InvalidSequenceSubscription(
+                    "a sequence of Python's is subscripted by a number that is not known at compile time",
+                    hint="loop over it with hl.static_range, or make it a tensor",
+                )
             if any(atom.startswith("@") for atom in poly.atoms()):
                 raise exc.ShapeSpecializingCall(
                     "Python needs the value of a number that only the device knows, at compile time",
-                    hint="tuples and lists are indexed by constants: loop over them with hl.static_range",
+                    hint="shapes, dims and the like are constants: loop with hl.static_range",
                 )
             raise exc.ShapeSpecializingCall(
                 f"Python needs the value of {poly} at compile time", hint="use hl.specialize() in host code for a size"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import copy
+import dis
 import inspect
 import sys
 from collections.abc import Callable, Collection, Iterator, Sequence
@@ -13,6 +14,8 @@ from functools import lru_cache
 from pathlib import Path
 from types import CodeType, FrameType, TracebackType
 from typing import Any, TypeVar
+
+import torch
 
 from .. import exc
 
@@ -240,6 +243,19 @@ def current_location(files: Collection[str]) -> exc.SourceLocation | None:
             return None
         frame = frame.f_back
     return None
+
+
+def in_subscript(files: Collection[str]) -> bool:
+    """Whether what asks is the subscript of something of Python's, as the user's innermost expression."""
+    frame: FrameType | None = sys._getframe(1)
+    while frame is not None and frame.f_code.co_filename not in files:
+        if frame.f_code.co_name == "__torch_function__" and frame.f_locals.get("func") is torch.Tensor.__getitem__:
+            return False
+        frame = frame.f_back
+    return frame is not None and dis.opname[frame.f_code.co_code[frame.f_lasti]] in _SUBSCRIPTS
+
+
+_SUBSCRIPTS = ("BINARY_SUBSCR", "BINARY_SLICE")
 
 
 def error_location(files: Collection[str], trace: TracebackType | None) -> exc.SourceLocation | None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import difflib
+
+from .. import exc
 from .compile_time import constexpr, register_block_size, specialize
 from .loops import grid, static_range, tile
 from .memory import (
@@ -29,3 +32,19 @@ __all__ = [
     "tile", "tile_begin", "tile_block_size", "tile_count", "tile_end", "tile_id", "tile_index",
     "triton_kernel", "zeros",
 ]  # fmt: skip
+
+
+_LATER = frozenset((
+    "associative_scan", "barrier", "device_print", "dot_scaled", "jagged_tile", "pdl_launch_dependents", "pdl_wait",
+    "rand", "rand4x", "randint", "reduce", "register_tunable", "signal", "stacktensor_like", "wait",
+))  # fmt: skip
+"""Functions of the language that this version lacks."""
+del compile_time, loops, memory, opaque, tiles, values  # noqa: F821 - submodules: hl.tiles would be a mistaken hl.tile
+
+
+def __getattr__(name: str) -> object:
+    if name in _LATER:
+        raise exc.NoSuchFunction(f"hl.{name} is not there in this version of helion_ir")
+    near = [] if name.startswith("_") else difflib.get_close_matches(name, __all__, 1)
+    hint = f"hl.{near[0]}" if near else None
+    raise exc.NoSuchFunction(f"helion_ir.language has no function {name!r}", hint=hint)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import torch
 
+from .. import exc
 from .api import api
 
 if TYPE_CHECKING:
@@ -57,6 +58,23 @@ class Tile(torch.SymInt):
 
     def __hash__(self) -> int:
         return id(self)
+
+
+class Tiles(tuple[Tile, ...]):
+    """The tiles of a loop over several sizes: an index and a shape as a whole, but no tile, also if it is only one."""
+
+    def _refuse(self, *_: object) -> NoReturn:
+        raise exc.OverpackedTile(
+            f"a tuple of {len(self)} tiles stands where one tile is needed",
+            hint="unpack it: `for (tile,) in hl.tile([size])`, or loop over one size: `for tile in hl.tile(size)`",
+        )
+
+    begin = end = block_size = id = property(_refuse)
+    index = count = property(_refuse)  # pyright: ignore[reportAssignmentType, reportIncompatibleMethodOverride]
+    __radd__ = __sub__ = _refuse
+
+    def __add__(self, other: Any) -> Any:
+        return tuple(self) + other if isinstance(other, tuple) else self._refuse()
 
 
 @api()

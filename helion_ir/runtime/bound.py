@@ -75,6 +75,7 @@ class BoundKernel:
         self._lowered: dict[Config, Lowered] = {}
         self._runs: dict[tuple[Config, Mode], Run] = {}
         self._printed: set[Config] = set()
+        self._warned = False
 
     def __reduce__(self) -> tuple[object, ...]:
         """By its kernel, what describes its arguments, and the config that was set; traced again where needed."""
@@ -105,10 +106,15 @@ class BoundKernel:
     def _normalized(self, config: ConfigLike) -> Config:
         """The config with a legal value for every key. Raises `InvalidConfig`, at the kernel's definition."""
         try:
-            return self.config_spec.normalize(Config.from_dict(config))
+            full = self.config_spec.normalize(Config.from_dict(config))
         except exc.InvalidConfig as error:
             error.location = error.location or exc.SourceLocation.of_definition(self.kernel.fn)
             raise
+        if not self._warned and "block_ptr" in _entries(full, "indexing", "atomic_indexing"):
+            self._warned = True
+            message = f"{self.name}: indexing='block_ptr': Triton has given block pointers up; plain pointers are used"
+            exc.warn(exc.BlockPtrIndexingUnavailable(message), tuple(self.settings.ignore_warnings))
+        return full
 
     def autotune(self, args: Sequence[object], force: bool = True, **options: object) -> Config:
         """Search the best config for these arguments, set it, keep it on disk and return it.
@@ -340,6 +346,12 @@ class BoundKernel:
             return untuned
         self._found = (configs, found)
         return found
+
+
+def _entries(config: Config, *keys: str) -> list[object]:
+    """The values that keys of a normalized config have at their sites."""
+    lists = (config.get(key, ()) for key in keys)
+    return [value for values in lists for value in (values if isinstance(values, list | tuple) else [values])]
 
 
 def _bound_again(kernel: Kernel, args: tuple[object, ...], config: Config | None) -> BoundKernel:
