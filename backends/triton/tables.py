@@ -119,7 +119,7 @@ def _compare(context: Context, op: tl.CompareOp) -> Expr:
 
 def _sqrt(context: Context, op: math.SqrtOp) -> Expr:
     """Correctly rounded as in torch, unless an approximation is allowed; that of float64 never is one."""
-    precise = isinstance(element_of(op.result), Float32Type) and FastMathFlag.APPROX_FUNC not in op.fastmath.flags
+    precise = isinstance(element_of(op.result), Float32Type) and FastMathFlag.APPROX_FUNC not in op.fastmath.data
     return call("tl.sqrt_rn" if precise else "tl.sqrt", context.expr(op.operand))
 
 
