@@ -477,7 +477,7 @@ def everything(x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
 KEYS: dict[str, tuple[dict[str, object], str]] = {
     "block_sizes": ({"block_sizes": [32, 16, 16]}, "_BLOCK_SIZE_0 = 32"),
     "loop_orders": ({"loop_orders": [[1, 0]]}, ""),
-    "l2_groupings": ({"l2_groupings": [4]}, "rows_of_group"),
+    "l2_groupings": ({"l2_groupings": [4]}, "first_row, 4)"),
     "pid_type": ({"pid_type": "persistent_blocked"}, "virtual_pid"),
     "num_sm_multiplier": ({"pid_type": "persistent_blocked", "num_sm_multiplier": 2}, "else 4) * 2"),
     "reduction_loops": ({"reduction_loops": [64]}, "_RBLOCK_SIZE_0 = 64"),
