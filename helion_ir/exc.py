@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import linecache
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from types import FunctionType
 
@@ -81,7 +82,7 @@ class BaseWarning(Base):
     """The root of the warnings, which print on stderr as `WARNING[Name]: …` and can be ignored by class."""
 
 
-def warn(warning: BaseWarning, ignore: tuple[type[BaseWarning], ...] = ()) -> None:
+def warn(warning: BaseWarning, ignore: Sequence[type[BaseWarning]] = ()) -> None:
     """Print `warning` on stderr, unless its class is among `ignore`."""
     if not isinstance(warning, tuple(ignore)):
         print(f"WARNING[{type(warning).__name__}]: {warning}", file=sys.stderr)

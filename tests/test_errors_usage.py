@@ -196,6 +196,13 @@ def argument_by_a_grid_index(xs):
 
 
 @mistake(exc.InvalidSequenceSubscription)
+def dict_by_a_grid_index(x):
+    numbers = {0: 1.0, 1: 2.0}
+    for i in hl.grid(x.size(0)):
+        x[i, 3] = numbers[i]  # <- numbers[i]
+
+
+@mistake(exc.InvalidSequenceSubscription)
 def tuple_by_a_tiles_begin(x):
     for t in hl.tile(x.size(0)):
         numbers = (1.0, 2.0)

@@ -295,6 +295,47 @@ def test_what_requires_grad_is_not_written_into(fn: Any) -> None:
     torch.testing.assert_close(add(torch.zeros(6, 10, requires_grad=True), Y), Y)  # only read
 
 
+STATE = torch.zeros(8)
+
+
+@helion_ir.kernel(config=Config(block_sizes=[4]))
+def keeps(x: torch.Tensor) -> None:
+    for tile in hl.tile(x.size(0)):
+        STATE[tile] = x[tile]
+
+
+@helion_ir.kernel(config=Config(block_sizes=[4]))
+def increment_all(xs: tuple[torch.Tensor, ...]) -> None:
+    for tile in hl.tile(xs[0].size(0)):
+        for i in hl.static_range(2):
+            xs[i][tile] = xs[i][tile] + 1
+
+
+def test_tuples_and_captured_tensors_count_too() -> None:
+    x, leaf = torch.zeros(8), torch.zeros(8, requires_grad=True)
+    increment_all((x, x.clone()))
+    for number, pair in enumerate(((leaf, x), (x, leaf))):
+        with pytest.raises(exc.InvalidAssignment, match=rf"xs\[{number}\] requires grad"):
+            increment_all(pair)
+    keeps(torch.ones(8))
+    STATE.requires_grad_()
+    try:
+        with pytest.raises(exc.InvalidAssignment, match="STATE requires grad"):
+            keeps(torch.zeros(8))
+        assert bool((STATE == 1).all())
+    finally:
+        STATE.requires_grad_(False)
+
+
+def test_calls_need_tensors_with_data() -> None:
+    with pytest.raises(exc.InvalidAPIUsage, match=r"argument xs\[0\] is a TensorSpec, on which nothing can run"):
+        increment_all((TensorSpec((9,), device="cpu"), TensorSpec((9,), device="cpu")))
+    with pytest.raises(exc.InvalidAPIUsage, match="argument x is a FakeTensor"):
+        keeps(TensorSpec((9,), device="cpu").fake())
+    with pytest.raises(exc.UnsupportedPythonType, match="argument x is a tensor of a transform"):
+        torch.vmap(add)(X.expand(2, 6, 10), Y.expand(2, 6, 10))
+
+
 def test_which_layouts_share_elements() -> None:
     """Against all offsets, for every small layout of two and three dimensions."""
     values = range(5)

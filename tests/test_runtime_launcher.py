@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
 from types import SimpleNamespace
 from typing import Any
 
@@ -137,6 +139,58 @@ def test_another_driver_is_met_anew(driver: Driver) -> None:
     fast(*args)
     fast(*args)
     assert (len(driver.launches), len(other.launches)) == (count, 2)
+
+
+def test_launches_happen_where_the_tensors_are(driver: Driver, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever device is the current one: on its current stream, and by a kernel that was loaded there."""
+    current = [0]
+
+    @contextmanager
+    def device(index: int) -> Iterator[None]:
+        before, current[0] = current[0], index
+        yield
+        current[0] = before
+
+    monkeypatch.setattr(driver, "get_current_device", lambda: current[0])
+    monkeypatch.setattr(driver, "get_current_stream", lambda index: 70 + index)
+    monkeypatch.setattr(torch.cuda, "device", device)
+    args = torch.randn(64), 3
+    bound = scaled.bind(args)
+    fast = run_on_gpu(bound.to_triton_code(scaled.configs[0]), bound.name, 1)
+    for here in (0, 1, 0, 0, 1):
+        current[0] = here
+        fast(*args)
+        assert driver.launches[-1][3] == 71
+        assert current[0] == here
+    assert driver.loaded == 1
+    run_on_gpu(bound.to_triton_code(scaled.configs[0]), bound.name)(*args)
+    assert driver.launches[-1][3] == 70 + current[0]
+
+
+def test_what_the_compiler_refuses_at_a_launch_is_explained(driver: Driver, monkeypatch: pytest.MonkeyPatch) -> None:
+    args = torch.randn(64), 3
+    bound = scaled.bind(args)
+    explained: list[Exception] = []
+
+    def explain(error: Exception) -> Exception:
+        explained.append(error)
+        return helion_ir.exc.TritonError("explained")
+
+    fast = run_on_gpu(bound.to_triton_code(scaled.configs[0]), bound.name, None, explain)
+    launcher = fast.__globals__["_scaled"]
+    for error, is_compilers in (
+        (triton.OutOfResources(300000, 232448, "shared memory"), True), (RuntimeError("PassManager::run failed"), True),
+        (RuntimeError("an illegal memory access"), False), (TypeError("no"), False),
+    ):  # fmt: skip
+        monkeypatch.setattr(launcher._jit, "run", partial(_raise, error))
+        with pytest.raises(helion_ir.exc.TritonError if is_compilers else type(error)) as caught:
+            fast(*args)
+        assert (caught.value.__cause__ if is_compilers else caught.value) is error
+    assert len(explained) == 2
+
+
+def _raise(error: Exception, *_: object, **__: object) -> None:
+    raise error
 
 
 def test_calls_launch_past_the_jit(driver: Driver, monkeypatch: pytest.MonkeyPatch) -> None:

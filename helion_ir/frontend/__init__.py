@@ -126,6 +126,12 @@ def _device_error(error: Exception, files: Collection[str]) -> Exception:
             hint="reduce one dimension after the other; sum, amax and amin take several",
             location=place,
         )
+    if isinstance(error, TypeError) and "unhashable type: non-nested Sym" in text:
+        return exc.InvalidSequenceSubscription(
+            "a dict or set of Python's is asked for a number that is not known at compile time",
+            hint="loop over its keys with hl.static_range, or make it a tensor",
+            location=place,
+        )
     words = ("shape", "size", "dimension", "broadcast", "expand")
     if isinstance(error, RuntimeError | ValueError) and any(word in text.lower() for word in words):
         return exc.ShapeMismatch(text, location=place)

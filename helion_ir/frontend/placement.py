@@ -66,12 +66,18 @@ class Placement:
         dims = () if atomic else tuple(dim for dim, index in enumerate(indices) if not _constant(index))
         layout = [self._known_layout(meta, dim) for dim in dims]
         refuse_shared(name, [pair for pair in layout if pair is not None], place)
+        targets = {_memory(each) for each in tracer.tuples.choices(tensor)}
         for expr, argument in self._arguments:
-            if _memory(argument) == _memory(tensor):
-                known = self._written.get(expr)
+            if _memory(argument) in targets:
                 own = dims if argument is tensor or not dims else tuple(range(argument.dim()))
-                if known is None or (own and not known.dims):
-                    self._written[expr] = Written(expr, own, place)
+                self._note(Written(expr, own, place))
+        if (captured := tracer.captured(tensor)) is not None:
+            self._note(Written(captured, dims, place))
+
+    def _note(self, write: Written) -> None:
+        known = self._written.get(write.expr)
+        if known is None or (write.dims and not known.dims):
+            self._written[write.expr] = write
 
     def _known_layout(self, meta: torch.Tensor, dim: int) -> tuple[int, int] | None:
         """Size and stride of a dimension, as far as they are the same at every call; a stride of 0 is enough."""
@@ -82,7 +88,7 @@ class Placement:
 
     @property
     def written(self) -> tuple[Written, ...]:
-        """The tensors among the arguments that device code writes into."""
+        """The tensors among the arguments and captures that device code writes into."""
         return tuple(self._written.values())
 
 

@@ -152,6 +152,10 @@ class Tracer(Scalars):
         self._kept.append(tensor)
         return result
 
+    def captured(self, tensor: HostTensor) -> str | None:
+        """The name of a tensor that the kernel's module or closure holds; None for others."""
+        return self.paths[id(tensor)] if any(tensor is real for real in self._reals.values()) else None
+
     @contextmanager
     def into(self, block: Block) -> Iterator[Block]:
         """Emit into `block`, nested in the current one."""

@@ -98,6 +98,11 @@ class TupleArguments:
         tracer.keep(result)
         return result
 
+    def choices(self, tensor: HostTensor) -> tuple[HostTensor, ...]:
+        """The tensors that `tensor` may be: all of its tuple, where a loop's index chooses among them."""
+        container, index = self._elements.get(id(tensor), (None, 0))
+        return (tensor,) if container is None or isinstance(index, int) else container.tensors
+
     def whole(self, container: object) -> SSAValue | None:
         """The kernel argument that a tuple is; None if it is none."""
         expr = self._exprs.get(id(container))

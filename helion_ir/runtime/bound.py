@@ -26,7 +26,7 @@ from .repro import call_script
 from .specs import describe, materialize
 from .stages import Stages
 from .structure import Lowered, Structure, StructureKeys, only_kernel
-from .targets import writing
+from .targets import names_in, writing
 from .triton_errors import triton_error
 
 if TYPE_CHECKING:
@@ -269,11 +269,12 @@ class BoundKernel:
 
     def _watching_targets(self, run: Run) -> Run:
         """`run`, looking at the arguments that it writes into, if there are any."""
-        written = self.traced.written
+        own = {*self.kernel.fn.__code__.co_freevars}  # cells cannot be reached from here
+        written = [each for each in self.traced.written if not own & names_in(each.expr)]
         if not written:
             return run
         found = "".join(f"{each.expr}, " for each in written)
-        find = eval(f"lambda {', '.join(self.kernel.parameters)}: ({found})")
+        find = eval(f"lambda {', '.join(self.kernel.parameters)}: ({found})", self.kernel.fn.__globals__)
         return writing(run, written, find, static=self.settings.static_shapes)
 
     def _make_run(self, lowered: Lowered, mode: Mode) -> FunctionType:

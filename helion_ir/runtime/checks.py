@@ -7,13 +7,18 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import NoReturn
 
 import torch
+from torch._C._functorch import is_functorch_wrapped_tensor
+from torch._subclasses.fake_tensor import FakeTensor
 
 from ..exc import InvalidAPIUsage, NestedKernelCallsNotSupported, SourceLocation, UnsupportedPythonType
+from .specs import TensorSpec
 
 
 def leaves(value: object, path: str) -> Iterator[tuple[str, object]]:
     """What containers and dataclasses hold, each with the expression that reaches it."""
-    if isinstance(value, Mapping):
+    if isinstance(value, TensorSpec):
+        yield path, value
+    elif isinstance(value, Mapping):
         for key, item in value.items():
             yield from leaves(item, f"{path}[{key!r}]")
     elif isinstance(value, list | tuple) and not isinstance(value, torch.Size):
@@ -39,6 +44,8 @@ def check_tensors(names: Sequence[str], args: Sequence[object], location: Source
 
 def _unusual(tensor: torch.Tensor) -> tuple[str, str] | None:
     """What kind of tensor this is, and what to pass instead; None for a plain one."""
+    if is_functorch_wrapped_tensor(tensor):
+        return "a tensor of a transform (torch.func, torch.vmap)", "call the kernel outside of the transform"
     if tensor.is_nested:
         return "a nested tensor", "pass its values and offsets: .values(), .offsets(); or a padded tensor"
     if tensor.is_mkldnn or tensor.layout is not torch.strided:
@@ -58,6 +65,17 @@ def check_arguments(what: object, call: str) -> None:
         raise InvalidAPIUsage(
             f"{call} takes the arguments as a tuple, got {type(what).__name__}", hint="for one argument: (x,)"
         )
+
+
+def check_real(names: Sequence[str], args: Sequence[object], location: SourceLocation) -> None:
+    """Raise `InvalidAPIUsage` for a call with what stands for a tensor: there is nothing to run on."""
+    for name, arg in zip(names, args, strict=False):
+        for path, leaf in leaves(arg, name):
+            if isinstance(leaf, TensorSpec | FakeTensor):
+                raise InvalidAPIUsage(
+                    f"argument {path} is a {type(leaf).__name__}, on which nothing can run",
+                    hint="pass it to compile() or bind()", location=location,
+                )  # fmt: skip
 
 
 def refuse_nested_call(name: str) -> NoReturn:

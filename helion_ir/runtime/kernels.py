@@ -21,7 +21,7 @@ from ..config import Config
 from ..language.api import ACTIVE
 from ..settings import RefMode, Settings
 from .bound import BoundKernel, ConfigLike
-from .checks import check_arguments, check_tensors, refuse_nested_call
+from .checks import check_arguments, check_real, check_tensors, refuse_nested_call
 from .contents import Captures
 from .decorators import check_decorators
 from .execute import Run
@@ -266,6 +266,7 @@ class Kernel:
             self._explain(error, args)
             raise
         if run is None:
+            check_real(self.parameters, args, exc.SourceLocation.of_definition(self.fn))
             run = self._runs[key] = self.dispatch(args, BoundKernel.run)
         return run(*args)
 

@@ -92,7 +92,8 @@ class Launcher:
     def _first_launch(
         self, key: Hashable, grid: tuple[int, ...], args: tuple[Any, ...], options: dict[str, Any]
     ) -> None:
-        here = self._place is None or driver.active.get_current_device() == self._place
+        active: Any = driver.active
+        here = self._place is None or active.get_current_device() == self._place
         with nullcontext() if here else torch.cuda.device(self._place):
             kernel = self._first(grid, args, options)
         if self._driver is not driver.active:

@@ -7,6 +7,7 @@ rest at each call of a kernel that writes into arguments; other kernels have not
 
 from __future__ import annotations
 
+import ast
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -19,7 +20,7 @@ from ..exc import InvalidAssignment, SourceLocation
 
 @dataclass(frozen=True)
 class Written:
-    """An argument tensor that device code writes into: the host expression of it, and where.
+    """A tensor of the caller's that device code writes into: the host expression of it, and where.
 
     `dims`: those whose elements a store writes apart from each other; empty for what atomics alone change.
     """
@@ -27,6 +28,11 @@ class Written:
     expr: str
     dims: tuple[int, ...]
     location: SourceLocation | None
+
+
+def names_in(expr: str) -> set[str]:
+    """The names of a host expression."""
+    return {node.id for node in ast.walk(ast.parse(expr, mode="eval")) if isinstance(node, ast.Name)}
 
 
 def shares_elements(layout: Sequence[tuple[int, int]]) -> bool:
