@@ -36,6 +36,9 @@ PREDICATES = ("eq", "ne", "lt", "le", "gt", "ge", "ult", "ule", "ugt", "uge")
 CASTS = ("sitofp", "uitofp", "fptosi", "fptoui", "extsi", "extui", "trunci")
 """Conversions, named and defined as in `arith`."""
 
+ELIDABLE = "elidable"
+"""On `arith.truncf`: the compiler added it, so that the wide value may stay; any other conversion is the user's."""
+
 ScalarConstr = AnyFloatConstr | BaseAttr(IntegerType)
 """A device scalar."""
 ValueConstr = AnyOf((ScalarConstr, BaseAttr(TensorType)))

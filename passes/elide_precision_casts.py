@@ -1,4 +1,7 @@
-"""elide-precision-casts: keep intermediate values wide instead of rounding and widening them again."""
+"""elide-precision-casts: keep intermediate values wide instead of rounding and widening them again.
+
+Only conversions that the compiler added, which are marked `elidable`, give way; a user's conversion rounds.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +15,7 @@ from xdsl.passes import ModulePass
 from xdsl.pattern_rewriter import PatternRewriter, RewritePattern, op_type_rewrite_pattern
 
 from ..dialects.dims import dims_of, element_of, with_element
+from ..dialects.elementwise import ELIDABLE
 from ..dialects.tile import BroadcastOp, ExpandDimsOp, PermuteOp, ReshapeOp, SelectOp
 from .locations import copy_location, rewrite
 
@@ -26,10 +30,10 @@ def _moves_lanes(op: Operation) -> tuple[int, ...]:
 
 
 def _wide(value: SSAValue, element: object, depth: int = 8) -> bool:
-    """Whether `value` is the truncation of one of `element`, perhaps behind views and selects of single use."""
+    """Whether `value` is an elidable truncation of one of `element`, perhaps behind views and selects of single use."""
     op = value.owner
     if isinstance(op, arith.TruncFOp):
-        return element_of(op.input) == element
+        return ELIDABLE in op.attributes and element_of(op.input) == element
     if depth == 0 or not isinstance(op, Operation) or not value.has_one_use():
         return False
     operands = _moves_lanes(op)
@@ -47,6 +51,15 @@ class ElidePrecisionCasts(RewritePattern):
     def match_and_rewrite(self, op: arith.ExtFOp, rewriter: PatternRewriter) -> None:
         if _wide(op.input, element_of(op.result)):
             rewriter.replace(op, [], [_widened(op.input, rewriter, op)])
+
+
+class DropWideningOfNarrow(RewritePattern):
+    """`truncf(extf(x))` → `x` when the types match: widening is exact."""
+
+    @op_type_rewrite_pattern
+    def match_and_rewrite(self, op: arith.TruncFOp, rewriter: PatternRewriter) -> None:
+        if isinstance(op.input.owner, arith.ExtFOp) and op.input.owner.input.type == op.result.type:
+            rewriter.replace(op, [], [op.input.owner.input])
 
 
 def _widened(value: SSAValue, rewriter: PatternRewriter, before: Operation) -> SSAValue:
@@ -71,9 +84,16 @@ def _widened(value: SSAValue, rewriter: PatternRewriter, before: Operation) -> S
 
 @dataclass(frozen=True)
 class ElidePrecisionCastsPass(ModulePass):
-    """Remove pairs of casts that only round; what becomes dead goes too."""
+    """Remove pairs of casts of which the compiler added the rounding one; what becomes dead goes too.
+
+    Precondition: `elidable` on the `arith.truncf` that the compiler added. Afterwards no op has that mark.
+    """
 
     name = "elide-precision-casts"
 
     def apply(self, ctx: Context, op: ModuleOp) -> None:
         rewrite(op, [ElidePrecisionCasts()], dce=True)
+        for cast in op.walk():
+            if isinstance(cast, arith.TruncFOp):
+                cast.attributes.pop(ELIDABLE, None)
+        rewrite(op, [DropWideningOfNarrow()], dce=True)

@@ -19,6 +19,7 @@ from xdsl.dialects.builtin import (
     Signedness,
     StringAttr,
     TensorType,
+    UnitAttr,
     UnknownLoc,
     bf16,
     f8E4M3FN,
@@ -37,6 +38,7 @@ from xdsl.ir import Attribute, Block, Operation, SSAValue
 from .. import exc
 from ..dialects import tile
 from ..dialects.dims import Dim, dims_of, element_of, with_element
+from ..dialects.elementwise import ELIDABLE
 
 ELEMENTS: dict[torch.dtype, Attribute] = {
     torch.float64: f64, torch.float32: f32, torch.float16: f16, torch.bfloat16: bf16,
@@ -155,8 +157,12 @@ class Builder:
             return self.emit(tile.CastOp(kind, value, element))
         return self.emit(_SCALAR_CASTS[kind](value, element))
 
-    def convert(self, value: SSAValue, source: torch.dtype, target: torch.dtype) -> SSAValue:
-        """`value.to(target)`, elementwise."""
+    def convert(self, value: SSAValue, source: torch.dtype, target: torch.dtype, *, elidable: bool = False) -> SSAValue:
+        """`value.to(target)`, elementwise.
+
+        `elidable`: the compiler widened an operator's operands, and this takes its result back to their dtype. Only
+        such a conversion may give way to the wide value; what the user wrote rounds.
+        """
         if source == target:
             return value
         element = element_type(target)
@@ -165,7 +171,7 @@ class Builder:
             return self.emit(tile.CompareOp("ne", value, zero))
         if source.is_floating_point:
             if target.is_floating_point:
-                return self._float(value, element)
+                return self._float(value, element, elidable)
             value = self._float(value, f32) if element_of(value) not in (f32, f64) else value
             return self.cast("fptoui" if target in UNSIGNED else "fptosi", value, element)
         if target.is_floating_point:
@@ -174,15 +180,20 @@ class Builder:
         assert isinstance(element, IntegerType)
         return self.integer(value, element, unsigned=source in UNSIGNED)
 
-    def _float(self, value: SSAValue, element: Attribute) -> SSAValue:
+    def _float(self, value: SSAValue, element: Attribute, elidable: bool = False) -> SSAValue:
         source = element_of(value)
         if source == element:
             return value
         width, wanted = source.bitwidth, element.bitwidth  # type: ignore[attr-defined]
         if width == wanted:
             return self._float(self._float(value, f32), element)
-        op = arith.ExtFOp if width < wanted else arith.TruncFOp
-        return self.emit(op(value, with_element(value.type, element)))  # type: ignore[arg-type]
+        type_ = with_element(value.type, element)
+        if width < wanted:
+            return self.emit(arith.ExtFOp(value, type_))  # type: ignore[arg-type]
+        narrowed = arith.TruncFOp(value, type_)
+        if elidable:
+            narrowed.attributes[ELIDABLE] = UnitAttr()
+        return self.emit(narrowed)
 
 
 def _wrap(value: int, width: int) -> int:

@@ -17,9 +17,10 @@ from xdsl.ir import SSAValue
 
 from .. import exc
 from ..dialects.dims import Dim, dims_of
-from .lowering import FUNCTIONS, LOWERINGS, Operand, aten, broadcast_to, like
+from .lowering import FUNCTIONS, HALVES, LOWERINGS, Operand, aten, broadcast_to, like
 from .memory import load, store, view_value
 from .placement import same_device
+from .pointwise import rounded
 from .tensors import CPU, AxisTile, DeviceTensor, HostTensor, TracedTensor
 from .tracer import Tracer, meta_like
 
@@ -29,6 +30,8 @@ _MOVES_TO = {torch.Tensor.cuda: torch.device("cuda"), torch.Tensor.cpu: CPU}
 _DEPENDS_ON_ONES = frozenset((torch.squeeze, torch.Tensor.squeeze, torch.Tensor.squeeze_))
 """Functions whose result has another rank where a size is 1."""
 _NAMES_DTYPE = frozenset((torch.Tensor.float, torch.Tensor.double, torch.Tensor.half, torch.Tensor.bfloat16))
+_CASTS = frozenset((torch.Tensor.to, torch.Tensor.half, torch.Tensor.bfloat16, torch.Tensor.type, torch.Tensor.type_as))
+"""Functions that give the tensor itself where it has the wanted dtype already."""
 _SYMBOLIC = frozenset((torch.sym_max, torch.sym_min, torch.sym_not, torch.sym_float, torch.sym_int, torch.sym_ite))
 """Functions of numbers: what they compare is the user's, not a check of PyTorch's."""
 
@@ -70,6 +73,8 @@ class FunctionHook(TorchFunctionMode):
         with tracer.inside_torch():
             call = func if tracer.in_device or tracer.exact else partial(_host_call, tracer, func)
             result = _where_named(tracer, call(*args, **kwargs))
+        if func in _CASTS and isinstance(result, DeviceTensor) and result is args[0] and result.dtype in HALVES:
+            return rounded(tracer, result)
         if isinstance(result, torch.Tensor) and result.dtype == torch.get_default_dtype():
             _guard_default_dtype(tracer, func, (args, kwargs))
         return result

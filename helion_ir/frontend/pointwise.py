@@ -1,7 +1,7 @@
 """Lowerings of elementwise operators.
 
-Half precision is widened op by op: operands to float32, the operator, and back; `elide-precision-casts` removes
-pairs of conversions where nothing is observed in between.
+Half precision is widened op by op: operands to float32, the operator, and back. The way back is marked as elidable:
+`elide-precision-casts` removes pairs of such conversions. Those that the user writes are not, and round.
 """
 
 from __future__ import annotations
@@ -44,7 +44,8 @@ def pointwise(
     values, tiles, reduced = broadcast(tracer, [operand(tracer, arg, compute) for arg in args])
     value = emit(tracer.builder, compute, values)
     produced = torch.bool if element_of(value) == i1 else compute
-    return tracer.tensor(tracer.builder.convert(value, produced, result), result, tiles, reduced=reduced)
+    value = tracer.builder.convert(value, produced, result, elidable=True)
+    return tracer.tensor(value, result, tiles, reduced=reduced)
 
 
 def _choose(
@@ -407,7 +408,16 @@ def pow_tensor(tracer: Tracer, x: Any, exponent: Any) -> DeviceTensor:
 @lowers(prims.convert_element_type.default)
 def convert_element_type(tracer: Tracer, x: Any, dtype: torch.dtype) -> DeviceTensor:
     x = device_tensor(tracer, x)
-    return like(tracer, tracer.builder.convert(x.ssa, x.dtype, dtype), x, dtype)
+    elidable = tracer.internal > 1  # what a decomposition converts back is no conversion of the user's
+    return like(tracer, tracer.builder.convert(x.ssa, x.dtype, dtype, elidable=elidable), x, dtype)
+
+
+def rounded(tracer: Tracer, x: DeviceTensor) -> DeviceTensor:
+    """`x.to(x.dtype)`: `x` itself to PyTorch, but the user says that it has this precision."""
+    builder = tracer.builder
+    result = like(tracer, builder.convert(builder.convert(x.ssa, x.dtype, torch.float32), torch.float32, x.dtype), x)
+    result.is_view = True
+    return result
 
 
 @lowers(aten._to_copy.default)

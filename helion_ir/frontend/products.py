@@ -83,10 +83,11 @@ def _shaped(tracer: Tracer, acc: Any, dims: tuple[Any, ...], dtype: torch.dtype)
     return result
 
 
-def _to(tracer: Tracer, x: DeviceTensor, dtype: torch.dtype) -> DeviceTensor:
-    return x if x.dtype == dtype else tracer.tensor(
-        tracer.builder.convert(x.ssa, x.dtype, dtype), dtype, x.tiles
-    )  # fmt: skip
+def _to(tracer: Tracer, x: DeviceTensor, dtype: torch.dtype, *, elidable: bool = True) -> DeviceTensor:
+    """A product, accumulated wide, in its dtype; `elidable` unless the user chose that."""
+    if x.dtype == dtype:
+        return x
+    return tracer.tensor(tracer.builder.convert(x.ssa, x.dtype, dtype, elidable=elidable), dtype, x.tiles)
 
 
 @lowers(aten.mm.default, aten.bmm.default)
@@ -144,7 +145,7 @@ def hl_dot(tracer: Tracer, a: Any, b: Any, acc: Any = None, out_dtype: torch.dty
     wide = accumulator_dtype(_operands(tracer, a, b)[2])
     if acc is not None and acc.dtype == wide:
         return dot(tracer, a, b, acc)
-    result = _to(tracer, dot(tracer, a, b), out_dtype or wide)
+    result = _to(tracer, dot(tracer, a, b), out_dtype or wide, elidable=False)
     if acc is None:
         return result
     return _to(tracer, pointwise(tracer, ADD, [result, acc], dtypes=(wide, wide)), acc.dtype)

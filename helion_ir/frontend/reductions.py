@@ -60,7 +60,7 @@ def reduce(
     for axis in reversed(axes):
         over = tracer.axis_tile(dims_of(value)[axis], tiles.pop(axis))
         value = builder.emit(tile.ReduceOp(kind, value, axis, over))
-    value = builder.convert(value, compute, dtype)
+    value = builder.convert(value, compute, dtype, elidable=dtype == x.dtype)
     for axis in axes if keepdim else ():
         value = builder.expand_dims(value, axis)
         tiles.insert(axis, None)
@@ -136,7 +136,8 @@ def _arg_reduce(
     op = tile.ArgReduceOp(kind, builder.convert(x.ssa, x.dtype, compute), axis, over, i64)
     builder.append(op)
     tiles = [*x.tiles[:axis], *x.tiles[axis + 1 :]]
-    value = tracer.tensor(builder.convert(op.value, compute, x.dtype), x.dtype, tiles, reduced=not keepdim)
+    value = builder.convert(op.value, compute, x.dtype, elidable=True)
+    value = tracer.tensor(value, x.dtype, tiles, reduced=not keepdim)
     index = tracer.tensor(op.index, torch.int64, tiles, reduced=not keepdim)
     return (unsqueeze(tracer, value, axis), unsqueeze(tracer, index, axis)) if keepdim else (value, index)
 
@@ -194,11 +195,14 @@ def mean(tracer: Tracer, x: DeviceTensor, dim: Any = None, keepdim: bool = False
     result = dtype or x.dtype
     if not result.is_floating_point:
         raise exc.TorchOpTracingError(f"mean: the dtype must be a floating point type, got {result}")
-    return _cast(tracer, _mean(tracer, _cast(tracer, x, _wide(result)), axes_of(x, dim), keepdim), result)
+    average = _mean(tracer, _cast(tracer, x, _wide(result)), axes_of(x, dim), keepdim)
+    return _cast(tracer, average, result, elidable=result == x.dtype)
 
 
-def _cast(tracer: Tracer, x: DeviceTensor, dtype: torch.dtype) -> DeviceTensor:
-    return x if x.dtype == dtype else like(tracer, tracer.builder.convert(x.ssa, x.dtype, dtype), x, dtype)
+def _cast(tracer: Tracer, x: DeviceTensor, dtype: torch.dtype, *, elidable: bool = False) -> DeviceTensor:
+    if x.dtype == dtype:
+        return x
+    return like(tracer, tracer.builder.convert(x.ssa, x.dtype, dtype, elidable=elidable), x, dtype)
 
 
 @lowers(aten.var_mean.correction)
@@ -219,7 +223,7 @@ def var_mean(
         kept = [i for i in range(x.dim()) if i not in axes]
         average = reshaped(tracer, average, [dims_of(average.ssa)[i] for i in kept])
         average.reduced = True
-    return _cast(tracer, variance, dtype), _cast(tracer, average, dtype)
+    return _cast(tracer, variance, dtype, elidable=True), _cast(tracer, average, dtype, elidable=True)
 
 
 @lowers(aten.var.correction)
@@ -240,7 +244,7 @@ def logsumexp(tracer: Tracer, x: DeviceTensor, dim: Any, keepdim: bool = False) 
         kept = [i for i in range(x.dim()) if i not in axes_of(x, dim)]
         result = reshaped(tracer, result, [dims_of(result.ssa)[i] for i in kept])
         result.reduced = True
-    return _cast(tracer, result, dtype)
+    return _cast(tracer, result, dtype, elidable=True)
 
 
 # Scans, flips and gathers
@@ -255,7 +259,7 @@ def scan(tracer: Tracer, kind: str, x: DeviceTensor, dim: int, dtype: Any, rever
     (axis,) = axes_of(x, dim)
     over = tracer.axis_tile(dims_of(x.ssa)[axis], x.tiles[axis])
     value = tracer.builder.emit(tile.ScanOp(kind, wide.ssa, axis, over, reverse=reverse))
-    return _cast(tracer, like(tracer, value, wide), result)
+    return _cast(tracer, like(tracer, value, wide), result, elidable=result == x.dtype)
 
 
 @lowers(aten.cumsum.default)

@@ -2,7 +2,7 @@
 
 // A value that is rounded only to be widened again stays wide.
 %wide = "test.op"() : () -> tensor<4x8xf32>
-%half = arith.truncf %wide : tensor<4x8xf32> to tensor<4x8xbf16>
+%half = arith.truncf %wide {elidable} : tensor<4x8xf32> to tensor<4x8xbf16>
 %again = arith.extf %half : tensor<4x8xbf16> to tensor<4x8xf32>
 "test.op"(%again) : (tensor<4x8xf32>) -> ()
 // CHECK:      %wide = "test.op"() : () -> tensor<4x8xf32>
@@ -11,9 +11,9 @@
 // … through views and selects of it as well.
 %other = "test.op"() : () -> tensor<8x4xf32>
 %cond = "test.op"() : () -> tensor<8x4xi1>
-%half2 = arith.truncf %wide : tensor<4x8xf32> to tensor<4x8xbf16>
+%half2 = arith.truncf %wide {elidable} : tensor<4x8xf32> to tensor<4x8xbf16>
 %turned = tile.permute %half2 {order = array<i64: 1, 0>} : tensor<4x8xbf16> -> tensor<8x4xbf16>
-%half3 = arith.truncf %other : tensor<8x4xf32> to tensor<8x4xbf16>
+%half3 = arith.truncf %other {elidable} : tensor<8x4xf32> to tensor<8x4xbf16>
 %chosen = tile.select %cond, %turned, %half3 : tensor<8x4xi1>, tensor<8x4xbf16>
 %wide2 = arith.extf %chosen : tensor<8x4xbf16> to tensor<8x4xf32>
 "test.op"(%wide2) : (tensor<8x4xf32>) -> ()
@@ -25,9 +25,33 @@
 
 // Not from f64 to f32 through f16, and not what is loaded as half.
 %double = "test.op"() : () -> f64
-%h = arith.truncf %double : f64 to f16
+%h = arith.truncf %double {elidable} : f64 to f16
 %f = arith.extf %h : f16 to f32
 "test.op"(%f) : (f32) -> ()
 // CHECK-NEXT: %double = "test.op"() : () -> f64
 // CHECK-NEXT: %h = arith.truncf %double : f64 to f16
 // CHECK-NEXT: %f = arith.extf %h : f16 to f32
+
+// What the user wrote rounds, also a value that stayed wide until then; the mark is gone.
+%single = "test.op"() : () -> f32
+%quantized = arith.truncf %single : f32 to f8E4M3FN
+%again2 = arith.extf %quantized : f8E4M3FN to f32
+%kept = arith.truncf %single {elidable} : f32 to bf16
+%wide3 = arith.extf %kept : bf16 to f32
+%rounded = arith.truncf %wide3 : f32 to bf16
+%again3 = arith.extf %rounded : bf16 to f32
+"test.op"(%again2, %again3) : (f32, f32) -> ()
+// CHECK:      %single = "test.op"() : () -> f32
+// CHECK-NEXT: %quantized = arith.truncf %single : f32 to f8E4M3FN
+// CHECK-NEXT: %again2 = arith.extf %quantized : f8E4M3FN to f32
+// CHECK-NEXT: %rounded = arith.truncf %single : f32 to bf16
+// CHECK-NEXT: %again3 = arith.extf %rounded : bf16 to f32
+// CHECK-NEXT: "test.op"(%again2, %again3) : (f32, f32) -> ()
+
+// Narrowing what was only widened is nothing.
+%loaded = "test.op"() : () -> f16
+%wide4 = arith.extf %loaded : f16 to f32
+%back = arith.truncf %wide4 : f32 to f16
+"test.op"(%back) : (f16) -> ()
+// CHECK-NEXT: %loaded = "test.op"() : () -> f16
+// CHECK-NEXT: "test.op"(%loaded) : (f16) -> ()
