@@ -220,6 +220,8 @@ def kept_axes(source: Sequence[object], target: Sequence[object]) -> list[tuple[
     back: list[tuple[int, int]] = []
     while inner and outer and source[inner[-1]] == target[outer[-1]]:
         back.append((inner.pop(), outer.pop()))
+    if len(inner) == len(outer) == 1:  # one number under two names: a block and its fixed size
+        front.append((inner[0], outer[0]))
     return front + back[::-1]
 
 

@@ -32,7 +32,7 @@ from .environment import (
     variable,
 )
 from .expressions import Poly
-from .lanes import Frame, Lanes, axis_tiles
+from .lanes import Frame, Lanes, agree, axis_tiles, narrower
 from .lowering import operand
 from .sizes import LARGEST_OFFSET
 from .symbolic import poly_of
@@ -271,7 +271,7 @@ class ControlFlow:
         for path, kind in carried.items():
             entered = _tiles(path, kind, start, tiles)
             left = self.lanes.states(frame, path, axis_tiles(after[path], kind.dims), kind.dims)
-            joint = tuple(map(self.tracer.joint_tile, zip(entered, left, strict=True)))
+            joint = tuple(map(narrower, entered, left))
             if any(one is not other for one, other in zip(entered, joint, strict=True)):
                 tiles[path], changed = joint, True
         if changed:
@@ -357,23 +357,49 @@ class ControlFlow:
                 raise exc.CantCombineTypesInControlFlow(
                     f"variable {variable(path)!r} changes its structure in a branch"
                 )
-        tiles: dict[Path, list[AxisTile]] = {}
-        for frame, (block, leaves, _) in zip(frames, arms, strict=True):
+        ends = [
+            self._arm_tiles(frame, block, joined, leaves)
+            for frame, (block, leaves, _) in zip(frames, arms, strict=True)
+        ]
+        counted = [
+            (path, axis)
+            for path in joined
+            for axis, sides in enumerate(zip(*(end[path] for end in ends), strict=True))
+            if not agree(tracer, *sides)
+        ]
+        for frame, (block, leaves, _), end in zip(frames, arms, ends, strict=True):
             with tracer.into(block):
                 tracer.builder.location = place
-                for path, kind in joined.items():
-                    states = self.lanes.states(frame, path, axis_tiles(leaves[path], kind.dims), kind.dims)
-                    parts = zip(tiles.get(path, states), states, strict=True)
-                    tiles[path] = list(map(tracer.joint_tile, parts))
-                tracer.builder.append(scf.YieldOp(*self._lift(frame, joined, leaves)))
+                counts = [self._count(end[path][axis], joined[path].dims[axis]) for path, axis in counted]
+                tracer.builder.append(scf.YieldOp(*self._lift(frame, joined, leaves), *counts))
         tracer.builder.location = place
-        types = [kind.type() for kind in joined.values()]
+        types = [kind.type() for kind in joined.values()] + [tracer.index_type] * len(counted)
         op = scf.IfOp(condition, types, Region(arms[0][0]), Region(arms[1][0]))
         tracer.builder.append(op)
-        for result, (path, kind) in zip(op.results, joined.items(), strict=True):
+        tiles = {path: list(map(narrower, *(end[path] for end in ends))) for path in joined}
+        for count, (path, axis) in zip(op.results[len(joined) :], counted, strict=True):
+            zero = tracer.builder.constant(0, tracer.index_type)
+            tiles[path][axis] = tracer.builder.emit(tile.RangeOp(zero, count, joined[path].dims[axis]))
+        for result, (path, kind) in zip(op.results, joined.items(), strict=False):
             self._name(result, path)
             self._bind(path, arms[0][2])
             self._put(path, lower(tracer, result, kind, first[path], tiles[path]))
+
+    def _arm_tiles(
+        self, frame: Frame, block: Block, joined: dict[Path, Carried], leaves: dict[Path, Any]
+    ) -> dict[Path, tuple[AxisTile, ...]]:
+        """The tiles of what an arm hands on, when variables from outside have kept their lanes."""
+        with self.tracer.into(block):
+            return {
+                path: self.lanes.states(frame, path, axis_tiles(leaves[path], kind.dims), kind.dims)
+                for path, kind in joined.items()
+            }
+
+    def _count(self, known: AxisTile, dim: Dim) -> SSAValue:
+        """How many lanes of an axis are valid."""
+        if isinstance(known, SSAValue):
+            return self.tracer.lane_count(known)
+        return self.tracer.integer(self.tracer.size(dim), self.tracer.index_type)
 
     def _bind(self, path: Path, names: dict[str, Any]) -> None:
         """Make sure that the container of a leaf bound in both arms exists."""

@@ -19,7 +19,7 @@ from . import memory, parts, products, reductions, views
 from .control_flow import Loop, index_value
 from .static_loops import StaticRange
 from .symbolic import poly_of
-from .tensors import EVERY_LANE, DeviceTensor
+from .tensors import DeviceTensor
 from .tracer import Tracer
 
 # Loops
@@ -190,9 +190,7 @@ def zeros(tracer: Tracer, shape: Sequence[Any], dtype: torch.dtype = torch.float
 def full(tracer: Tracer, shape: Sequence[Any], value: Any, dtype: torch.dtype = torch.float32) -> DeviceTensor:
     sizes = list(shape) if isinstance(shape, list | tuple) else [shape]
     sizes = memory.flatten_index(sizes)
-    result = views.filled(tracer, views.to_dims(tracer, [sizes]), value, dtype)
-    result.tiles = tuple(size.ssa if isinstance(size, Tile) else EVERY_LANE for size in sizes)
-    return result
+    return views.filled(tracer, [sizes], value, dtype)
 
 
 @implement(hl.arange)

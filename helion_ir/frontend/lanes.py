@@ -17,7 +17,7 @@ from ..dialects import tile
 from ..dialects.dims import Dim, dims_of
 from .environment import CALLER, Environment, Path, Snapshot
 from .tensors import AxisTile, DeviceTensor
-from .tracer import Tracer
+from .tracer import Tracer, lanes_of
 
 
 @dataclass
@@ -134,6 +134,8 @@ class Lanes:
 
     def states(self, frame: Frame, path: Path, tiles: Sequence[AxisTile], dims: Sequence[Dim]) -> tuple[AxisTile, ...]:
         """The tiles of a variable's axes once it has kept its lanes: those that it had, where it outlives the new."""
+        if path not in frame.values:
+            return tuple(tiles)
         outlived = self.outlived(frame, path, tiles, dims)
         first = frame.tiles.get(path, ())
         if len(first) != len(tiles):
@@ -148,6 +150,21 @@ class Lanes:
                 if isinstance(leaf, DeviceTensor):
                     frame.note(known, leaf)
                 return
+
+
+def narrower(first: AxisTile, second: AxisTile) -> AxisTile:
+    """The tile, if one of two is one, else what is less sure; the first of two tiles."""
+    if isinstance(first, SSAValue) or isinstance(second, SSAValue):
+        return first if isinstance(first, SSAValue) else second
+    return None if first is None else second
+
+
+def agree(tracer: Tracer, first: AxisTile, second: AxisTile) -> bool:
+    """Whether one tile from outside of two branches says which lanes of an axis are valid after them."""
+    tiles = [
+        each for each in (first, second) if isinstance(each, SSAValue) and not isinstance(each.owner, tile.WholeOp)
+    ]
+    return len(set(map(lanes_of, tiles))) <= 1 and all(tracer.level(each) >= 0 for each in tiles)
 
 
 def axis_tiles(leaf: object, dims: Sequence[Dim]) -> tuple[AxisTile, ...]:

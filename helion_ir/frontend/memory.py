@@ -203,7 +203,16 @@ def _slice(tracer: Tracer, size: Any, item: slice) -> SSAValue:
         ) from None
     if isinstance(dim, int) and dim < 0:
         raise exc.TensorSliceBound(f"the slice {begin}:{end} ends before it begins")
-    return tracer.builder.emit(tile.RangeOp(tracer.integer(begin), tracer.integer(end), dim, step))
+    return tracer.builder.emit(tile.RangeOp(tracer.integer(begin), _clipped(tracer, end, size), dim, step))
+
+
+def _clipped(tracer: Tracer, end: Any, size: Any) -> SSAValue:
+    """The end of a slice, or the size where that is less: a slice has no lanes past the tensor's end."""
+    value = tracer.integer(end)
+    edge = value.owner.tile if isinstance(value.owner, tile.EndOp) else None
+    if (edge is not None and tracer.ends_within(edge, size)) or tracer.at_most(end, size):
+        return value
+    return tracer.builder.emit(arith.MinSIOp(value, tracer.integer(size)))
 
 
 def _bound(tracer: Tracer, size: Any, bound: Any, default: Any) -> Any:

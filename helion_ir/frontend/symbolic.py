@@ -120,9 +120,10 @@ class Node:
 
 
 class IntNode(Node):
-    """An integer expression."""
+    """An integer expression; `tile` is the tile whose block it is the size of, where the user wrote a tile."""
 
     pytype = int
+    tile: SSAValue | None = None
 
     def __init__(self, context: Context, poly: Poly):
         super().__init__(context)

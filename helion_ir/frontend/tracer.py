@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 from torch.utils._python_dispatch import _disable_current_modes
+from xdsl.dialects import arith
 from xdsl.ir import Block, Operation, SSAValue
 
 from .. import exc
@@ -203,7 +204,14 @@ class Tracer(Scalars):
     def ends_within(self, value: SSAValue, size: int | torch.SymInt) -> bool:
         """Whether a tile's valid lanes are known to lie within a dimension of `size`."""
         end = self._ends.get(value)
-        return end is not None and self._settle("le", self.resolved(end) - self.resolved(poly_of(size))) is True
+        return end is not None and self._known_at_most(end, size)
+
+    def at_most(self, value: int | torch.SymInt, size: int | torch.SymInt) -> bool:
+        """Whether a number is known not to exceed a size."""
+        return self._known_at_most(poly_of(value), size)
+
+    def _known_at_most(self, value: Poly, size: int | torch.SymInt) -> bool:
+        return self._settle("le", self.resolved(value) - self.resolved(poly_of(size))) is True
 
     def axis_tile(self, dim: Dim, known: AxisTile) -> SSAValue:
         """The tile of an axis: the one it came from; for one that lost it, the innermost of its block; else all."""
@@ -225,12 +233,33 @@ class Tracer(Scalars):
         return next((v for v in walked if isinstance(v.type, tile.TileType) and v.type.dim == dim), None)
 
     def joint_tile(self, parts: Sequence[AxisTile]) -> AxisTile:
-        """The tile of an axis that values with these tiles share; of several, the one made last, innermost."""
-        known = [part for part in parts if isinstance(part, SSAValue)]
-        tiles = [part for part in known if not isinstance(part.owner, tile.WholeOp)]
+        """The tile of an axis that values with these tiles share: the lanes that all of them have."""
+        known = [part for part in parts if isinstance(part, SSAValue) and self._in_scope(part)]
+        tiles = {lanes_of(part): part for part in reversed(known) if not isinstance(part.owner, tile.WholeOp)}
+        if len(tiles) > 1:
+            return self.first_lanes(list(reversed(tiles.values())))
         if tiles:
-            return max(tiles, key=self.level)
+            return next(iter(tiles.values()))
         return known[0] if known else None if None in parts or not parts else EVERY_LANE
+
+    def first_lanes(self, tiles: Sequence[SSAValue]) -> SSAValue:
+        """A tile of the lanes that are valid in all of these: of as many as the shortest has."""
+        first = tiles[0]
+        assert isinstance(first.type, tile.TileType)
+        count = self.lane_count(first)
+        for other in tiles[1:]:
+            count = self.builder.emit(arith.MinSIOp(count, self.lane_count(other)))
+        return self.builder.emit(tile.RangeOp(self.builder.constant(0, self.index_type), count, first.type.dim))
+
+    def lane_count(self, value: SSAValue) -> SSAValue:
+        """How many lanes of a tile are valid, as a scalar of the index type; negative for a tile of none."""
+        begin, end = (self.builder.emit(op(value, self.index_type)) for op in (tile.BeginOp, tile.EndOp))
+        span = self.builder.emit(arith.SubiOp(end, begin))
+        step = value.owner.step.data if isinstance(value.owner, tile.RangeOp) else 1
+        if step == 1:
+            return span
+        rounded = self.builder.emit(arith.AddiOp(span, self.builder.constant(step - 1, self.index_type)))
+        return self.builder.emit(arith.DivSIOp(rounded, self.builder.constant(step, self.index_type)))
 
     def renamed_tile(self, value: SSAValue, dim: Dim) -> SSAValue:
         """The same positions under another name of the dim: a fixed block, and the number that it is."""
@@ -256,7 +285,9 @@ class Tracer(Scalars):
     def make_tile(self, value: SSAValue) -> Tile:
         """The user's view of a tile."""
         assert isinstance(value.type, tile.TileType)
-        result = Tile(IntNode(self, self.poly_of_dim(value.type.dim)))
+        node = IntNode(self, self.poly_of_dim(value.type.dim))
+        node.tile = value  # PyTorch hands on the number's node where the tile is the size of a shape
+        result = Tile(node)
         result.ssa = value
         return result
 
@@ -272,6 +303,23 @@ class Tracer(Scalars):
         dims = dims_of(ssa)
         axis_tiles: tuple[AxisTile, ...] = (None,) * len(dims) if tiles is None else tuple(tiles)
         return DeviceTensor.make(ssa, [self.size(d) for d in dims], dtype, self.device, axis_tiles, reduced)
+
+
+def lanes_of(value: SSAValue) -> object:
+    """What says which lanes of a tile are valid: equal for tiles of the same valid lanes, as far as that shows."""
+    owner = value.owner
+    if isinstance(owner, tile.ShiftOp):
+        return lanes_of(owner.tile)
+    if not isinstance(owner, tile.RangeOp):
+        return value
+    bounds = []
+    for bound in owner.begin, owner.end:
+        source = bound.owner
+        constant = isinstance(source, arith.ConstantOp | tile.SymbolOp)
+        bounds.append(
+            source.properties["value" if isinstance(source, arith.ConstantOp) else "dim"] if constant else bound
+        )
+    return (*bounds, owner.step)
 
 
 def meta_like(shape: Sequence[Any], strides: Sequence[Any], dtype: torch.dtype) -> torch.Tensor:

@@ -18,7 +18,7 @@ from .builder import element_type
 from .expressions import Poly
 from .lowering import aten, device_tensor, lowers, lowers_function, operand, prims
 from .symbolic import BoolNode, FloatNode, poly_of, sym_int
-from .tensors import DeviceTensor
+from .tensors import EVERY_LANE, AxisTile, DeviceTensor
 from .tracer import Tracer
 
 
@@ -182,10 +182,18 @@ def slice_value(
 # Making tensors
 
 
-def filled(tracer: Tracer, dims: Sequence[Dim], value: Any, dtype: torch.dtype) -> DeviceTensor:
-    """`value` in every lane."""
+def filled(tracer: Tracer, sizes: Sequence[Any], value: Any, dtype: torch.dtype) -> DeviceTensor:
+    """`value` in every lane of a shape that the user wrote."""
     scalar = operand(tracer, value, dtype).ssa
-    return tracer.tensor(tracer.builder.splat(scalar, dims), dtype)
+    return tracer.tensor(tracer.builder.splat(scalar, to_dims(tracer, sizes)), dtype, _tiles_of_sizes(sizes))
+
+
+def _tiles_of_sizes(sizes: Sequence[Any]) -> list[AxisTile]:
+    """A tile that is a size says which lanes are valid; a block size has all of them."""
+    if len(sizes) == 1 and isinstance(sizes[0], list | tuple):
+        sizes = sizes[0]
+    nodes = (size.node if isinstance(size, torch.SymInt) else None for size in sizes)
+    return [EVERY_LANE if getattr(node, "tile", None) is None else node.tile for node in nodes]
 
 
 def _default_dtype(value: Any) -> torch.dtype:
@@ -198,17 +206,17 @@ def _default_dtype(value: Any) -> torch.dtype:
 
 @lowers(aten.full.default)
 def full(tracer: Tracer, size: Sequence[Any], value: Any, *, dtype: Any = None, **_: Any) -> DeviceTensor:
-    return filled(tracer, to_dims(tracer, size), value, dtype or _default_dtype(value))
+    return filled(tracer, size, value, dtype or _default_dtype(value))
 
 
 @lowers(aten.zeros.default, aten.empty.memory_format)
 def zeros(tracer: Tracer, size: Sequence[Any], *, dtype: Any = None, **_: Any) -> DeviceTensor:
-    return filled(tracer, to_dims(tracer, size), 0, dtype or torch.get_default_dtype())
+    return filled(tracer, size, 0, dtype or torch.get_default_dtype())
 
 
 @lowers(aten.ones.default)
 def ones(tracer: Tracer, size: Sequence[Any], *, dtype: Any = None, **_: Any) -> DeviceTensor:
-    return filled(tracer, to_dims(tracer, size), 1, dtype or torch.get_default_dtype())
+    return filled(tracer, size, 1, dtype or torch.get_default_dtype())
 
 
 def _like(tracer: Tracer, x: DeviceTensor, value: Any, dtype: Any) -> DeviceTensor:
@@ -233,17 +241,17 @@ def ones_like(tracer: Tracer, x: DeviceTensor, *, dtype: Any = None, **_: Any) -
 
 @lowers(aten.new_full.default)
 def new_full(tracer: Tracer, x: Any, size: Any, value: Any, *, dtype: Any = None, **_: Any) -> DeviceTensor:
-    return filled(tracer, to_dims(tracer, size), value, dtype or x.dtype)
+    return filled(tracer, size, value, dtype or x.dtype)
 
 
 @lowers(aten.new_zeros.default, aten.new_empty.default)
 def new_zeros(tracer: Tracer, x: Any, size: Any, *, dtype: Any = None, **_: Any) -> DeviceTensor:
-    return filled(tracer, to_dims(tracer, size), 0, dtype or x.dtype)
+    return filled(tracer, size, 0, dtype or x.dtype)
 
 
 @lowers(aten.new_ones.default)
 def new_ones(tracer: Tracer, x: Any, size: Any, *, dtype: Any = None, **_: Any) -> DeviceTensor:
-    return filled(tracer, to_dims(tracer, size), 1, dtype or x.dtype)
+    return filled(tracer, size, 1, dtype or x.dtype)
 
 
 @lowers(aten.scalar_tensor.default)

@@ -114,6 +114,17 @@ def box_access(plan: AccessPlan, ref: Tensor, indices: Sequence[Any]) -> Box | N
     return Box(ref[tuple(region)], tuple(corner), full)
 
 
+def zero_outside(plan: AccessPlan, args: PythonValues, value: Tensor) -> Tensor:
+    """`value` with zeros in the lanes whose positions are outside of the ref, as a descriptor reads there."""
+    outside = torch.zeros(plan.shape, dtype=torch.bool)
+    for dimension, axes in enumerate(plan.index_axes):
+        index = args[1 + dimension]
+        if isinstance(index, Tile):
+            inside = (index.positions >= 0) & (index.positions < args[0].shape[dimension])
+            outside = outside | ~_along(inside, axes, plan.shape)
+    return torch.where(outside, torch.zeros((), dtype=value.dtype), value)
+
+
 def scattered_access(plan: AccessPlan, args: PythonValues) -> Scattered:
     """The touched lanes of an access and their offsets.
 

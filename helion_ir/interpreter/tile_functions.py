@@ -54,7 +54,7 @@ from helion_ir.dialects.tl import DebugBarrierOp
 from . import contractions
 from .memory import Update, atomic, atomic_update, compare_and_swap, gather, scatter
 from .state import State
-from .tile_access import AccessPlan, Tile, box_access, scattered_access
+from .tile_access import AccessPlan, Tile, box_access, scattered_access, zero_outside
 from .values import Evaluate, StatefulFunctions, table_functions
 
 
@@ -96,12 +96,19 @@ def _load(state: State, op: LoadOp, args: PythonValues) -> PythonValues:
     box = box_access(plan, args[0], args[1 : 1 + len(plan.index_axes)]) if plan.boxed else None
     if box is not None and box.full:
         return (box.region.clone(),)
-    background = state.poison(plan.shape, dtype) if op.other is None else args[-1].expand(plan.shape).clone()
+    background = _not_read(state, op, plan, args, dtype)
     if box is not None:
         background[box.corner] = box.region
         return (background,)
     found = scattered_access(plan, args)
     return (gather(found.flat, found.offsets, found.lanes, background),)
+
+
+def _not_read(state: State, op: LoadOp, plan: AccessPlan, args: PythonValues, dtype: torch.dtype) -> Tensor:
+    """What the lanes of a load hold that it does not read; through a descriptor, zeros outside of the ref."""
+    if op.indexing is not None and op.indexing.data == "tensor_descriptor":
+        return zero_outside(plan, args, state.poison(plan.shape, dtype))
+    return state.poison(plan.shape, dtype) if op.other is None else args[-1].expand(plan.shape).clone()
 
 
 def _store(state: State, op: StoreOp, args: PythonValues) -> PythonValues:

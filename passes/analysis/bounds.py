@@ -213,6 +213,8 @@ def at_most(bound: Bound) -> Dim | None:
     if (dim := bound_dim(bound)) is not None:
         return dim
     owner = bound.owner if isinstance(bound, SSAValue) else None
+    if isinstance(owner, arith.MinSIOp):
+        return next((dim for side in owner.operands if (dim := at_most(side)) is not None), None)
     if not isinstance(owner, BeginOp | EndOp):
         return None
     bounds = tile_bounds(owner.tile)

@@ -15,7 +15,7 @@ from xdsl.dialects import math as math_dialect
 from xdsl.dialects.builtin import IntegerType
 from xdsl.ir import Attribute, Operation
 
-from ...dialects.constants import Number, exact, unsigned, wrapped
+from ...dialects.constants import Number, exact, highest, lowest, unsigned, wrapped
 from ...dialects.dims import element_of
 from ...dialects.neutral import neutral_element
 from ...dialects.tile import BitcastOp, CastOp, CompareOp
@@ -115,13 +115,23 @@ def _cast(kind: str, number: Number, source: Attribute, target: Attribute) -> Nu
     return int(number) if kind == "fptosi" or number >= 0 else None
 
 
-def absorbed(op: Operation, number: Number) -> Number | None:
-    """The result of `op` where one operand holds `number`, whatever the other holds (`x and 0`); None: that counts."""
+def absorbed(op: Operation, operand: int, number: Number) -> Number | None:
+    """The result of `op` where an operand holds `number`, whatever the other holds (`x and 0`); None: that counts."""
+    if isinstance(op, CompareOp):
+        return _decided(op.predicate.data, operand, number, element_of(op.lhs))
     if isinstance(op, arith.AndIOp) and number == 0:
         return 0
     if isinstance(op, arith.OrIOp) and number == neutral_element("and", element_of(op.results[0])):
         return number
     return None
+
+
+def _decided(predicate: str, operand: int, number: Number, element: Attribute) -> Number | None:
+    """Nothing is below the lowest element or above the highest one, nor is a NaN."""
+    if predicate not in ("lt", "gt") or element == IntegerType(1):
+        return None
+    end = lowest(element) if (predicate == "gt") == (operand == 0) else highest(element)
+    return 0 if number == end else None
 
 
 _NEUTRAL: Mapping[type[Operation], str] = {

@@ -165,14 +165,14 @@ class Padding:
         operands = [self.operand(operand, axis) for operand in op.operands]
         if isinstance(op, SelectOp):
             return _selected(*operands)
-        for content in operands:
-            if content is not None and (result := absorbed(op, content.value)) is not None:
+        for number, content in enumerate(operands):
+            if content is not None and (result := absorbed(op, number, content.value)) is not None:
                 return Content(result, content.tile)
         known = [content for content in operands if content is not None]
         if not known or len(known) != len(operands):
             return None
-        number = folded(op, [content.value for content in known])
-        return None if number is None else _merge(number, known)
+        result = folded(op, [content.value for content in known])
+        return None if result is None else _merge(result, known)
 
     def operand(self, value: SSAValue, axis: int) -> Content | None:
         """The content of an operand of an op that works lane by lane: scalars are the same in all lanes."""
