@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import torch
+from xdsl.dialects import arith
 from xdsl.ir import Block, SSAValue
 
 from .. import exc
