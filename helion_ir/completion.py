@@ -23,6 +23,8 @@ Open: TypeAlias = Mapping[str, Set[int]]
 Legal: TypeAlias = Callable[[str, int, object], bool]
 """Whether an entry of a key may have a value."""
 
+KEYS = ("block_sizes", "reduction_loops", "range_num_stages", "num_stages", "num_warps")
+"""What completion chooses; everything else keeps its default."""
 MAX_ROW_LANES = 1 << 15
 """Lanes of one tensor's full slices beyond which an untuned program takes chunks of them: 64 a thread of 16 warps."""
 MAX_THREAD_LANES = 128
@@ -54,6 +56,8 @@ class Completion:
 
         `untuned`: whoever left the entries open wants them well chosen, too; a search only wants them legal.
         """
+        if not any(open_.get(key) for key in KEYS):
+            return values
         values = {key: list(value) if isinstance(value, list) else value for key, value in values.items()}
         for number, footprint in enumerate(self._footprints):
             for step in (self._rows, self._lanes, self._shared):
@@ -157,6 +161,11 @@ class Completion:
             own("range_num_stages", lambda other: other.loop_entries),
             own("indexing", lambda other: other.accesses),
         )
+
+    def parts(self, values: Mapping[str, object]) -> str:
+        """The blocks that take shared memory under a complete config, with their bytes."""
+        taken = [each.shared(self._choice(i, values), self.gpu).parts for i, each in enumerate(self._footprints)]
+        return "; ".join(part for part in taken if part)
 
     # What cannot be --------------------------------------------------------------------------------------------
 

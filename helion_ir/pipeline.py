@@ -333,6 +333,10 @@ class ConfigSpec:
         """Values that are legal one by one, mended where they are not legal together."""
         return Config.from_dict(self._repair(dict(values)))
 
+    def shared_memory(self, config: Mapping[str, object]) -> str:
+        """Which blocks take how much shared memory under a normalized config, as an estimate; empty if none does."""
+        return self._completion.parts(config)
+
     def _schedules(self) -> Iterator[type[SchedulePass]]:
         return (pass_ for pass_ in self.passes if issubclass(pass_, SchedulePass))
 

@@ -9,6 +9,7 @@ import torch
 from helion_ir.dialects.targets import MAX_LANES, TARGETS
 from helion_ir.passes.analysis.footprint import Footprint
 from helion_ir.passes.schedule import kernels
+from triton.runtime.errors import OutOfResources
 
 import helion_ir
 import helion_ir.language as hl
@@ -169,3 +170,12 @@ def test_every_candidate_of_a_search_fits():
         assert footprint.shared(choice, completion.gpu).size <= LIMIT
         assert footprint.largest(choice)[0] <= MAX_LANES
         assert find.normalize(config) == config
+
+
+def test_a_launch_that_does_not_fit_says_which_blocks_take_what():
+    bound = matmul.bind((torch.zeros(16, 16), torch.zeros(16, 16)))
+    config = bound.config_spec.normalize({"block_sizes": [128, 128, 128], "num_stages": 3})
+    error = bound._explain_launch(config, OutOfResources(393216, LIMIT, "shared memory"))
+    assert isinstance(error, exc.TritonError)
+    for part in ("Required: 393216, Hardware limit: 232448", "x [128×128] of 4 bytes = 65536 bytes × 3"):
+        assert part in str(error)

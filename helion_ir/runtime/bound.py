@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import sys
 from collections.abc import Hashable, Mapping, Sequence
-from functools import cache, cached_property
+from functools import cache, cached_property, partial
 from importlib import import_module
 from types import FunctionType, ModuleType
 from typing import TYPE_CHECKING, Any
@@ -285,11 +285,15 @@ class BoundKernel:
         if mode == "meta":
             return shapes_alone(lowered.module())
         if mode == "triton":
-            return run_on_gpu(lowered.source, self.name, self.device.index, self._explain_launch)
+            explain = partial(self._explain_launch, lowered.config)
+            return run_on_gpu(lowered.source, self.name, self.device.index, explain)
         return run_emitted(lowered.source, self.name)
 
-    def _explain_launch(self, error: Exception) -> Exception:
-        return triton_error(error, self.kernel.fn, "compile it for this device")
+    def _explain_launch(self, config: Config, error: Exception) -> Exception:
+        explained = triton_error(error, self.kernel.fn, "compile it for this device")
+        if type(error).__name__ == "OutOfResources" and (parts := self.config_spec.shared_memory(config)):
+            explained.hint = f"shared memory is for {parts}; keys that a config leaves out are chosen to fit"
+        return explained
 
     def _capturing(self, host: FunctionType) -> Run:
         """The host function, seeing what the kernel captures as it is at each call."""

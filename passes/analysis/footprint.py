@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import NamedTuple
 
 from xdsl.dialects.builtin import FixedBitwidthType, Float64Type
@@ -76,6 +77,11 @@ class Pool:
         """Whether the stages of the launch decide how much it takes."""
         return any(buffer.staged for buffer in self.buffers)
 
+    @cached_property
+    def sure(self) -> bool:
+        """Whether it certainly takes anything."""
+        return any(buffer.sure for buffer in self.buffers)
+
 
 class Taken(NamedTuple):
     """Bytes of shared memory, and in words which blocks take them."""
@@ -105,6 +111,7 @@ class Footprint:
         self.shapes: set[Shape] = {self.shape_of(result) for op in ops_in(kernel) for result in op.results}
         self._entries = _range_entries(kernel)
         self.loop_entries = sum(len(entries) for entries in self._entries.values())
+        self._largest: dict[tuple[object, ...], tuple[int, Shape]] = {}
         self._access = {op: number for number, op in accesses(kernel)}
         self.accesses = site_counts(kernel)["load"] + site_counts(kernel)["store"]
         self._stores = [
@@ -157,6 +164,8 @@ class Footprint:
     def _taken(self, pool: Pool, choice: Choice, sizes: Mapping[str, int], gpu: GPU, sure: bool) -> Taken:
         own = max((choice.loop_stages[entry] for entry in pool.entries if entry < len(choice.loop_stages)), default=0)
         stages = max(own or choice.stages, 1) if own or pool.rows else 1
+        if sure and not pool.sure:
+            return Taken(0, "")
         in_place = choice.warps % 4 == 0 and all(lane_count((row,), sizes) >= WGMMA_ROWS for row in pool.rows)
         if sure and stages == 1 and not in_place:
             return Taken(0, "")
