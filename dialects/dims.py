@@ -170,7 +170,7 @@ def substitute(dim: Dim, values: Mapping[str, Dim]) -> Dim:
         return direct
     names = symbols_of(dim)
     if names <= values.keys() and all(isinstance(values[name], int) for name in names):
-        return int(eval(dim, {"__builtins__": {}}, dict(values)))
+        return eval(dim, {"__builtins__": {}}, dict(values))
     return _SYMBOL.sub(lambda match: _operand(values.get(match[0], match[0])), dim)
 
 

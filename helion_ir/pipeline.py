@@ -88,6 +88,11 @@ def unregister_pass(pass_: PassClass) -> None:
             passes.remove(pass_)
 
 
+def has_plugins() -> bool:
+    """Whether there is a pass that is not ours, of which nobody knows what it reads."""
+    return any(_PLUGINS.values())
+
+
 def config_free_passes() -> list[ModulePass]:
     """The passes that run once per specialization."""
     return [factory()() for factory in CONFIG_FREE]

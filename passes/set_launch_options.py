@@ -11,6 +11,7 @@ from xdsl.ir import Operation
 
 from ..dialects.attributes import int_attr
 from ..dialects.dims import dims_of, substitute
+from ..dialects.questions import asked
 from ..dialects.settings import setting
 from ..dialects.targets import WARP_SPECIALIZED
 from ..dialects.tile import DotOp, ForOp, KernelOp, LoadOp
@@ -76,7 +77,8 @@ class SetLaunchOptionsPass(SchedulePass):
     def _specializes(self, kernel: KernelOp, loop: Operation) -> bool:
         """Whether a loop is as `WARP_SPECIALIZED` says: every load through a descriptor, products of enough rows."""
         known, sizes = WARP_SPECIALIZED, kernel.block_size_values
-        if (self.num_warps, self.num_stages) != (known.num_warps, known.num_stages) or OWN_STAGES in loop.attributes:
+        launch = asked(kernel, "num_warps", self.num_warps), asked(kernel, "num_stages", self.num_stages)
+        if launch != (known.num_warps, known.num_stages) or OWN_STAGES in loop.attributes:
             return False
         if setting(kernel, "no_warp_specialize") or not isinstance(loop, ForOp):
             return False

@@ -19,7 +19,7 @@ from helion_ir.cli import opt
 from helion_ir.pipeline import scheduled_passes
 from helion_ir.runtime.execute import Run, interpret_tile, interpret_tl
 from helion_ir.runtime.stages import context, ir_text
-from helion_ir.runtime.structure import StructureKeys
+from helion_ir.runtime.structure import Structures
 
 from . import ir_text as ir
 from .executions import case_args, example_kernel, expect_close, poisoned_allocations
@@ -68,7 +68,7 @@ def test_verifies_and_prints_what_it_parses(case: Case) -> None:
 def test_every_pass_keeps_the_results(case: Case) -> None:
     args = case_args(case, "cpu")
     kernel = compiled(case)
-    blocks = StructureKeys(kernel.bound.tile_module).sizes(kernel.config)
+    blocks = Structures(kernel.bound.tile_module).sizes(kernel.config)
     first: tuple[torch.Tensor, ...] | None = None
     before = ""
     for stage, module in stages(case):

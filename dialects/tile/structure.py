@@ -60,6 +60,7 @@ from ..accessors import operands_of
 from ..axes import At, Axes, AxisFacts, DeclaresAxes, Dropping, OwnAxes
 from ..axis_kinds import CarriesAxes
 from ..dims import Dim, DimsAttr, dims_of, element_of, tensor_type
+from ..questions import questions_of
 from .types import BlockAttr, TileType
 
 IndexInt = ParamAttrConstraint(
@@ -132,11 +133,15 @@ class KernelOp(IRDLOperation):
 
     @property
     def block_size_values(self) -> dict[str, int]:
-        """Block symbol → size, as far as the config or the user fixed it."""
+        """Block symbol → size, as far as the config or the user fixed it.
+
+        What is asked of the sizes is noted where a caller of the passes wants to know it (`questions`).
+        """
         sizes = {name: block.fixed for name, block in self.blocks.data.items() if isinstance(block, BlockAttr)}
+        asked = questions_of(self)
         for name, size in self.block_sizes.data.items() if self.block_sizes else ():
             assert isinstance(size, IntAttr)
-            sizes[name] = size.data
+            sizes[name] = size.data if asked is None else asked.size(name, size.data)
         return {name: size for name, size in sizes.items() if size is not None}
 
     def verify_(self) -> None:

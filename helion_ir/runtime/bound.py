@@ -17,7 +17,7 @@ from .. import exc
 from ..backends.triton import emit
 from ..config import Config
 from ..dialects.copies import copy_module
-from ..pipeline import ConfigSpec, config_free_passes, scheduled_passes
+from ..pipeline import ConfigSpec, config_free_passes, has_plugins, scheduled_passes
 from ..settings import Settings
 from .best_configs import recall
 from .code_settings import record
@@ -25,7 +25,7 @@ from .execute import Mode, Run, interpret_tile, interpret_tl, mode_for, run_emit
 from .repro import call_script
 from .specs import describe, materialize
 from .stages import Stages
-from .structure import Lowered, Structure, StructureKeys, only_kernel
+from .structure import Lowered, Structure, Structures, only_kernel
 from .targets import names_in, writing
 from .triton_errors import triton_error
 
@@ -71,7 +71,6 @@ class BoundKernel:
         self._config: Config | None = None
         self._found: tuple[Sequence[Config], Config] | None = None
         """What a call found by search, and the kernel's configs that it was to choose from."""
-        self._structures: dict[Hashable, Structure] = {}
         self._lowered: dict[Config, Lowered] = {}
         self._runs: dict[tuple[Config, Mode], Run] = {}
         self._printed: set[Config] = set()
@@ -88,8 +87,8 @@ class BoundKernel:
         return ConfigSpec(self.tile_module, getattr(self.traced, "tunables", None), interpreted=interpreted)
 
     @cached_property
-    def _keys(self) -> StructureKeys:
-        return StructureKeys(self.tile_module)
+    def _structures(self) -> Structures:
+        return Structures(self.tile_module)
 
     @property
     def device(self) -> torch.device:
@@ -172,17 +171,18 @@ class BoundKernel:
         if (known := self._lowered.get(given)) is not None:
             return known
         full = self._normalized(given)
-        key = self._keys.key(full)
-        structure = self._structures.get(key)
-        if structure is None:
-            structure = self._structures[key] = self._lower(full)
-        lowered = self._lowered[given] = Lowered.of(structure, full, self._keys.sizes(full))
+        structure = self._structures.find(full) or self._lower(full)
+        lowered = self._lowered[given] = Lowered.of(structure, full, self._structures.sizes(full))
         return lowered
 
     def _lower(self, full: Config) -> Structure:
-        module = copy_module(self.tile_module)
+        module, sizes = copy_module(self.tile_module), self._structures.sizes(full)
+        questions = self._structures.questions(module)
         self._stages.run(scheduled_passes(full, module), module, start=self.tile_module)
-        structure = Structure.of(module, tuple(self._keys.sizes(full)))
+        structure = Structure.of(module, tuple(sizes))
+        if has_plugins():
+            questions.answers.update(sizes)
+        self._structures.add(full, questions, structure)
         self._stages.save("source.py", lambda: emit(module))
         return structure
 
@@ -281,7 +281,7 @@ class BoundKernel:
         if mode == "tl":
             return interpret_tl(lowered.module())
         if mode == "tile":
-            return interpret_tile(self.scheduled_module(lowered.config), self._keys.sizes(lowered.config))
+            return interpret_tile(self.scheduled_module(lowered.config), self._structures.sizes(lowered.config))
         if mode == "meta":
             return shapes_alone(lowered.module())
         if mode == "triton":

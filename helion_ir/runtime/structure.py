@@ -1,33 +1,31 @@
-"""What of a config changes the lowered module, and what is only a value that its launch passes.
+"""What configs of one kernel share: a lowered module, for all that would have answered lowering's questions alike.
 
 Most configs of a search differ from one before in warps, stages, or in block sizes that leave every mask and shape
 as it was. The lowered module is then the same but for constexpr values and launch options, so it is lowered and
-printed once for all of them; only the host function is printed again.
+printed once for all of them; only the host function is printed again. Which sizes those are is not guessed: lowering
+notes what it asks of them (`dialects.questions`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Hashable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import cast
+from dataclasses import dataclass, field
+from typing import Any, cast
 
 from xdsl.dialects.builtin import DictionaryAttr, ModuleOp
-from xdsl.ir import SSAValue
 
 from ..backends.triton.relaunch import Relaunch
 from ..config import Config
 from ..dialects.attributes import int_attr
-from ..dialects.tile import KernelOp, TileType
+from ..dialects.questions import Questions, answer, note_questions
+from ..dialects.tile import KernelOp
 from ..dialects.tl import FuncOp
-from ..passes.analysis.bounds import tile_exact
 from ..passes.analysis.op_mix import free_blocks
-from ..passes.fragments import is_power_of_two
 
 LAUNCH_KEYS = ("num_warps", "num_stages", "maxnreg")
-"""Config keys that are options of the launch alone."""
-
-_LANES = 32
-"""No shape rule of Triton tells sizes from here on apart (the largest minimum of a dot's K, for 8-bit operands)."""
+"""Config keys that the launch takes."""
+_ASKED = ("num_warps", "num_stages")
+"""Those that passes may ask for by `questions.asked`, too; what else is read of them is not noted."""
 
 
 def only_kernel(module: ModuleOp) -> KernelOp:
@@ -45,57 +43,9 @@ def block_param(symbol: str) -> str:
     return f"_BLOCK_SIZE_{symbol.removeprefix('b')}"
 
 
-class StructureKeys:
-    """The structure keys of one kernel's normalized configs: configs of equal key lower to equal modules."""
-
-    def __init__(self, module: ModuleOp) -> None:
-        kernel = only_kernel(module)
-        self._symbols = [symbol for symbol, _ in free_blocks(kernel)]
-        self._fixed = kernel.block_size_values
-        self._tiles = list(_tiles_of_blocks(kernel))
-
-    def sizes(self, config: Mapping[str, object]) -> dict[str, int]:
-        """Block symbol → size, for the symbols that the config chooses."""
-        return dict(zip(self._symbols, cast("Sequence[int]", config.get("block_sizes", ())), strict=False))
-
-    def key(self, config: Config) -> Hashable:
-        """Every key but those of the launch; of a block size only what masks and shapes depend on."""
-        chosen = self.sizes(config)
-        sizes = {**self._fixed, **chosen}
-        rest = [(key, value) for key, value in config.items() if key not in (*LAUNCH_KEYS, "block_sizes")]
-        return (
-            repr(rest),  # normalized, so in one order and spelling; quicker than hashing nested lists
-            config.get("maxnreg") is None,
-            tuple([(min(size, _LANES), is_power_of_two(size)) for size in chosen.values()]),
-            tuple([tile_exact(tile, sizes) for tile in self._tiles]),
-            tuple(chosen.values()) if _has_descriptors(config) else None,
-            (config.get("num_warps"), config.get("num_stages")) if _specializes_warps(config) else None,
-        )
-
-
-def _tiles_of_blocks(kernel: KernelOp) -> list[SSAValue]:
-    """Every tile value of a kernel."""
-    values: list[SSAValue] = []
-    for op in kernel.walk():
-        values.extend(op.results)
-        values.extend(arg for region in op.regions for block in region.blocks for arg in block.args)
-    return [value for value in values if isinstance(value.type, TileType)]
-
-
-def _specializes_warps(config: Mapping[str, object]) -> bool:
-    """Whether a loop may keep an option or not depending on the launch's warps and stages."""
-    return any(cast("Sequence[object]", config.get("range_warp_specializes", ())))
-
-
-def _has_descriptors(config: Mapping[str, object]) -> bool:
-    """Whether an access may be honoured or not depending on its block's exact size."""
-    lists = (cast("Sequence[object]", config.get(key, ())) for key in ("indexing", "atomic_indexing"))
-    return any(value != "pointer" for values in lists for value in values)
-
-
 @dataclass(frozen=True)
 class Structure:
-    """What configs of one structure key share."""
+    """A lowered module, printed but for what a launch passes."""
 
     module: ModuleOp
     text: Relaunch
@@ -108,6 +58,74 @@ class Structure:
         params = {symbol: block_param(symbol) for symbol in symbols}
         present = only_func(module).constexprs.data
         return cls(module, Relaunch.of(module), {s: p for s, p in params.items() if p in present})
+
+
+@dataclass
+class _Node:
+    """Structures that gave the same answers so far: told apart by the next question, which nearly always is one."""
+
+    structure: Structure | None = None
+    questions: dict[str, dict[Any, _Node]] = field(default_factory=dict)
+
+    def find(self, sizes: Mapping[str, int]) -> Structure | None:
+        if self.structure is not None:
+            return self.structure
+        for question, answers in self.questions.items():
+            node = answers.get(answer(question, sizes))
+            if node is not None and (found := node.find(sizes)) is not None:
+                return found
+        return None
+
+
+class Structures:
+    """What the normalized configs of one kernel were lowered to."""
+
+    def __init__(self, module: ModuleOp) -> None:
+        self._symbols = [symbol for symbol, _ in free_blocks(only_kernel(module))]
+        self._roots: dict[Hashable, _Node] = {}
+
+    def sizes(self, config: Mapping[str, object]) -> dict[str, int]:
+        """Block symbol → size, for the symbols that the config chooses."""
+        return dict(zip(self._symbols, cast("Sequence[int]", config.get("block_sizes", ())), strict=False))
+
+    def questions(self, module: ModuleOp) -> Questions:
+        """Notes what is asked of block sizes, warps and stages from here on, while a config is lowered in `module`."""
+        return note_questions(only_kernel(module), frozenset((*self._symbols, *_ASKED)))
+
+    def find(self, config: Config) -> Structure | None:
+        """The structure that lowering `config` would make again."""
+        root = self._roots.get(_exact_part(config))
+        return None if root is None else root.find(self._numbers(config))
+
+    def _numbers(self, config: Mapping[str, object]) -> dict[str, int]:
+        """What questions are about: block sizes, warps and stages."""
+        return {**self.sizes(config), **{key: cast("int", config[key]) for key in _ASKED if key in config}}
+
+    def add(self, config: Config, questions: Questions, structure: Structure) -> None:
+        """Keep what `config` was lowered to, for all configs with the same answers."""
+        node = self._roots.setdefault(_exact_part(config), _Node())
+        for question, given in questions.answers.items():
+            node = node.questions.setdefault(question, {}).setdefault(given, _Node())
+        node.structure = structure
+
+    def clear(self) -> None:
+        """Forget all of them."""
+        self._roots.clear()
+
+    def __len__(self) -> int:
+        pending, count = list(self._roots.values()), 0
+        while pending:
+            node = pending.pop()
+            count += node.structure is not None
+            pending += [child for answers in node.questions.values() for child in answers.values()]
+        return count
+
+
+def _exact_part(config: Mapping[str, object]) -> Hashable:
+    """All of a config but block sizes and what the launch alone takes."""
+    rest = [(key, value) for key, value in config.items() if key not in (*LAUNCH_KEYS, "block_sizes")]
+    # normalized, so in one order and spelling; quicker than hashing nested lists
+    return repr(rest), config.get("maxnreg") is None
 
 
 @dataclass(frozen=True)

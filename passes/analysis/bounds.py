@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import operator
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple, TypeAlias
@@ -13,6 +12,7 @@ from xdsl.ir import Block, Operation, SSAValue
 
 from ...dialects.accessors import operands_of
 from ...dialects.dims import Dim, substitute
+from ...dialects.questions import gcd
 from ...dialects.tile import BeginOp, EndOp, LoopBase, RangeOp, ShiftOp, SymbolOp, TileType, WholeOp
 
 Bound: TypeAlias = SSAValue | Dim
@@ -171,7 +171,7 @@ def tile_exact(tile: SSAValue, block_sizes: Mapping[str, int]) -> bool:
     begin, end = bound_dim(bounds.begin), bound_dim(bounds.end)
     if isinstance(begin, int) and isinstance(end, int) and isinstance(size, int):
         return (end - begin) % size == 0
-    divisor = math.gcd(known_divisor(bounds.begin, block_sizes), known_divisor(bounds.end, block_sizes))
+    divisor = gcd(known_divisor(bounds.begin, block_sizes), known_divisor(bounds.end, block_sizes))
     return isinstance(size, int) and divisor % size == 0
 
 
@@ -191,7 +191,7 @@ def known_divisor(bound: Bound, block_sizes: Mapping[str, int]) -> int:
         return known_divisor(owner.operands[0], block_sizes)
     if isinstance(owner, Operation) and type(owner) in _FOLDS:
         lhs, rhs = (known_divisor(operand, block_sizes) for operand in owner.operands)
-        return lhs * rhs if isinstance(owner, arith.MuliOp) else math.gcd(lhs, rhs)
+        return lhs * rhs if isinstance(owner, arith.MuliOp) else gcd(lhs, rhs)
     return 1
 
 
@@ -205,7 +205,7 @@ def _edge_divisor(op: BeginOp | EndOp, block_sizes: Mapping[str, int]) -> int:
     if isinstance(op, EndOp) and not tile_exact(op.tile, block_sizes):
         return 1
     size = substitute(tile_dim(op.tile), block_sizes)
-    return math.gcd(known_divisor(bounds.begin, block_sizes), size) if isinstance(size, int) else 1
+    return gcd(known_divisor(bounds.begin, block_sizes), size) if isinstance(size, int) else 1
 
 
 def at_most(bound: Bound) -> Dim | None:

@@ -15,6 +15,7 @@ from xdsl.utils.exceptions import PassFailedException
 
 from ...dialects import tl
 from ...dialects.dims import Dim, dims_of, substitute, symbols_of, with_dims
+from ...dialects.questions import parameter
 from ...dialects.tile import BlockAttr, KernelOp, RefType
 from ..analysis.bounds import tile_bounds, tile_dim, tile_exact
 from ..analysis.op_mix import MAX_LANES
@@ -125,7 +126,7 @@ class Signature:
     def constexpr_name(self, symbol: str) -> str:
         """The constexpr parameter of a block symbol: `b0` is `_BLOCK_SIZE_0`, a chunk symbol `r0` `_RBLOCK_SIZE_0`."""
         name = _constexpr_name(symbol)
-        self.constexprs[name] = self.sizes[symbol]
+        self.constexprs[name] = parameter(self.sizes[symbol])
         return name
 
     def add_host_blocks(self) -> None:
