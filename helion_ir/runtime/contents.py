@@ -1,46 +1,37 @@
 """Values that tracing bakes into a kernel, told apart by content: what functions and objects hold and read.
 
 A function is its code, its defaults, its closure, and what its code reads of its module (`reads`), in turn; an object
-is its class and its attributes; a container its elements; a tensor its dtype, device, sizes and strides (its address
-and data are read anew at each call). Functions and modules of libraries are taken as they are.
+is its class and its attributes, as far as some code that was met can name them; a container its elements; a tensor its
+dtype, device, sizes and strides (its address and data are read anew at each call). Functions and modules of libraries
+are taken as they are.
 """
 
 from __future__ import annotations
 
 import argparse
-import builtins
 import enum
 import functools
 from collections.abc import Callable, Hashable, Mapping
-from types import (
-    BuiltinFunctionType,
-    CellType,
-    FunctionType,
-    MemberDescriptorType,
-    MethodType,
-    ModuleType,
-    NoneType,
-    SimpleNamespace,
-)
+from types import BuiltinFunctionType, FunctionType, MemberDescriptorType, MethodType, ModuleType, SimpleNamespace
 from typing import Any
 
 import torch
 
-from .reads import Read, is_library, reads_of
+from .lookups import ATOMS, MISSING, NUMBERS, attribute, content, entry, is_given
+from .reads import is_library, names_in, reads_of
+from .trail import Trail
 
-_ATOMS = (int, bool, str, bytes, NoneType, torch.dtype, torch.device, torch.layout, torch.memory_format, range, slice)
-_NUMBERS = (float, complex)
 _OPEN = (torch.nn.Module, SimpleNamespace, argparse.Namespace)
 """Classes of libraries whose objects hold what users put there."""
+_DYNAMIC = frozenset(("__dict__", "vars", "getattr", "dir", "asdict", "astuple", "fields", "replace", "attrgetter"))
+"""Names in code that may ask for attributes by names that are not in it."""
 _BOOKKEEPING = frozenset((
     "__dict__", "__weakref__", "__doc__", "__module__", "__qualname__", "__annotations__", "__dataclass_fields__",
-    "__dataclass_params__", "__match_args__", "__firstlineno__", "__static_attributes__", "__slots__",
-    "__abstractmethods__", "_abc_impl", "__parameters__", "__orig_bases__", "__annotate__", "__annotate_func__",
+    "__dataclass_params__", "__match_args__", "__firstlineno__", "__static_attributes__", "__slots__", "__hash__",
+    "__abstractmethods__", "__parameters__", "__orig_bases__", "__annotate__", "__annotate_func__",
 ))  # fmt: skip
-_MISSING: Any = object()
-_TORCH_TABLES = ("_parameters", "_buffers", "_modules")
-
-Trail = list[tuple[Callable[[Any], Any], Any, Any]]
+_MOST = 10_000
+"""Objects of one content; what lies beyond is taken as it is."""
 
 
 class Same:
@@ -59,44 +50,56 @@ class Same:
 
 
 class Contents:
-    """One look at some values.
+    """One reading of some values. `names` are those that the code met so far can ask for; what is met adds to them."""
 
-    `trail`, if given, gets the places that were read: (look, where, what was found). As long as all of them give the
-    same objects and nothing `changes` in place, a second look would find the same.
-    """
-
-    def __init__(self, trail: Trail | None = None) -> None:
-        self.trail = trail
-        self.changes = False
-        self._inside: dict[int, int] = {}
+    def __init__(self, names: set[str], home: str = "", trail: Trail | None = None) -> None:
+        self.names = names
+        self.chose = False
+        """Whether attributes were left out because nothing names them."""
+        self._home = home
+        self._trail = trail
+        self._met: dict[int, tuple[int, object]] = {}
 
     def of(self, value: Any) -> Hashable:
         """The content of a value, as a key."""
         kind = type(value)
-        if kind in _ATOMS:
+        if kind in ATOMS:
             return (kind, value)
-        if kind in _NUMBERS:
+        if kind in NUMBERS:
             return (kind, repr(value))  # which tells 0.0 from -0.0, and takes NaN for NaN
-        if id(value) in self._inside:
-            return ("above", self._inside[id(value)])
-        self._inside[id(value)] = len(self._inside)
-        try:
-            return self._whole(kind, value)
-        finally:
-            del self._inside[id(value)]
+        if kind is tuple:
+            return self._tuple(value)
+        if id(value) in self._met:
+            return ("again", self._met[id(value)][0])
+        self._met[id(value)] = len(self._met), value
+        return Same(value) if len(self._met) > _MOST else self._whole(kind, value)
 
     def _whole(self, kind: type, value: Any) -> Hashable:
         for base, rule in _RULES:
             if issubclass(kind, base):
                 return rule(self, value)
-        if kind.__module__ == "numpy":
-            self.changes = True
-            return (kind, str(value.dtype), value.shape, value.tobytes()) if hasattr(value, "tobytes") else Same(value)
+        if kind.__module__ == "numpy" and hasattr(value, "tobytes"):
+            return self._fact(_numpy_key, value)
         if kind.__module__.startswith("triton.") and isinstance(getattr(value, "fn", None), FunctionType):
             return (kind, self.function(value.fn))
-        if is_library(kind.__module__) and not (issubclass(kind, _OPEN) or kind.__name__ == "constexpr"):
+        if self._is_library(kind.__module__) and not (issubclass(kind, _OPEN) or kind.__name__ == "constexpr"):
             return Same(value)
         return self._object(value)
+
+    def _is_library(self, module: str | None) -> bool:
+        return is_library(module, self._home)
+
+    def _read(self, look: Callable[[Any], Any], where: Any) -> Any:
+        found = look(where)
+        if self._trail is not None:
+            self._trail.objects.append((look, where, found))
+        return found
+
+    def _fact(self, look: Callable[[Any], Any], where: Any) -> Any:
+        found = look(where)
+        if self._trail is not None:
+            self._trail.facts.append((look, where, found))
+        return found
 
     # Functions -------------------------------------------------------------------------------------------------
 
@@ -105,9 +108,9 @@ class Contents:
 
         Defaults count by value: they are constants of the function, and tracing takes them so.
         """
-        if is_library(function.__module__):
+        if self._is_library(function.__module__):
             return Same(function)
-        if self.trail is not None:
+        if self._trail is not None:
             for name in ("__code__", "__defaults__", "__kwdefaults__"):
                 self._read(functools.partial(getattr, function), name)
         of = held or self.of
@@ -115,71 +118,38 @@ class Contents:
         return (
             Same(function.__code__),
             Same(function.__globals__),
-            tuple([of(self._read(_content, cell)) for cell in cells]) if cells else (),
+            self.reads(function),
+            tuple([of(self._read(content, cell)) for cell in cells]) if cells else (),
             self.of(defaults) if defaults else None,
             self.of(keywords) if keywords else None,
-            self.reads(function),
         )
 
     def reads(self, function: FunctionType) -> Hashable:
-        """The contents of what a function's code reads of its module; its closure counts whole."""
-        found: list[Hashable] = []
-        for read in reads_of(function.__code__):
-            if not read.free and not _given(function, read):
-                value = self._read(functools.partial(_name, function.__globals__), read.name)
-                found.append(self._follow(value, read.attributes))
-        return tuple(found)
+        """The contents of what a function's code reads of its module."""
+        self.names |= names_in(function.__code__)
+        scope = function.__globals__
+        return tuple([
+            self._follow(self._read(functools.partial(entry, scope), read.name), read.attributes)
+            for read in reads_of(function.__code__)
+            if not read.free and not is_given(function, read)
+        ])  # fmt: skip
 
     def closure_reads(self, function: FunctionType) -> Hashable:
         """The contents of what a function's code reads of its closure, and no more of an object than is asked for."""
         cells = dict(zip(function.__code__.co_freevars, function.__closure__ or (), strict=True))
-        found: list[Hashable] = []
-        for read in reads_of(function.__code__):
-            if read.free:
-                found.append(self._follow(self._read(_content, cells[read.name]), read.attributes))
-        return tuple(found)
-
-    def _read(self, look: Callable[[Any], Any], where: Any) -> Any:
-        value = look(where)
-        if self.trail is not None:
-            self.trail.append((look, where, value))
-        return value
+        reads = [read for read in reads_of(function.__code__) if read.free]
+        return tuple([self._follow(self._read(content, cells[read.name]), read.attributes) for read in reads])
 
     def _follow(self, value: Any, attributes: tuple[str, ...]) -> Hashable:
         """The content of what a chain of attributes leads to, or of the object at which it becomes dynamic."""
         for name in attributes:
-            if isinstance(value, ModuleType) and is_library(value.__name__):
+            if isinstance(value, ModuleType) and self._is_library(value.__name__):
                 return Same(value)
-            found = self._read(functools.partial(_attribute, value), name)
-            if found is _MISSING:
+            found = self._read(functools.partial(attribute, value), name)
+            if found is MISSING:
                 break
             value = found
         return self.of(value)
-
-    # Objects ---------------------------------------------------------------------------------------------------
-
-    def _tensor(self, tensor: torch.Tensor) -> Hashable:
-        self.changes = True
-        try:
-            aligned = tensor.data_ptr() % 16 == 0
-        except RuntimeError:  # a fake tensor
-            aligned = True
-        return (type(tensor), tensor.dtype, tensor.device, tensor.shape, tensor.stride(), aligned)
-
-    def _mutable(self, values: Any) -> Hashable:
-        self.changes = True
-        return (type(values), *[self.of(value) for value in values])
-
-    def _set(self, values: set[Any]) -> Hashable:
-        self.changes = True
-        return (type(values), frozenset([self.of(value) for value in values]))
-
-    def _tuple(self, values: tuple[Any, ...]) -> Hashable:
-        return (type(values), *[self.of(value) for value in values])
-
-    def _mapping(self, values: Mapping[Any, Any]) -> Hashable:
-        self.changes = True
-        return (type(values), *[(self.of(key), self.of(value)) for key, value in values.items()])
 
     def _method(self, method: MethodType) -> Hashable:
         return (MethodType, self.of(method.__func__), self.of(method.__self__))
@@ -187,26 +157,58 @@ class Contents:
     def _partial(self, value: functools.partial[Any]) -> Hashable:
         return (type(value), self.of(value.func), self.of(value.args), self.of(value.keywords))
 
-    def _member(self, member: enum.Enum) -> Hashable:
-        return (Same(member), self.of(member.value))
+    # Containers ------------------------------------------------------------------------------------------------
+
+    def _tuple(self, values: tuple[Any, ...]) -> Hashable:
+        return (type(values), *[self.of(value) for value in values])
+
+    def _list(self, values: list[Any]) -> Hashable:
+        count = self._fact(len, values)
+        return (type(values), *[self.of(self._read(functools.partial(_item, values), i)) for i in range(count)])
+
+    def _dict(self, values: dict[Any, Any]) -> Hashable:
+        self._fact(len, values)
+        look = functools.partial(entry, values)
+        return (type(values), *[(self.of(key), self.of(self._read(look, key))) for key in values])
+
+    def _unordered(self, values: Any) -> Hashable:
+        if self._trail is not None:
+            self._trail.complete = False
+        if isinstance(values, Mapping):
+            return (type(values), *[(self.of(key), self.of(value)) for key, value in values.items()])
+        return (type(values), frozenset([self.of(value) for value in values]))
+
+    # Objects ---------------------------------------------------------------------------------------------------
+
+    def _tensor(self, tensor: torch.Tensor) -> Hashable:
+        return self._fact(_tensor_key, tensor)
 
     def _module(self, module: ModuleType) -> Hashable:
-        """A module that is used as a value: its plain constants."""
-        if is_library(module.__name__):
+        """A module that is used as a value: the constants in it that some code can name."""
+        if self._is_library(module.__name__):
             return Same(module)
-        self.changes = True
-        plain = [(k, self.of(v)) for k, v in vars(module).items() if type(v) in _ATOMS + _NUMBERS and k[:2] != "__"]
-        return (Same(module), *plain)
+        return (Same(module), *self._named(vars(module), only=(*ATOMS, *NUMBERS, FunctionType)))
+
+    def _named(self, table: Mapping[str, Any], only: tuple[type, ...] | None = None) -> list[Hashable]:
+        """The entries of a namespace that may be asked for."""
+        self._fact(len, table)
+        every = not _DYNAMIC.isdisjoint(self.names)
+        self.chose = self.chose or not every
+        look, found = functools.partial(entry, table), []
+        for name in table:
+            if name not in _BOOKKEEPING and (every or name in self.names or name[:2] == "__"):
+                value = self._read(look, name)
+                if only is None or type(value) in only:
+                    found.append((name, self.of(value)))
+        return found
 
     def _class(self, kind: type) -> Hashable:
-        """A class and the members of those of its bases that are the user's."""
-        found: list[Hashable] = [Same(kind)]
-        for base in kind.__mro__:
-            if is_library(base.__module__) or base.__module__ == "builtins":
-                continue
-            self.changes = True
-            found += [(k, self.of(v)) for k, v in vars(base).items() if k not in _BOOKKEEPING]
-        return tuple(found)
+        """A class, and what is in it and in those of its bases that are the user's."""
+        bases = [base for base in kind.__mro__ if not self._is_library(base.__module__)]
+        return (Same(kind), *[tuple(self._named(vars(base))) for base in bases])
+
+    def _member(self, member: enum.Enum) -> Hashable:
+        return (Same(member), self.of(member.value))
 
     def _wrapped(self, value: Any) -> Hashable:
         return (type(value), self.of(value.__func__))
@@ -215,22 +217,23 @@ class Contents:
         return (property, self.of(value.fget))
 
     def _graph(self, module: torch.fx.GraphModule) -> Hashable:
+        if self._trail is not None:
+            self._trail.complete = False
         state = [*module.named_parameters(), *module.named_buffers()]
-        self.changes = True
-        return (torch.fx.GraphModule, module.code, tuple([(name, self._tensor(tensor)) for name, tensor in state]))
+        return (torch.fx.GraphModule, module.code, tuple([(name, _tensor_key(tensor)) for name, tensor in state]))
 
     def _object(self, value: Any) -> Hashable:
-        self.changes = True
+        kind = type(value)
         slots = [
-            (name, self.of(getattr(value, name)))
-            for base in type(value).__mro__
-            for name, entry in vars(base).items()
-            if isinstance(entry, MemberDescriptorType) and hasattr(value, name)
+            (name, self.of(self._read(functools.partial(attribute, value), name)))
+            for base in kind.__mro__
+            for name, found in vars(base).items()
+            if isinstance(found, MemberDescriptorType) and hasattr(value, name)
         ]
-        named = getattr(value, "__dict__", None)
-        if named is None and not slots and is_library(type(value).__module__):
-            return Same(value)
-        return (self._class(type(value)), *slots, *[(name, self.of(each)) for name, each in (named or {}).items()])
+        own = getattr(value, "__dict__", None)
+        if isinstance(value, torch.nn.Module):  # its methods are PyTorch's, too, and ask for what they like
+            return (self.of(kind), self._dict(own or {}))
+        return (self.of(kind), *slots, *(self._named(own) if own else ()))
 
 
 def _as_it_is(_: Contents, value: object) -> Hashable:
@@ -246,9 +249,9 @@ _RULES: tuple[tuple[type | tuple[type, ...], Callable[[Contents, Any], Hashable]
     (enum.Enum, Contents._member),
     (type, Contents._class),
     (tuple, Contents._tuple),
-    (list, Contents._mutable),
-    ((set, frozenset), Contents._set),
-    (Mapping, Contents._mapping),  # type: ignore[type-abstract]
+    (list, Contents._list),
+    (dict, Contents._dict),
+    ((set, frozenset, Mapping), Contents._unordered),  # type: ignore[type-abstract]
     (functools.partial, Contents._partial),
     ((staticmethod, classmethod), Contents._wrapped),
     (property, Contents._property),
@@ -257,85 +260,20 @@ _RULES: tuple[tuple[type | tuple[type, ...], Callable[[Contents, Any], Hashable]
 """What counts of a value of a class; the first that fits."""
 
 
-def _name(scope: Mapping[str, Any], name: str) -> Any:
-    return scope.get(name, _MISSING)
+def _item(values: list[Any], index: int) -> Any:
+    return values[index] if index < len(values) else MISSING
 
 
-def _content(cell: CellType) -> Any:
+def _tensor_key(tensor: torch.Tensor) -> Hashable:
     try:
-        return cell.cell_contents
-    except ValueError:  # it is still empty
-        return _MISSING
+        aligned = tensor.data_ptr() % 16 == 0
+    except RuntimeError:  # a fake tensor
+        aligned = True
+    return (type(tensor), tensor.dtype, tensor.device, tensor.shape, tensor.stride(), aligned)
 
 
-def _given(function: FunctionType, read: Read) -> bool:
-    """Whether a name is Python's, or a library that a module imported: these stay what they are."""
-    value = function.__globals__.get(read.name, _MISSING)
-    if value is _MISSING:
-        return hasattr(builtins, read.name)
-    return isinstance(value, ModuleType) and is_library(value.__name__)
+def _numpy_key(value: Any) -> Hashable:
+    return (type(value), str(value.dtype), value.shape, value.tobytes())
 
 
-def _attribute(owner: Any, name: str) -> Any:
-    """An attribute that is plainly there; `_MISSING` where asking for it may run code, or it is none of the user's."""
-    if isinstance(owner, ModuleType):
-        return vars(owner).get(name, _MISSING)
-    if isinstance(owner, type):
-        return _bound(_of_class(owner, name), None, owner)
-    if isinstance(owner, FunctionType):
-        return vars(owner).get(name, _MISSING)
-    if isinstance(owner, (*_ATOMS, *_NUMBERS, torch.Tensor, list, tuple, Mapping, MethodType)):
-        return _MISSING
-    own = getattr(owner, "__dict__", {})
-    if name in own:
-        return own[name]
-    if isinstance(owner, torch.nn.Module):
-        for table in _TORCH_TABLES:
-            if name in own.get(table, ()):
-                return own[table][name]
-    return _bound(_of_class(type(owner), name), owner, type(owner))
-
-
-def _of_class(kind: type, name: str) -> Any:
-    return next((vars(base)[name] for base in kind.__mro__ if name in vars(base)), _MISSING)
-
-
-def _bound(entry: Any, owner: Any, kind: type) -> Any:
-    """What an entry of a class gives when it is asked of `owner` (None: of the class itself)."""
-    if isinstance(entry, FunctionType):
-        return entry if owner is None else _MISSING
-    if isinstance(entry, staticmethod):
-        return entry.__func__
-    if isinstance(entry, MemberDescriptorType) and owner is not None:
-        return getattr(owner, entry.__name__, _MISSING)
-    return _MISSING if hasattr(type(entry), "__get__") else entry
-
-
-class Captures:
-    """What a kernel's function holds and reads beside its arguments, as a key that is quick to make again."""
-
-    def __init__(self, function: FunctionType) -> None:
-        self._function = function
-        self._trail: Trail | None = None
-        self._known: dict[Hashable, Hashable] = {}
-        self._key: Hashable = None
-
-    @property
-    def empty(self) -> bool:
-        """Whether there is nothing: only names of Python and of libraries."""
-        return all(not read.free and _given(self._function, read) for read in reads_of(self._function.__code__))
-
-    def key(self) -> Hashable:
-        """A key of all of it as it is now; equal keys are the same object."""
-        trail = self._trail
-        if trail is not None and all([look(where) is value for look, where, value in trail]):
-            return self._key
-        trail = []
-        contents = Contents(trail)
-        found = (contents.reads(self._function), contents.closure_reads(self._function))
-        self._trail = None if contents.changes else trail
-        self._key = self._known.setdefault(found, Same(found))
-        return self._key
-
-
-__all__ = ["Captures", "Contents", "Same"]
+__all__ = ["Contents", "Same"]

@@ -21,8 +21,8 @@ from ..config import Config
 from ..language.api import ACTIVE
 from ..settings import RefMode, Settings
 from .bound import BoundKernel, ConfigLike
+from .captures import Captures
 from .checks import check_arguments, check_real, check_tensors, refuse_nested_call
-from .contents import Captures
 from .decorators import check_decorators
 from .execute import Run
 from .keys import KeyMaker

@@ -20,7 +20,7 @@ from torch._subclasses.fake_tensor import FakeTensor
 
 from ..exc import UnsupportedPythonType
 from ..language.compile_time import constexpr
-from .contents import Contents
+from .captures import Baked
 from .reads import is_library
 from .specs import TensorSpec
 
@@ -52,10 +52,6 @@ def _of_value(value: Hashable) -> Hashable:
     return (type(value), value)
 
 
-def _baked(value: object) -> Hashable:
-    return Contents().of(value)
-
-
 class KeyMaker:
     """Makes keys for one setting of `static_shapes`; an extractor per type, found once."""
 
@@ -63,6 +59,7 @@ class KeyMaker:
         tensor: Extractor = _static_tensor if static_shapes else _dynamic_tensor
         spec: Extractor = _static_spec if static_shapes else _dynamic_spec
         self._tensor = tensor
+        self._baked = Baked()
         self._extractors: dict[type, Extractor] = {
             torch.Tensor: tensor,
             torch.nn.Parameter: tensor,
@@ -116,7 +113,7 @@ class KeyMaker:
         if dataclasses.is_dataclass(kind):
             return self._fields
         if callable(value):
-            return _baked
+            return self._object
         try:
             hash(value)
         except TypeError:
@@ -133,10 +130,13 @@ class KeyMaker:
         """The fields; a user's class counts whole, as its constants and methods are baked in."""
         kind = type(value)
         fields = [self.of(getattr(value, each.name)) for each in dataclasses.fields(value)]
-        return (kind if is_library(kind.__module__) else _baked(kind), *fields)
+        return (kind if is_library(kind.__module__) else self._object(kind), *fields)
+
+    def _object(self, value: object) -> Hashable:
+        return self._baked.key(value, self.of)
 
     def _function(self, function: FunctionType) -> Hashable:
-        return Contents().function(function, self.of)
+        return self._baked.key(function, self.of)
 
 
 def contains_spec(value: object) -> bool:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import dis
 import sys
+import sysconfig
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from types import CodeType
 
 _LIBRARIES = frozenset(("torch", "triton", "numpy", "helion_ir", *sys.stdlib_module_names)) - {"__main__"}
@@ -14,9 +16,25 @@ _CELLS = frozenset(("LOAD_DEREF", "LOAD_CLASSDEREF", "LOAD_FROM_DICT_OR_DEREF"))
 _ATTRIBUTES = frozenset(("LOAD_ATTR", "LOAD_METHOD"))
 
 
-def is_library(module: str | None) -> bool:
-    """Whether a module's functions and constants are taken to be the same at every call: Python's, PyTorch's, ours."""
-    return (module or "").partition(".")[0] in _LIBRARIES
+def top_level(module: str | None) -> str:
+    """The package that a module belongs to."""
+    return (module or "").partition(".")[0]
+
+
+@cache
+def _installed(package: str) -> bool:
+    """Whether a package is where packages are installed, so that its code is nobody's who edits it."""
+    folders = [path for key in ("purelib", "platlib") if (path := sysconfig.get_path(key))]
+    found = sys.modules.get(package)
+    places = [getattr(found, "__file__", None) or "", *(getattr(found, "__path__", None) or ())]
+    return any(place.startswith(folder) for place in places for folder in folders)
+
+
+def is_library(module: str | None, home: str = "") -> bool:
+    """Whether a module's functions and constants are taken to be the same at every call: Python's, PyTorch's, ours, and
+    those of installed packages but `home`, the package of whoever asks."""
+    package = top_level(module)
+    return package in _LIBRARIES or (package != home and _installed(package))
 
 
 @dataclass(frozen=True)
@@ -29,16 +47,35 @@ class Read:
     """Whether it is a variable of an enclosing function, else of the module."""
 
 
-_READS: dict[int, tuple[CodeType, tuple[Read, ...]]] = {}
+_READS: dict[int, tuple[CodeType, tuple[Read, ...], frozenset[str]]] = {}
 """By id: code objects that look alike compare equal, and hashing one takes microseconds. They are kept alive."""
 
 
 def reads_of(code: CodeType) -> tuple[Read, ...]:
     """Every name that `code`, and the functions written in it, may read beside its own variables; each once."""
+    return _known(code)[1]
+
+
+def names_in(code: CodeType) -> frozenset[str]:
+    """Every name that `code` may ask of anything: names in it, and strings that `getattr` may get."""
+    return _known(code)[2]
+
+
+def _known(code: CodeType) -> tuple[CodeType, tuple[Read, ...], frozenset[str]]:
     known = _READS.get(id(code))
     if known is None:
-        known = _READS[id(code)] = code, tuple(dict.fromkeys(_reads(code, frozenset(code.co_freevars))))
-    return known[1]
+        reads = tuple(dict.fromkeys(_reads(code, frozenset(code.co_freevars))))
+        known = _READS[id(code)] = code, reads, frozenset(_names(code))
+    return known
+
+
+def _names(code: CodeType) -> Iterator[str]:
+    yield from code.co_names
+    for constant in code.co_consts:
+        if isinstance(constant, str) and constant.isidentifier():
+            yield constant
+        elif isinstance(constant, CodeType):
+            yield from _names(constant)
 
 
 def _reads(code: CodeType, free: frozenset[str]) -> Iterator[Read]:
@@ -65,4 +102,4 @@ def _reads(code: CodeType, free: frozenset[str]) -> Iterator[Read]:
             yield from _reads(constant, own)
 
 
-__all__ = ["Read", "is_library", "reads_of"]
+__all__ = ["Read", "is_library", "names_in", "reads_of", "top_level"]
