@@ -203,9 +203,14 @@ def semantics_of(cls: type[Operation]) -> AxisSemantics | None:
     return declared[0] if declared else None
 
 
+def folds_chunks(op: Operation) -> bool:
+    """Whether an op consumes an axis chunk by chunk."""
+    return _folds_chunks(type(op))
+
+
 @cache
-def folds_chunks(cls: type[Operation]) -> bool:
-    """Whether ops of a class consume an axis chunk by chunk; xDSL's classes are slow to ask each time."""
+def _folds_chunks(cls: type[Operation]) -> bool:
+    """By class, as xDSL's classes are slow to ask each time."""
     return issubclass(cls, FoldsChunks)
 
 

@@ -104,8 +104,7 @@ class AlongAxis(AxisSemantics):
         lanes = [self._axis(axis, at, results) for axis in range(rank) if axis != at]
         consumed = Consumed(At(0, at), 1, self.fill(op) if self.fill is not None else None)
         made_of = (0,) if all(self.one_lane) else ()
-        cls: type[Operation] = type(op)
-        cut = not self.keeps and folds_chunks(cls)
+        cut = not self.keeps and folds_chunks(op)
         return AxisFacts(tuple(lanes), NO_AXES if cut else along, ((1, along),), (consumed,), made_of)
 
     def _axis(self, axis: int, at: int, results: range) -> Axes:

@@ -29,7 +29,7 @@ def site_kind(op: Operation) -> str | None:
         return "load" if MemoryEffectKind.READ in kinds else "store"
     if isinstance(op, LoopBase):
         return "loop"
-    return "reduction" if folds_chunks(type(op)) else None
+    return "reduction" if folds_chunks(op) else None
 
 
 def site_counts(kernel: KernelOp) -> dict[str, int]:

@@ -55,7 +55,7 @@ class Roll:
 
 def reduces(op: Operation, members: dict[SSAValue, int]) -> bool:
     """Whether `op` consumes the axis of a class, and can do so chunk by chunk."""
-    consumed = axis_facts(op).consumed if folds_chunks(type(op)) else ()
+    consumed = axis_facts(op).consumed if folds_chunks(op) else ()
     return any(members.get(op.operands[number]) == axis for (number, axis), *_ in consumed)
 
 
@@ -69,7 +69,7 @@ def rolls(kernel: KernelOp) -> Iterator[Roll]:
     classes = AxisClasses(kernel)
     seen: set[tuple[SSAValue, int]] = set()
     for op in ops_in(kernel):
-        for (number, axis), tile, _ in axis_facts(op).consumed if folds_chunks(type(op)) else ():
+        for (number, axis), tile, _ in axis_facts(op).consumed if folds_chunks(op) else ():
             of, over = op.operands[number], op.operands[tile]
             if not isinstance(over.owner, WholeOp) or (of, axis) in seen or tile_dim(over) == 1:
                 continue
