@@ -19,6 +19,7 @@ import linecache
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import islice
 from types import FunctionType
 
 
@@ -37,6 +38,14 @@ class SourceLocation:
         file, line = fn.__code__.co_filename, fn.__code__.co_firstlineno
         text = linecache.getline(file, line).rstrip()
         return SourceLocation(file, line, len(text) - len(text.lstrip()) + 1, len(text) + 1)
+
+    @staticmethod
+    def of_caller(depth: int = 1) -> SourceLocation:
+        """The expression that calls the function `depth` calls up from the one that asks."""
+        frame = sys._getframe(depth + 1)
+        code = frame.f_code
+        line, _, column, end = next(islice(code.co_positions(), frame.f_lasti // 2, None))
+        return SourceLocation(code.co_filename, line or frame.f_lineno, (column or 0) + 1, end and end + 1)
 
     def __str__(self) -> str:
         return f"{self.file}:{self.line}:{self.column}"

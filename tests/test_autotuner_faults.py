@@ -154,6 +154,13 @@ def test_a_candidate_that_breaks_the_device_ends_the_search_and_the_best_other_i
     assert kept["num_warps"] == 2
 
 
+@pytest.mark.parametrize("budget", [0.0, 1e-9])
+def test_however_small_the_budget_one_candidate_is_tried(budget: float) -> None:
+    outcome = tune(bound(by_warps, autotune_budget_seconds=budget), (X,))
+    assert outcome.config["num_warps"] in WARPS
+    assert outcome.tried == 1
+
+
 # Logs --------------------------------------------------------------------------------------------------------------
 
 

@@ -147,6 +147,27 @@ def test_a_worker_that_dies_before_it_begins_costs_no_task(monkeypatch: pytest.M
         assert workers.submit(pow, 2, 3).result(timeout=100) == 8
 
 
+def test_where_no_process_can_be_started_no_task_is_done(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError(11, "Resource temporarily unavailable")
+
+    monkeypatch.setattr(workers_module.subprocess, "Popen", refuse)
+    with (
+        Workers(2, timeout=60.0) as workers,
+        pytest.raises(NoWorkersError, match=r"no worker process: .*Resource temporarily unavailable"),
+    ):
+        workers.submit(pow, 2, 3).result(timeout=60)
+
+
+def test_what_cannot_be_sent_costs_its_task_and_no_worker() -> None:
+    with Workers(1, timeout=60.0) as workers:
+        with pytest.raises(TaskFailedError, match="the task cannot be sent: "):
+            workers.submit(lambda: 1).result(timeout=60)
+        with pytest.raises(TaskFailedError, match="the worker process died"):
+            workers.submit(memoryview, b"x").result(timeout=60)  # what comes back cannot be pickled
+        assert workers.submit(pow, 2, 3).result(timeout=100) == 8
+
+
 WRITE = """
 import os, struct
 for fd in map(int, os.listdir("/proc/self/fd")):

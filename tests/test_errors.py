@@ -452,8 +452,12 @@ def test_source_that_cannot_be_read() -> None:
 
 def test_language_functions_need_a_kernel() -> None:
     for call in (lambda: hl.zeros([3]), lambda: hl.tile(3), lambda: hl.load(X, [0])):
-        with pytest.raises(exc.NotInsideKernel):
+        with pytest.raises(exc.NotInsideKernel) as caught:
             call()
+        place = caught.value.location
+        assert place is not None
+        assert (place.file, place.line) == (__file__, call.__code__.co_firstlineno)
+        assert SOURCE[place.line - 1][place.column - 1 :].startswith("hl.")
 
 
 def test_host_assertions_are_the_users() -> None:

@@ -176,7 +176,8 @@ class Search:
         self._drain(jobs // 2)
 
     def _over(self) -> bool:
-        return self._seconds_left() <= 0
+        """Whether the budget is spent; one candidate is tried in any case."""
+        return bool(self._history) and self._seconds_left() <= 0
 
     def _seconds_left(self) -> float:
         budget = self._settings.autotune_budget_seconds
@@ -222,8 +223,8 @@ class Search:
         while self._pending and (len(self._pending) > until or not wait_for_it):
             if self._over():
                 return
-            timeout = min(self._seconds_left(), 1e6) if wait_for_it else 0
-            done, _ = wait(self._pending, timeout=max(timeout, 0), return_when=FIRST_COMPLETED)
+            left = max(self._seconds_left(), 0) if self._history else 1e6
+            done, _ = wait(self._pending, timeout=min(left, 1e6) if wait_for_it else 0, return_when=FIRST_COMPLETED)
             if not done:
                 return
             for future in done:

@@ -42,6 +42,7 @@ def api(*, host: bool = False) -> Callable[[F], F]:
                 raise exc.NotInsideKernel(
                     f"hl.{signature.__name__} is called outside of a kernel",
                     hint="decorate the function with @kernel()",
+                    location=exc.SourceLocation.of_caller(),
                 )
             tracer = ACTIVE[-1]
             if not tracer.in_device and not host:
