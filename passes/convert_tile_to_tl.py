@@ -11,14 +11,13 @@ from xdsl.dialects import scf
 from xdsl.dialects.builtin import ArrayAttr, IntAttr, IntegerType, ModuleOp, TupleType, i64
 from xdsl.ir import Attribute, Block, Operation, Region, SSAValue
 from xdsl.passes import ModulePass
-from xdsl.traits import get_effects
 from xdsl.utils.exceptions import PassFailedException
 
 from ..dialects import tile, tl
 from ..dialects.attributes import string_attr
-from ..dialects.effects import WRITE, has_no_effects
+from ..dialects.effects import has_no_effects
 from ..dialects.settings import SETTINGS, setting
-from .analysis.aliases import Location, may_alias, memory_of
+from .analysis.hazards import dependency
 from .analysis.physical import PhysicalDims
 from .construction import launch_grid_op
 from .lowering import gathers, memory, opaque, programs, reshapes, symm_mem, tile_values, values
@@ -60,7 +59,7 @@ class KernelConverter:
         grids = [op for op in self.kernel.body.block.ops if isinstance(op, tile.GridOp)]
         if not grids:
             raise PassFailedException(f"convert-tile-to-tl: kernel {self.kernel.sym_name.data} has no tile.grid")
-        _check_independent(grids)
+        _check_independent(self.kernel)
         mappings = [programs.Mapping.of(grid) for grid in grids]
         if any(tile.MANY_PROGRAMS in grid.attributes for grid in grids):
             self.number_type = i64
@@ -233,22 +232,13 @@ def _arg_name(expression: str) -> str:
     return re.sub(r"\W+", "_", expression).strip("_")
 
 
-def _check_independent(grids: Sequence[tile.GridOp]) -> None:
+def _check_independent(kernel: tile.KernelOp) -> None:
     """Grids of one kernel run side by side: none may touch what another writes."""
-    if len(grids) == 1:
-        return
-    touched: set[Location] = set()
-    written: set[Location] = set()
-    for grid in grids:
-        effects = [(effect.kind, effect.value) for effect in get_effects(grid) or ()]
-        values = {part for _, ref in effects if isinstance(ref, SSAValue) for part in memory_of(ref)}
-        writes = {part for k, ref in effects if k is WRITE and isinstance(ref, SSAValue) for part in memory_of(ref)}
-        if may_alias(values, written) or may_alias(writes, touched):
-            raise PassFailedException(
-                "convert-tile-to-tl: a top-level loop touches what another one writes, which needs a grid-wide barrier"
-            )
-        touched |= values
-        written |= writes
+    if (found := dependency(kernel)) is not None:
+        raise PassFailedException(
+            f"convert-tile-to-tl: {found.later.op.name} in a top-level loop and {found.earlier.op.name} in an earlier "
+            "one may touch the same memory, which needs a grid-wide barrier"
+        )
 
 
 @dataclass(frozen=True)

@@ -219,7 +219,7 @@ def ignore_warnings(capsys: pytest.CaptureFixture[str]) -> None:
 @row
 def auto_barrier() -> None:
     for setting in (True, False):
-        with pytest.raises(exc.Base, match="barrier"):
+        with pytest.raises(exc.LoopDependencyError, match="would insert" if setting else "auto_barrier=False"):
             source(two_phases, (X,), auto_barrier=setting)
 
 

@@ -18,12 +18,14 @@ from .dot import *
 from .memory import *
 from .structure import *
 from .subscript import Subscript, access_dims, are_joint
-from .types import BlockAttr, RefType, TileType
+from .types import BlockAttr, MemoryAttr, RefType, TileType
 from .values import *
 from .views import *
 
 Tile = Dialect(
-    "tile", ops_of(structure, memory, views, values, along_axis, dot), [DimsAttr, TileType, RefType, BlockAttr]
+    "tile",
+    ops_of(structure, memory, views, values, along_axis, dot),
+    [DimsAttr, TileType, RefType, BlockAttr, MemoryAttr],
 )
 quicken(Tile.operations)
 

@@ -61,7 +61,7 @@ from ..axes import At, Axes, AxisFacts, DeclaresAxes, Dropping, OwnAxes
 from ..axis_kinds import CarriesAxes
 from ..dims import Dim, DimsAttr, dims_of, element_of, tensor_type
 from ..questions import questions_of
-from .types import BlockAttr, TileType
+from .types import BlockAttr, MemoryAttr, TileType
 
 IndexInt = ParamAttrConstraint(
     IntegerType, (IntAttrConstraint(IntSetConstraint(frozenset((32, 64)))), EqAttrConstraint(i32.signedness))
@@ -86,6 +86,8 @@ class KernelOp(IRDLOperation):
     - `blocks`: every block symbol with its `BlockAttr`; `block_sizes`: the config's choice (assign-block-sizes).
     - `host`: source of the host function; the statement `__launch__()` stands where the kernel is launched.
     - `index_type`: i32 or i64, the type of positions.
+    - `memory`: for each argument the memory of its refs (one; a tuple's elements; none for a scalar). Without it every
+      argument, and every element of a tuple, is memory of its own.
     - `options`: launch options of the config (`num_warps`, `num_stages`, `maxnreg`).
     """
 
@@ -99,6 +101,7 @@ class KernelOp(IRDLOperation):
     block_sizes = opt_prop_def(DictionaryAttr)
     host = prop_def(StringAttr)
     index_type = prop_def(IndexInt)
+    memory = opt_prop_def(ArrayAttr[ArrayAttr[MemoryAttr]])
     options = opt_prop_def(DictionaryAttr)
     body = region_def("single_block")
 
@@ -148,6 +151,8 @@ class KernelOp(IRDLOperation):
         count = len(self.body.block.args)
         if len(self.arg_names) != count or len(self.arg_exprs) != count:
             raise VerifyException(f"arg_names and arg_exprs must have one entry for each of the {count} arguments")
+        if self.memory is not None and len(self.memory) != count:
+            raise VerifyException(f"memory must have one entry for each of the {count} arguments")
 
 
 class LoopBase(IRDLOperation):

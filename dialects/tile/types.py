@@ -170,3 +170,31 @@ class BlockAttr(ParametrizedAttribute):
         with printer.in_angle_brackets():
             high = self.max.data if isinstance(self.max, IntAttr) else "none"
             printer.print_string(f"{self.min.data}, {high}")
+
+
+@irdl_attr_definition
+class MemoryAttr(ParametrizedAttribute):
+    """What memory a ref is: `#tile.memory<storage, view>`.
+
+    Refs of different storages share no element. Of two refs of one storage nothing is known, unless they are the same
+    view: then they are one tensor, and equal positions are the same element.
+    """
+
+    name = "tile.memory"
+
+    storage: IntAttr = param_def()
+    view: IntAttr = param_def()
+
+    def __init__(self, storage: int, view: int):
+        super().__init__(IntAttr(storage), IntAttr(view))
+
+    @classmethod
+    def parse_parameters(cls, parser: AttrParser) -> Sequence[Attribute]:
+        with parser.in_angle_brackets():
+            storage = parser.parse_integer(allow_boolean=False, allow_negative=False)
+            parser.parse_punctuation(",")
+            return [IntAttr(storage), IntAttr(parser.parse_integer(allow_boolean=False, allow_negative=False))]
+
+    def print_parameters(self, printer: Printer) -> None:
+        with printer.in_angle_brackets():
+            printer.print_string(f"{self.storage.data}, {self.view.data}")

@@ -61,6 +61,7 @@ def trace(
     static_shapes: bool = True,
     index_dtype: torch.dtype | None = None,
     dot_precision: str = "tf32",
+    auto_barrier: bool = True,
     ignore_warnings: Sequence[type[exc.BaseWarning]] = (),
 ) -> TracedKernel:
     """Trace `fn` for arguments like `args`, which are positional and complete; no tensor's data is read.
@@ -71,7 +72,9 @@ def trace(
     """
     source = function_source(fn)
     given = index_dtype is not None
-    options = Options(static_shapes, index_dtype or torch.int32, given, dot_precision, tuple(ignore_warnings))
+    options = Options(
+        static_shapes, index_dtype or torch.int32, given, dot_precision, auto_barrier, tuple(ignore_warnings)
+    )
     equalities: list[tuple[Poly, Poly]] = []
     quotients: dict[str, tuple[str, Poly, Poly]] = {}
     while True:
@@ -170,9 +173,9 @@ def _trace(
     tracer.jit_sources.check_parameters(tracer.arg_names)
     exprs = [*tracer.arg_exprs, *tracer.used_symbols.values()]
     used = {name: alias for name, alias in keep.items() if any(alias in e for e in exprs)}
-    guards = [re.sub(r"\b_(\w+)_argument\b", r"\1", guard) for guard in tracer.guards]
     text, missing = host_text(tracer.source, module_names, walker.launches, tracer.registrations, exprs, used)
     module = _module(fn.__name__, tracer, text)
+    guards = [re.sub(r"\b_(\w+)_argument\b", r"\1", guard) for guard in tracer.guards]
     written = tracer.placement.written
     return TracedKernel(module, fn.__name__, result is None, tracer.device, tuple(guards), missing, written)
 
@@ -214,6 +217,9 @@ def _module(name: str, tracer: Tracer, text: str) -> ModuleOp:
     kernel.body.add_block(tracer.kernel_block)
     tracer.builder.at(node_location(tracer.source.tree, tracer.source.file))
     kernel.location = tracer.builder.location
+    kernel.memory = tracer.storages.attribute()
+    tracer.storages.overlap_in_calls(kernel)
+    tracer.storages.check_loops(kernel)
     module = ModuleOp([kernel])
     module.location = kernel.location
     module.verify()

@@ -12,6 +12,7 @@ import torch
 from .. import exc
 from ..language import constexpr
 from .builder import element_type
+from .storage import Argument, storage_of
 from .symbolic import BoolNode, FloatNode, IntNode
 from .tensors import HostTensor
 from .tracer import Tracer, meta_like
@@ -87,6 +88,7 @@ class Arguments:
         tracer.paths[id(result)] = expr
         tracer.keep(result)
         self.tensors.append((expr, result))
+        tracer.storages.arguments[storage_of(result)] = Argument(result, expr, value)
         return result
 
     def _extent(self, value: int, expr: str) -> Any:

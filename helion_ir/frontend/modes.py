@@ -32,6 +32,13 @@ _DEPENDS_ON_ONES = frozenset((torch.squeeze, torch.Tensor.squeeze, torch.Tensor.
 _NAMES_DTYPE = frozenset((torch.Tensor.float, torch.Tensor.double, torch.Tensor.half, torch.Tensor.bfloat16))
 _CASTS = frozenset((torch.Tensor.to, torch.Tensor.half, torch.Tensor.bfloat16, torch.Tensor.type, torch.Tensor.type_as))
 """Functions that give the tensor itself where it has the wanted dtype already."""
+_MAY_COPY = frozenset(
+    (
+        torch.reshape, torch.Tensor.reshape, torch.Tensor.reshape_as, torch.flatten, torch.Tensor.flatten, torch.ravel,
+        torch.Tensor.ravel, torch.Tensor.contiguous,
+    )
+)  # fmt: skip
+"""Functions that copy where strides do not allow a view."""
 _SYMBOLIC = frozenset((torch.sym_max, torch.sym_min, torch.sym_not, torch.sym_float, torch.sym_int, torch.sym_ite))
 """Functions of numbers: what they compare is the user's, not a check of PyTorch's."""
 

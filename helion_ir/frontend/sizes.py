@@ -38,6 +38,7 @@ class Options:
     index_dtype: torch.dtype = torch.int32
     index_dtype_given: bool = False
     dot_precision: str = "tf32"
+    auto_barrier: bool = True
     ignore_warnings: tuple[type[exc.BaseWarning], ...] = ()
 
 

@@ -25,6 +25,7 @@ from .placement import Placement
 from .scalars import Scalars
 from .sizes import LARGEST_OFFSET, LARGEST_POSITION, Options
 from .source import FunctionSource
+from .storage import Storages
 from .symbolic import IntNode, poly_of
 from .tensors import EVERY_LANE, AxisTile, DeviceTensor, HostTensor
 from .tuples import TupleArguments
@@ -54,6 +55,7 @@ class Tracer(Scalars):
         self.module_names: Callable[[], Mapping[str, Any]] = dict  # what the kernel's code sees of its module
         self.jit_sources = JitSources(source.tree.name)
         self.tuples = TupleArguments(self)
+        self.storages = Storages(self)
         self._reals: dict[int, HostTensor] = {}
         self._ends: dict[SSAValue, Poly] = {}  # the end of each loop tile, where host sizes say it
         self._open: list[Block] = []  # blocks around the one being filled
@@ -65,6 +67,7 @@ class Tracer(Scalars):
         for table in (self._kept, self._reals, self._sizes, self._args, self._atoms):
             table.clear()
         self.tuples.clear()
+        self.storages.clear()
         self.find_real, self.module_names = (lambda _: None), dict
 
     def ref(self, tensor: HostTensor) -> SSAValue:
@@ -74,7 +77,16 @@ class Tracer(Scalars):
         element = self.tuples.element(tensor)
         if element is not None:
             return element
-        return self.argument(("tensor", id(tensor)), path, self.ref_type(tensor), tensor)
+        value = self.argument(("tensor", id(tensor)), path, self.ref_type(tensor), tensor)
+        self.storages.refs[value] = (tensor,)
+        return value
+
+    def may_share(self, result: HostTensor, source: HostTensor) -> None:
+        """Note that whether `result` is a view of `source` may differ from call to call: strides are not in the key."""
+        if not self.options.static_shapes:
+            self.storages.join(source, result)
+            self.keep(result)
+            self.keep(source)
 
     def _path(self, tensor: HostTensor) -> str:
         expr = self.paths.get(id(tensor))
@@ -89,10 +101,8 @@ class Tracer(Scalars):
         expr = self._path(tensor)
         sizes = [self.dim(d) for d in tensor.meta_tensor.size()]
         strides = [self._stride(s, f"{expr}.stride({i})") for i, s in enumerate(tensor.meta_tensor.stride())]
-        offset, item = tensor.meta_tensor.storage_offset(), tensor.meta_tensor.element_size()
-        align = next(a for a in (16, 8, 4, 2, 1) if (isinstance(offset, int) and offset * item % a == 0) or a <= item)
         offsets = WIDE if self._is_wide(tensor.meta_tensor) else NARROW
-        return tile.RefType(sizes, strides, ref_element_type(tensor.dtype), align, offsets)
+        return tile.RefType(sizes, strides, ref_element_type(tensor.dtype), self.storages.alignment(tensor), offsets)
 
     def check_positions(self, tensor: HostTensor) -> None:
         """Make sure that positions in a tensor, and where asked offsets, can be told in the kernel's index type."""

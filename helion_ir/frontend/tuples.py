@@ -111,7 +111,9 @@ class TupleArguments:
         tracer = self.tracer
         types = TupleType(tuple(tracer.ref_type(tensor) for tensor in container.tensors))
         passed = f"tuple({expr})" if isinstance(container, list) else expr
-        return tracer.argument(("tuple", id(container)), passed, types, container, name=expr)
+        value = tracer.argument(("tuple", id(container)), passed, types, container, name=expr)
+        tracer.storages.refs[value] = container.tensors
+        return value
 
     def element(self, tensor: HostTensor) -> SSAValue | None:
         """The ref of a tensor that is in a tuple, taken out of it in the current block; None if it is in none."""

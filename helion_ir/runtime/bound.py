@@ -55,6 +55,7 @@ class BoundKernel:
             static_shapes=self.settings.static_shapes,
             index_dtype=self.settings.index_dtype,
             dot_precision=self.settings.dot_precision,
+            auto_barrier=self.settings.auto_barrier,
             ignore_warnings=tuple(self.settings.ignore_warnings),
         )
         self.traced: TracedKernel = traced

@@ -26,6 +26,7 @@ from .checks import check_arguments, check_real, check_tensors, refuse_nested_ca
 from .decorators import check_decorators
 from .execute import Run
 from .keys import KeyMaker
+from .overlap import overlaps
 from .specs import tensors_in
 
 Evaluate = Callable[..., Hashable]
@@ -248,7 +249,7 @@ class Kernel:
             return lambda *args: ()
         parameters, values = ", ".join(self._signature.parameters), "".join(f"({guard}), " for guard in guards)
         free = self.captured(self.fn.__code__.co_freevars)
-        scope = {"torch": torch, **self.fn.__globals__, **free, "__torch__": torch}
+        scope = {"torch": torch, **self.fn.__globals__, **free, "__torch__": torch, "__overlaps__": overlaps}
         return eval(f"lambda {parameters}: ({values})", scope)
 
     # Calls -----------------------------------------------------------------------------------------------------

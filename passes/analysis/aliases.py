@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple, TypeAlias
 
 from xdsl.dialects.builtin import TupleType
-from xdsl.ir import Attribute, SSAValue
+from xdsl.ir import Attribute, Block, SSAValue
 
 from ...dialects.inline_triton import ElementOp, MakeTupleOp
-from ...dialects.tile import RefType
+from ...dialects.tile import KernelOp, MemoryAttr, RefType
 from .bounds import constant_value
 
 
@@ -38,15 +38,47 @@ def memory_of(value: SSAValue) -> Memory:
 
 
 def may_alias(one: Iterable[Location], other: Iterable[Location]) -> bool:
-    """Whether two refs may be the same memory; distinct arguments of a kernel are not."""
+    """Whether two refs may share elements, as far as the kernel's `memory` tells their storages apart."""
     others = list(other)
     return any(_overlap(a, b) for a in one for b in others)
 
 
-def _overlap(one: Location, other: Location) -> bool:
-    if one.root is not other.root:
+def same_tensor(one: Memory, other: Memory) -> bool:
+    """Whether two refs are known to be one tensor, in which equal positions are the same element.
+
+    Refs of an element that only the device knows are taken for the same one, unless elements of the tuple share
+    memory: different ones have no element in common.
+    """
+    if len(one) != 1 or len(other) != 1:
         return False
-    return one.element is None or other.element is None or one.element == other.element
+    (a,), (b,) = one, other
+    if a == b and (a.element is not None or not isinstance(a.root.type, TupleType)):
+        return True
+    views = {memory.view.data for place in (a, b) for memory in _known(place)}
+    if a == b:
+        return not _share([memory.storage.data for memory in _known(a)])
+    return len(views) == 1 and bool(_known(a)) and bool(_known(b))
+
+
+def _overlap(one: Location, other: Location) -> bool:
+    if one.root is other.root and (one.element is None or other.element is None or one.element == other.element):
+        return True
+    storages = {memory.storage.data for memory in _known(one)}
+    return any(memory.storage.data in storages for memory in _known(other))
+
+
+def _share(storages: Sequence[int]) -> bool:
+    return len(set(storages)) < len(storages)
+
+
+def _known(location: Location) -> Sequence[MemoryAttr]:
+    """What the kernel says of the memory of a location; nothing where it is memory of its own."""
+    block = location.root.owner
+    kernel = block.parent_op() if isinstance(block, Block) else None
+    if not isinstance(kernel, KernelOp) or kernel.memory is None:
+        return ()
+    entries = kernel.memory.data[location.root.index].data  # pyright: ignore[reportAttributeAccessIssue]
+    return entries if location.element is None else entries[location.element : location.element + 1]
 
 
 def is_memory(type_: Attribute) -> bool:

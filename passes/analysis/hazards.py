@@ -11,16 +11,20 @@ another may load. The *hazards* of a program are pairs of accesses to memory tha
 - an op of unknown effects after or before either. Such an op touches the refs that it is given, what the kernel
   writes somewhere, and every tuple of refs, as peers may touch their own elements of one; one that makes values of
   values, none of them a ref or an address, touches nothing. `symm_mem.sync` is one, but orders only the sides that it
-  says. Memory that the kernel only reads, and gets as an argument of its own, is
-  nobody's concern: no op of the kernel and no peer that it synchronizes with writes it.
+  says. Memory that the kernel only reads, and that no other argument shares, is left out: no op of the kernel and no
+  peer that it synchronizes with writes it.
 
-Two iterations of a loop that both index with the loop's own tiles touch different lanes. Distinct arguments of a
-kernel do not alias. Atomics that commute need no order.
+Two iterations of a loop that both index with the loop's own tiles touch different lanes. Subscripts are compared only
+where both are of one tensor: in another view of the same storage equal positions are other elements. Atomics that
+commute need no order.
+
+Programs run in no order, and those of a later top-level loop beside those of an earlier one: between loops every
+conflict is one (`dependency`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple, TypeAlias
@@ -30,12 +34,12 @@ from xdsl.dialects.builtin import IntegerType, StringAttr, TupleType
 from xdsl.ir import Block, BlockArgument, Operation, SSAValue
 from xdsl.traits import MemoryEffectKind
 
-from ...dialects.dims import dims_of, element_of
+from ...dialects.dims import dims_of, element_of, substitute
 from ...dialects.effects import WRITE, OrdersMemory, ThreadBarrier, has_no_effects, ref_effects
 from ...dialects.tile import AccessBase, AtomicRMWOp, BeginOp, GridOp, IndexOp, KernelOp, LoopBase
 from ...dialects.verify import ELEMENTWISE_DIALECTS
 from ...dialects.walk import ops_in
-from .aliases import Location, Memory, is_memory, may_alias, memory_of
+from .aliases import Location, Memory, is_memory, may_alias, memory_of, same_tensor
 from .bounds import constant_value
 
 
@@ -92,12 +96,63 @@ class Hazards:
         return _Accesses(self.kernel)
 
 
+def accesses_of(kernel: KernelOp) -> list[Access]:
+    """All accesses of a kernel to memory, in program order."""
+    return list(_Accesses(kernel).all.values())
+
+
+class Dependency(NamedTuple):
+    """Two accesses in different programs, which run in no order, to elements that may be the same."""
+
+    grid: GridOp
+    earlier: Access
+    later: Access
+
+
+def dependency(kernel: KernelOp) -> Dependency | None:
+    """The first access of a top-level loop that depends on one of an earlier top-level loop."""
+    grids = [op for op in kernel.body.block.ops if isinstance(op, GridOp)]
+    if len(grids) < 2:
+        return None
+    before: list[Access] = []
+    accesses = accesses_of(kernel)
+    for grid in grids:
+        here = [access for access in accesses if grid.is_ancestor(access.op)]
+        for later in here:
+            for earlier in before:
+                if _touch_one_element(earlier, later, None):
+                    return Dependency(grid, earlier, later)
+        before += here
+    return None
+
+
+def race(kernel: KernelOp, grid: GridOp, concerns: Callable[[Access, Access], bool]) -> tuple[Access, Access] | None:
+    """Two accesses in one top-level loop, of those that `concerns` picks, that conflict between its iterations."""
+    here = [access for access in accesses_of(kernel) if grid.is_ancestor(access.op)]
+    for i, one in enumerate(here):
+        for other in here[i:]:
+            if concerns(one, other) and _touch_one_element(one, other, grid):
+                return one, other
+    return None
+
+
+def _touch_one_element(one: Access, other: Access, crossed: Operation | None) -> bool:
+    """Whether two accesses, a write among them, may meet; in different iterations of `crossed`."""
+    if not (one.writes or other.writes) or not may_alias(one.memory, other.memory) or _commute(one.op, other.op):
+        return False
+    if one.indices is None or other.indices is None or not same_tensor(one.memory, other.memory):
+        return True
+    return not _differ(one.indices, other.indices, crossed)
+
+
 class _Accesses:
     """The accesses of a kernel, and per block the ops that are or hold one, or are barriers."""
 
     def __init__(self, kernel: KernelOp):
         self.grids: list[GridOp] = []
         self.of: dict[Operation, Access] = {}
+        self.all: dict[Operation, Access] = {}
+        """In program order, those of memory that nothing writes, too."""
         self.relevant: dict[Block | None, list[Operation]] = {}
         order = [op for op in ops_in(kernel) if not op.regions and _orders(op)]
         barriers = {op for op in order if op.has_trait(ThreadBarrier)}
@@ -105,6 +160,7 @@ class _Accesses:
         unknown = [op for op in order if op not in barriers and op not in known and _reaches_memory(op)]
         shared = self._shared(kernel, known.values(), unknown) if unknown else ()
         self.of.update((op, _unknown_access(op, shared)) for op in unknown)
+        self.all = {op: known.get(op) or self.of[op] for op in order if op in known or op in self.of}
         changed = [access.memory for access in (*known.values(), *self.of.values()) if access.writes]
         for op, access in known.items():  # what nothing writes is nobody's concern, and most kernels' loads are such
             if access.writes or any(may_alias(access.memory, memory) for memory in changed):
@@ -266,7 +322,7 @@ def conflict(pending: Pending, access: Access) -> bool:
         return False
     if _commute(earlier.op, access.op):
         return False
-    if earlier.indices is None or access.indices is None:
+    if earlier.indices is None or access.indices is None or not same_tensor(earlier.memory, access.memory):
         return True
     if _differ(earlier.indices, access.indices, pending.crossed):
         return False
@@ -312,9 +368,10 @@ def _same(one: Sequence[SSAValue], other: Sequence[SSAValue], crossed: Operation
 def _in_place(read: Operation, write: Operation) -> bool:
     """Whether a write of the lanes that `read` gave is computed from them: it comes after their reads.
 
-    A scalar is read by every thread, and written by one: the others' copies must not be used for anything else.
+    A tensor of fewer lanes than the threads may hold is read by several of them, a scalar by all, and each element is
+    written by one: the others' copies must not be used for anything else.
     """
-    if not any(dims_of(result.type) for result in read.results):
+    if not all(_held_once(result) for result in read.results):
         return all(_feeds_only(result, write) for result in read.results)
     waiting, seen = [write], {write}
     while waiting:
@@ -324,6 +381,29 @@ def _in_place(read: Operation, write: Operation) -> bool:
         waiting += makers - seen
         seen |= makers
     return False
+
+
+MOST_THREADS = 1024
+"""Of a program."""
+MOST_LANES_OF_A_THREAD = 16
+"""That a thread takes next to each other: 16 bytes of the narrowest elements."""
+
+
+def _held_once(value: SSAValue) -> bool:
+    """Whether no two threads hold the same lane, however many there are and however many lanes each takes at once."""
+    if not dims_of(value):
+        return False
+    kernel: Operation | None = value.owner if isinstance(value.owner, Operation) else None
+    while kernel is not None and not isinstance(kernel, KernelOp):
+        kernel = kernel.parent_op()
+    sizes = kernel.block_size_values if kernel is not None else {}
+    lanes = 1
+    for dim in dims_of(value):
+        size = substitute(dim, sizes)
+        if not isinstance(size, int):
+            return False
+        lanes *= size
+    return lanes >= MOST_THREADS * MOST_LANES_OF_A_THREAD
 
 
 def _feeds_only(value: SSAValue, user: Operation) -> bool:

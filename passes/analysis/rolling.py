@@ -11,9 +11,9 @@ from xdsl.traits import IsTerminator, MemoryEffectKind, get_effects
 from ...dialects.axes import axis_facts, folds_chunks
 from ...dialects.dims import Dim
 from ...dialects.effects import has_no_effects
-from ...dialects.tile import AccessBase, KernelOp, LoadOp, WholeOp
+from ...dialects.tile import AccessBase, KernelOp, LoadOp, StoreOp, WholeOp
 from ...dialects.walk import ops_in
-from .aliases import may_alias, memory_of
+from .aliases import may_alias, memory_of, same_tensor
 from .axes import AxisClass, AxisClasses
 from .bounds import tile_dim
 
@@ -31,6 +31,8 @@ class Roll:
     block: Block
     level: dict[Operation, int] = field(default_factory=dict)
     parts: dict[int, list[Operation]] = field(default_factory=dict)
+    least: dict[Operation, int] = field(default_factory=dict)
+    """Writes in place that wait for the last part that reads the lanes: its number."""
 
     @property
     def members(self) -> dict[SSAValue, int]:
@@ -97,6 +99,9 @@ def _roll(found: AxisClass, first: Operation, kernel: KernelOp) -> Roll | None:
         if isinstance(op, AccessBase) and not isinstance(op, LoadOp) and any(r.first_use for r in op.results):
             return None
     _find_levels(roll)
+    if waiting := _writes_that_wait(roll):
+        roll.least = waiting
+        _find_levels(roll)
     return roll if _memory_allows(roll, kernel) else None
 
 
@@ -119,10 +124,11 @@ def captured(op: Operation) -> Iterator[SSAValue]:
 
 def _find_levels(roll: Roll) -> None:
     """Give every op of the block its level; a write waits for the loops that touch what it writes."""
+    roll.parts.clear()
     results: dict[SSAValue, int] = {}
     accesses: list[tuple[Operation, dict[SSAValue | None, bool]]] = []
     for op in roll.block.ops:
-        level = max((results.get(value, 0) for value in captured(op)), default=0)
+        level = max([roll.least.get(op, 0), *[results.get(value, 0) for value in captured(op)]])
         touched = _touched(op)
         for earlier, refs in accesses:
             if touched and _conflict(touched, refs):
@@ -168,10 +174,34 @@ def _in_place(op: Operation, load: LoadOp, roll: Roll) -> bool:
 
     The axis is a tile in both: positions of a tile are distinct, entries of an index tensor need not be.
     """
-    if not isinstance(op, AccessBase) or op.ref is not load.ref or list(op.indices) != list(load.indices):
+    if not isinstance(op, AccessBase) or list(op.indices) != list(load.indices):
+        return False
+    if op.ref is not load.ref and not same_tensor(memory_of(op.ref), memory_of(load.ref)):
         return False
     axis = roll.members.get(load.result)
     return axis is not None and load.subscript.walked[axis] is not None and roll.has_axis(op)
+
+
+def _last_parts(roll: Roll) -> dict[LoadOp, int]:
+    """The last part that reads what a load of the axis reads."""
+    last: dict[LoadOp, int] = {}
+    for part, roots in roll.parts.items():
+        for op in roll.slice_of(roots):
+            if isinstance(op, LoadOp):
+                last[op] = max(part, last.get(op, 0))
+    return last
+
+
+def _writes_that_wait(roll: Roll) -> dict[Operation, int]:
+    """The writes in place that would come before a part that reads their lanes again, and the part they wait for."""
+    waiting: dict[Operation, int] = {}
+    order = {op: i for i, op in enumerate(roll.block.ops)}
+    for load, part in _last_parts(roll).items():
+        for op, place in order.items():
+            follows = load in order and order[load] < place and roll.level[op] < part
+            if follows and isinstance(op, StoreOp) and _in_place(op, load, roll):
+                waiting[op] = max(part, waiting.get(op, 0))
+    return waiting
 
 
 def _memory_allows(roll: Roll, kernel: KernelOp) -> bool:
@@ -181,11 +211,7 @@ def _memory_allows(roll: Roll, kernel: KernelOp) -> bool:
     very lanes that were loaded, chunk by chunk (`x[t, :] = softmax(x[t, :])`). Loads of an enclosing block may be
     repeated only if nothing writes their ref.
     """
-    last: dict[LoadOp, int] = {}
-    for part, roots in roll.parts.items():
-        for op in roll.slice_of(roots):
-            if isinstance(op, LoadOp):
-                last[op] = max(part, last.get(op, 0))
+    last = _last_parts(roll)
     order = {op: i for i, op in enumerate(roll.block.ops)}
     for load, part in last.items():
         reads = _touched(load)

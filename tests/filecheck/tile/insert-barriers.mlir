@@ -34,7 +34,7 @@ tile.kernel @read_after_write attributes {arg_names = ["x", "y"], arg_exprs = ["
 // In place, lane by lane: no barrier. A write by other indices, after a read and after a write: one each.
 // CHECK-LABEL: @in_place
 // CHECK-NOT:   tl.debug_barrier
-// CHECK:       tile.store %a, %x[%tile]
+// CHECK:       tile.store %p, %x[%tile]
 // CHECK-NEXT:  {{.*}}tile.load %y
 // CHECK-NEXT:  %c1 = arith.constant
 // CHECK-NEXT:  {{.*}}tile.shift
@@ -54,9 +54,9 @@ tile.kernel @in_place attributes {arg_names = ["x", "y"], arg_exprs = ["x", "y"]
   %c64 = arith.constant 64 : i32
   tile.grid (%c0) to (%c64) by <b0> : i32 {
   ^bb1(%tile: !t):
-    %a = tile.load %x[%tile] : !r[!t] -> !v
-    tile.store %a, %x[%tile] : !v, !r[!t]
-    %b = tile.load %y[%tile] : !r[!t] -> !v
+    %p = tile.load %x[%tile] : !r[!t] -> !v
+    tile.store %p, %x[%tile] : !v, !r[!t]
+    %a = tile.load %y[%tile] : !r[!t] -> !v
     %c1 = arith.constant 1 : i32
     %moved = tile.shift %tile, %c1 : !t, i32
     tile.store %a, %x[%moved] : !v, !r[!t]
@@ -74,8 +74,8 @@ tile.kernel @in_place attributes {arg_names = ["x", "y"], arg_exprs = ["x", "y"]
 // CHECK:       tl.debug_barrier
 // CHECK-NEXT:  {{.*}}tile.store %c, %x[%tile]
 // CHECK-NOT:   tl.debug_barrier
-tile.kernel @reset attributes {arg_names = ["x", "y"], arg_exprs = ["x", "y"], symbols = {}, blocks = {b0 = #tile.block<1, none>}, host = "", index_type = i32} {
-^bb0(%x: !r, %y: !r):
+tile.kernel @reset attributes {arg_names = ["x", "y", "z"], arg_exprs = ["x", "y", "z"], symbols = {}, blocks = {b0 = #tile.block<1, none>}, host = "", index_type = i32} {
+^bb0(%x: !r, %y: !r, %z: !r):
   %c0 = arith.constant 0 : i32
   %c64 = arith.constant 64 : i32
   tile.grid (%c0) to (%c64) by <b0> : i32 {
@@ -83,7 +83,7 @@ tile.kernel @reset attributes {arg_names = ["x", "y"], arg_exprs = ["x", "y"], s
     %a = tile.load %x[%tile] : !r[!t] -> !v
     %c = tile.load %y[%tile] : !r[!t] -> !v
     tile.store %c, %x[%tile] : !v, !r[!t]
-    tile.store %c, %x[%tile] : !v, !r[!t]
+    tile.store %a, %z[%tile] : !v, !r[!t]
     tile.yield
   }
 }
@@ -112,6 +112,69 @@ tile.kernel @scalar attributes {arg_names = ["x", "y", "z"], arg_exprs = ["x", "
     %c = tile.load %z[%i] : !r[i32] -> f32
     %d = arith.addf %c, %c : f32
     tile.store %d, %z[%i] : f32, !r[i32]
+    tile.yield
+  }
+}
+
+// Threads hold copies of a tensor of few lanes: a late one must not read what another wrote, if it uses what it read.
+// Where every lane is held once, it is the thread that writes it.
+// CHECK-LABEL: @few_lanes
+// CHECK:       tile.load %x[%tile]
+// CHECK-NEXT:  {{.*}}arith.addf
+// CHECK-NEXT:  tl.debug_barrier
+// CHECK-NEXT:  {{.*}}tile.store %b, %x[%tile]
+// CHECK-LABEL: @many_lanes
+// CHECK-NOT:   tl.debug_barrier
+// CHECK:       tile.yield
+tile.kernel @few_lanes attributes {arg_names = ["x", "y"], arg_exprs = ["x", "y"], symbols = {}, blocks = {b0 = #tile.block<64, 64>}, host = "", index_type = i32} {
+^bb0(%x: !r, %y: !r):
+  %c0 = arith.constant 0 : i32
+  %c64 = arith.constant 64 : i32
+  tile.grid (%c0) to (%c64) by <b0> : i32 {
+  ^bb1(%tile: !t):
+    %a = tile.load %x[%tile] : !r[!t] -> !v
+    %b = arith.addf %a, %a : !v
+    tile.store %b, %x[%tile] : !v, !r[!t]
+    tile.store %a, %y[%tile] : !v, !r[!t]
+    tile.yield
+  }
+}
+tile.kernel @many_lanes attributes {arg_names = ["x", "y"], arg_exprs = ["x", "y"], symbols = {}, blocks = {b0 = #tile.block<16384, 16384>}, host = "", index_type = i32} {
+^bb0(%x: !r, %y: !r):
+  %c0 = arith.constant 0 : i32
+  %c64 = arith.constant 64 : i32
+  tile.grid (%c0) to (%c64) by <b0> : i32 {
+  ^bb1(%tile: !t):
+    %a = tile.load %x[%tile] : !r[!t] -> !v
+    %b = arith.addf %a, %a : !v
+    tile.store %b, %x[%tile] : !v, !r[!t]
+    tile.store %a, %y[%tile] : !v, !r[!t]
+    tile.yield
+  }
+}
+
+// Views of one storage are the same memory; equal positions are the same element only in the same view.
+// CHECK-LABEL: @views
+// CHECK:       tile.store %a, %x[%tile]
+// CHECK-NEXT:  tl.debug_barrier
+// CHECK-NEXT:  {{.*}}tile.load %flat[%tile]
+// CHECK-NEXT:  tl.debug_barrier
+// CHECK-NEXT:  {{.*}}tile.store %b, %x[%tile]
+// CHECK-NEXT:  {{.*}}tile.load %other[%tile]
+// CHECK-NOT:   tl.debug_barrier
+// CHECK:       tile.yield
+tile.kernel @views attributes {arg_names = ["x", "flat", "same", "other"], arg_exprs = ["x", "flat", "same", "other"], symbols = {}, blocks = {b0 = #tile.block<1, none>}, host = "", index_type = i32, memory = [[#tile.memory<0, 0>], [#tile.memory<0, 1>], [#tile.memory<0, 0>], [#tile.memory<1, 2>]]} {
+^bb0(%x: !r, %flat: !r, %same: !r, %other: !r):
+  %c0 = arith.constant 0 : i32
+  %c64 = arith.constant 64 : i32
+  tile.grid (%c0) to (%c64) by <b0> : i32 {
+  ^bb1(%tile: !t):
+    %a = tile.load %other[%tile] : !r[!t] -> !v
+    tile.store %a, %x[%tile] : !v, !r[!t]
+    %b = tile.load %flat[%tile] : !r[!t] -> !v
+    tile.store %b, %x[%tile] : !v, !r[!t]
+    %c = tile.load %other[%tile] : !r[!t] -> !v
+    tile.store %c, %same[%tile] : !v, !r[!t]
     tile.yield
   }
 }

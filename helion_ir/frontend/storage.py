@@ -1,0 +1,203 @@
+"""Which tensors of a kernel share storage: views made in host code, and arguments that overlap in this call."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterable, Iterator
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import torch
+from torch._subclasses.fake_tensor import FakeTensor
+from xdsl.dialects.builtin import ArrayAttr, FileLineColLoc
+from xdsl.ir import Operation, SSAValue
+
+from .. import exc
+from ..dialects.tile import AccessBase, GridOp, KernelOp, MemoryAttr
+from ..passes.analysis.aliases import Location
+from ..passes.analysis.hazards import Access, accesses_of, dependency, race
+from ..runtime.keys import ALIGNMENT
+from ..runtime.overlap import DISJOINT, SAME, overlap
+from .tensors import HostTensor
+
+if TYPE_CHECKING:
+    from .tracer import Tracer
+
+OVERLAPS = "__overlaps__"
+"""The name of `runtime.overlap.overlaps` in guards."""
+
+
+class Argument(NamedTuple):
+    """A tensor that the caller gave: where it is found, and what it is in this call."""
+
+    tensor: HostTensor
+    expr: str
+    value: Any
+
+
+class Storages:
+    """The storages of a trace. Host code runs on meta tensors, whose views share storage as the real ones will."""
+
+    def __init__(self, tracer: Tracer):
+        self.tracer = tracer
+        self.arguments: dict[int, Argument] = {}  # by storage
+        self.refs: dict[SSAValue, tuple[HostTensor, ...]] = {}  # kernel argument → its tensor, or those of a tuple
+        self._parent: dict[int, int] = {}
+        self._apart: set[int] = set()  # storages that overlap others in part: equal layouts are not one tensor
+
+    def clear(self) -> None:
+        """Let go of all tensors."""
+        for table in (self.arguments, self.refs):
+            table.clear()
+
+    def root(self, tensor: HostTensor) -> int:
+        """The storage of a tensor, one number for all that may be one."""
+        found = storage_of(tensor)
+        while found in self._parent:
+            found = self._parent[found]
+        return found
+
+    def join(self, one: HostTensor, other: HostTensor) -> None:
+        """Two tensors may share storage."""
+        first, second = self.root(one), self.root(other)
+        if first != second:
+            self._parent[second] = first
+
+    def alignment(self, tensor: HostTensor) -> int:
+        """What divides the base address of a tensor, in bytes; fresh memory, and what is not there yet, is aligned."""
+        argument, meta = self.arguments.get(storage_of(tensor)), tensor.meta_tensor
+        value = argument.value if argument is not None else None
+        item, offset = meta.element_size(), meta.storage_offset()
+        if isinstance(value, torch.Tensor) and not isinstance(value, FakeTensor) and value.data_ptr() % ALIGNMENT:
+            return item
+        return next(a for a in (16, 8, 4, 2, 1) if (isinstance(offset, int) and offset * item % a == 0) or a <= item)
+
+    def attribute(self) -> ArrayAttr[ArrayAttr[MemoryAttr]] | None:
+        """The `memory` of the kernel; None where every ref is memory of its own."""
+        roots: dict[int, int] = {}
+        views: dict[Hashable, int] = {}
+        entries: list[ArrayAttr[MemoryAttr]] = []
+        for arg in self.tracer.kernel_block.args:
+            entry: list[MemoryAttr] = []
+            for tensor in self.refs.get(arg, ()):
+                root = self.root(tensor)
+                view = views.setdefault((root, self._view(tensor)), len(views))
+                entry.append(MemoryAttr(roots.setdefault(root, len(roots)), view))
+            entries.append(ArrayAttr(entry))
+        return ArrayAttr(entries) if len(roots) < sum(map(len, entries)) else None
+
+    def _view(self, tensor: HostTensor) -> Hashable:
+        """Equal for tensors of one storage that are the same tensor."""
+        storage = storage_of(tensor)
+        argument, layout = self.arguments.get(storage), _layout(tensor)
+        whole = argument is not None and layout == _layout(argument.tensor)
+        return (storage if storage in self._apart else None, None if whole else layout)
+
+    # Arguments of one call
+
+    def overlap_in_calls(self, kernel: KernelOp) -> None:
+        """Note which arguments overlap in this call, where something is written; other calls are asked by a guard.
+
+        One tensor given twice is one tensor of the kernel; then no iteration of a top-level loop may touch what
+        another one writes, as they run in no order. Ops of unknown effects may order them: that is the user's.
+        """
+        accesses = [access for access in accesses_of(kernel) if isinstance(access.op, AccessBase)]
+        ordered = any(not isinstance(access.op, AccessBase) for access in accesses_of(kernel))
+        touched = dict.fromkeys(each for access in accesses for each in self._arguments(access.memory))
+        written = dict.fromkeys(e for access in accesses if access.writes for e in self._arguments(access.memory))
+        for done, storage in enumerate(written):
+            others = [each for each in touched if each != storage and each not in list(written)[:done]]
+            if not others:
+                continue
+            one, rest = self.arguments[storage], [self.arguments[each] for each in others]
+            self.tracer.guards[f"{OVERLAPS}({one.expr}, ({', '.join(each.expr for each in rest)},))"] = None
+            for other in rest:
+                self._meet(kernel, one, other, ordered)
+
+    def _meet(self, kernel: KernelOp, one: Argument, other: Argument, ordered: bool) -> None:
+        how = overlap(one.value, other.value)
+        if how == DISJOINT:
+            return
+        self.join(one.tensor, other.tensor)
+        kernel.memory = self.attribute()
+        if how != SAME:
+            self._apart |= {storage_of(one.tensor), storage_of(other.tensor)}
+            kernel.memory = self.attribute()
+        if ordered:
+            return
+        pair = {self.root(one.tensor)}
+
+        def concerns(first: Access, second: Access) -> bool:
+            return bool(self._roots(first.memory) & self._roots(second.memory) & pair)
+
+        for grid in (op for op in kernel.body.block.ops if isinstance(op, GridOp)):
+            if (found := race(kernel, grid, concerns)) is not None:
+                write, read = found if found[0].writes else reversed(found)
+                what = "are the same tensor" if how == SAME else "lie partly in the same memory"
+                raise exc.InvalidAPIUsage(
+                    f"the arguments {one.expr} and {other.expr} {what}: one iteration of the loop would write what "
+                    f"another one uses{_line_of(read.op)}, and they run in no order",
+                    hint=f"pass {other.expr}.clone()", location=place_of(write.op),
+                )  # fmt: skip
+
+    def _tensors(self, memory: Iterable[Location]) -> Iterator[HostTensor]:
+        for root, element in memory:
+            tensors = self.refs.get(root, ())
+            yield from tensors if element is None else tensors[element : element + 1]
+
+    def _arguments(self, memory: Iterable[Location]) -> list[int]:
+        """The storages of arguments that memory may be."""
+        storages = map(storage_of, self._tensors(memory))
+        return [storage for storage in storages if storage in self.arguments]
+
+    def _roots(self, memory: Iterable[Location]) -> set[int]:
+        return {self.root(tensor) for tensor in self._tensors(memory)}
+
+    # Top-level loops
+
+    def check_loops(self, kernel: KernelOp) -> None:
+        """Refuse a top-level loop that depends on an earlier one. Raises `LoopDependencyError` at its line."""
+        found = dependency(kernel)
+        if found is None:
+            return
+        grid, earlier, later = found
+        names = [self._name(access) for access in (later, earlier)]
+        name = names[0] if names[0] == names[1] else f"{names[0]} ({names[1]} there)"
+        why = "grid-wide barriers, which auto_barrier would insert, are not built yet"
+        if not self.tracer.options.auto_barrier:
+            why = "auto_barrier=False leaves the barrier between them to hl.barrier(), which is not built yet"
+        raise exc.LoopDependencyError(
+            f"this loop {_verb(later)} {name}{_line_of(later.op)}, which an earlier one {_verb(earlier)}"
+            f"{_line_of(earlier.op)}: the programs of both run in no order, and {why}",
+            hint="make it two kernels", location=place_of(grid),
+        )  # fmt: skip
+
+    def _name(self, access: Access) -> str:
+        return next((root.name_hint for root, _ in access.memory if root.name_hint), None) or "memory"
+
+
+def _verb(access: Access) -> str:
+    if not isinstance(access.op, AccessBase):
+        return "may touch"
+    return "writes" if access.writes else "reads"
+
+
+def _layout(tensor: HostTensor) -> Hashable:
+    meta = tensor.meta_tensor
+    return (str(meta.dtype), *[str(part) for part in (meta.storage_offset(), *meta.size(), None, *meta.stride())])
+
+
+def place_of(op: Operation) -> exc.SourceLocation | None:
+    """Where the user wrote an op."""
+    place = op.location
+    if not isinstance(place, FileLineColLoc):
+        return None
+    return exc.SourceLocation(place.filename.data, place.line.data, place.column.data)
+
+
+def _line_of(op: Operation) -> str:
+    place = place_of(op)
+    return "" if place is None else f" (line {place.line})"
+
+
+def storage_of(tensor: HostTensor) -> int:
+    """The storage of a tensor as a number, unique while a tensor of that storage lives."""
+    return tensor.meta_tensor.untyped_storage()._cdata
