@@ -15,7 +15,7 @@ from ..dialects.axes import axis_facts
 from ..dialects.axis_kinds import may_consume
 from ..dialects.constants import Number, exact, highest, lowest
 from ..dialects.dims import element_of
-from ..dialects.tile import KeepOp, KernelOp, LoadOp, PadOp
+from ..dialects.tile import KeepOp, KernelOp, LoadOp, PadOp, TileType
 from ..dialects.walk import ops_in
 from .analysis.lane_folds import unseen
 from .analysis.padding import Padding, constant_number, loads_behind
@@ -68,6 +68,8 @@ def needs(op: Operation) -> Iterator[Need]:
     if not may_consume(type(op)):
         return
     operands = operands_of(op)
+    if not any([type(value.type) is TileType for value in operands]):
+        return  # an axis is consumed with its tile
     for operand, tile, fill in axis_facts(op).consumed:
         if fill is not None:
             yield Need(op, operand.number, operand.axis, operands[tile], fill)

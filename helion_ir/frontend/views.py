@@ -96,7 +96,9 @@ def expand(tracer: Tracer, x: DeviceTensor, size: Sequence[Any], *, implicit: bo
     dims = [source[i - lead] if dim == -1 and i >= lead else dim for i, dim in enumerate(wanted)]
     if any(s not in (1, d) for s, d in zip(source, dims[lead:], strict=True)):
         raise exc.ShapeMismatch(f"cannot expand {list(source)} to {dims}")
-    tiles = [None] * lead + list(x.tiles)
+    tiles = _tiles_of_sizes(size)
+    for axis, (dim, known) in enumerate(zip(source, x.tiles, strict=True), lead):
+        tiles[axis] = known if dim == dims[axis] else tiles[axis]
     return viewed(tracer, tracer.builder.broadcast(x.ssa, dims), x, tiles)
 
 

@@ -258,6 +258,8 @@ def loads_behind(value: SSAValue, axis: int) -> tuple[list[LoadOp], list[Operati
         elif isinstance(op, scf.IfOp):
             ends = [region.block.last_op for region in op.regions]
             stack.extend((end.operands[current.index], at) for end in ends if end is not None)
+        elif is_lane_wise(op):
+            stack.extend((operand, at) for operand in operands_of(op) if dims_of(operand))
         else:
             sources = axis_facts(op).sources(At(current.index, at)) or ()
             stack.extend((operands_of(op)[source.number], source.axis) for source in sources)
