@@ -17,6 +17,7 @@ from ..dialects.dims import Dim, dims_of, element_of, with_element
 from ..dialects.tile import (
     AccessBase,
     BroadcastOp,
+    CastOp,
     ExpandDimsOp,
     ReduceOp,
     ReshapeOp,
@@ -114,6 +115,8 @@ class Emitter:
         if isinstance(element, IntegerType):
             assert isinstance(source, IntegerType)
             widen = element.width.data > source.width.data
+            if dims_of(value):
+                return self.op(CastOp("extsi" if widen else "trunci", value, element), value).result
             return self.op((arith.ExtSIOp if widen else arith.TruncIOp)(value, type_), value).results[0]  # pyright: ignore[reportArgumentType]
         assert isinstance(element, AnyFloat)
         assert isinstance(source, AnyFloat)
