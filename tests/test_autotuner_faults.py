@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import math
 import os
+import sys
 from collections.abc import Callable
+from concurrent.futures import Future, wait
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +20,7 @@ import helion_ir
 import helion_ir.language as hl
 from helion_ir import Config, exc
 from helion_ir.autotuner import search
+from helion_ir.autotuner.precompile import Resources
 from helion_ir.autotuner.tuning import tune
 from helion_ir.runtime import best_configs
 
@@ -159,6 +162,59 @@ def test_however_small_the_budget_one_candidate_is_tried(budget: float) -> None:
     outcome = tune(bound(by_warps, autotune_budget_seconds=budget), (X,))
     assert outcome.config["num_warps"] in WARPS
     assert outcome.tried == 1
+
+
+def test_ctrl_c_while_candidates_are_compiled_keeps_the_best(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One is compiled and measured; the others never are."""
+    ended: list[str] = []
+
+    class SlowWorkers(NoWorkers):
+        def submit(self, *_: object) -> Future[Resources]:
+            future: Future[Resources] = Future()
+            if not ended:
+                future.set_result(Resources(0, 1, 32, 0))
+                ended.append("compiled")
+            return future
+
+        def close(self) -> None:
+            ended.append("closed")
+
+    def interrupted(futures: object, timeout: float | None = None, return_when: str = "") -> Any:
+        if timeout == 0 or ended != ["compiled"]:
+            return wait(futures, timeout, return_when)  # type: ignore[arg-type]
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(search, "gpu_of", lambda device: TARGETS["sm_90"])
+    monkeypatch.setattr(search, "Workers", SlowWorkers)
+    monkeypatch.setattr(search, "capture", lambda *_: "a launch")
+    monkeypatch.setattr(search, "wait", interrupted)
+    outcome = tune(bound(by_warps, autotune_accuracy_check=False, autotune_precompile_jobs=1), (X,))
+    assert outcome.interrupted
+    assert outcome.config["num_warps"] == WARPS[0]
+    assert ended == ["compiled", "closed"]
+
+
+def test_memory_that_does_not_suffice_for_a_search_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    monkeypatch.setattr(search, "Baseline", full)
+    with pytest.raises(exc.AutotuneError, match="no memory for a copy of the arguments"):
+        tune(bound(by_warps), (X,))
+
+
+def test_a_terminal_that_is_gone_ends_no_search(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Gone:
+        def isatty(self) -> bool:
+            return False
+
+        def write(self, text: str) -> int:
+            raise BrokenPipeError(32, "Broken pipe")
+
+        def flush(self) -> None: ...
+
+    monkeypatch.setattr(sys, "stderr", Gone())
+    assert tune(bound(by_warps, autotune_log_level="debug"), (X,)).config["num_warps"] == 4
 
 
 # Logs --------------------------------------------------------------------------------------------------------------

@@ -86,10 +86,11 @@ class Reporter:
         if level < self._level:
             return
         line = f"helion_ir: {self._name}: {text}"
-        if self._live is not None:
-            self._live.console.print(line, markup=False, highlight=False, soft_wrap=True)
-        else:
-            print(line, file=self._stream, flush=True)
+        with contextlib.suppress(OSError):  # a terminal that is gone, a pipe that nobody reads
+            if self._live is not None:
+                self._live.console.print(line, markup=False, highlight=False, soft_wrap=True)
+            else:
+                print(line, file=self._stream, flush=True)
 
     def trial(self, trial: Trial) -> None:
         """One candidate is done with."""

@@ -8,6 +8,8 @@ import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+import torch
+
 from .. import exc
 from ..config import Config
 from ..pipeline import ConfigSpec
@@ -53,7 +55,13 @@ def tune(bound: BoundKernel, args: Sequence[object], **options: object) -> Outco
         raise exc.AutotuneError(f"{bound.name}: at autotune_effort 'none' nothing is searched")
     with Reporter(bound.name, settings) as reporter:
         effort = EFFORTS[settings.autotune_effort]
-        search = Search(bound, args, settings, _strategy(bound, settings), effort, reporter)
+        try:
+            search = Search(bound, args, settings, _strategy(bound, settings), effort, reporter)
+        except torch.OutOfMemoryError as error:
+            raise exc.AutotuneError(
+                f"{bound.name}: there is no memory for a copy of the arguments: {error}",
+                hint="tune on smaller arguments, and give the kernel the config that is found",
+            ) from error
         try:
             outcome = search.run()
         except exc.TritonUnrecoverableRuntimeError:
