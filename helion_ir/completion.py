@@ -23,7 +23,7 @@ Open: TypeAlias = Mapping[str, Set[int]]
 Legal: TypeAlias = Callable[[str, int, object], bool]
 """Whether an entry of a key may have a value."""
 
-KEYS = ("block_sizes", "reduction_loops", "range_num_stages", "num_stages", "num_warps")
+KEYS = ("block_sizes", "reduction_loops", "range_unroll_factors", "range_num_stages", "num_stages", "num_warps")
 """What completion chooses; everything else keeps its default."""
 MAX_ROW_LANES = 1 << 15
 """Lanes of one tensor's full slices beyond which an untuned program takes chunks of them: 64 a thread of 16 warps."""
@@ -91,10 +91,10 @@ class Completion:
             return
         pool = footprint.pool_of(choice, self.gpu)
         first = self._first(number, lambda other: other.loop_entries)
-        for entry in pool.entries:
-            stages = choice.loop_stages[entry] if entry < len(choice.loop_stages) else 0
-            if stages > 1 and first + entry in open_.get("range_num_stages", ()):
-                yield _Lever("range_num_stages", first + entry, stages - 1)
+        for key, entries in (("range_unroll_factors", choice.unrolled), ("range_num_stages", choice.loop_stages)):
+            for entry in footprint.loops_of(pool, choice):
+                if entry < len(entries) and entries[entry] > 1 and first + entry in open_.get(key, ()):
+                    yield _Lever(key, first + entry, entries[entry] - 1)
         if pool.staged and choice.stages > 1 and open_.get("num_stages"):
             yield _Lever("num_stages", 0, choice.stages - 1)
         symbols = frozenset().union(*(blocks_in(buffer.shape) for buffer in pool.buffers))
@@ -159,7 +159,9 @@ class Completion:
             cast("int", values.get("num_stages", 1)),
             cast("int", values.get("num_warps", 4)),
             own("range_num_stages", lambda other: other.loop_entries),
+            own("range_unroll_factors", lambda other: other.loop_entries),
             own("indexing", lambda other: other.accesses),
+            str(values.get("pid_type", "")).startswith("persistent"),
         )
 
     def parts(self, values: Mapping[str, object]) -> str:

@@ -80,12 +80,51 @@ def complex_product_reference(x, y):
     return torch.view_as_real(product)
 
 
+@helion_ir.kernel(static_shapes=True)
+def decayed_sums(x):
+    out = torch.empty([x.size(0)], dtype=torch.float32, device=x.device)
+    for rows in hl.tile(x.size(0)):
+        acc = hl.zeros([rows], dtype=torch.float32)
+        for columns in hl.tile(x.size(1), block_size=8):
+            acc = acc * 0.5 + x[rows, columns].sum(-1)
+        out[rows] = acc
+    return out
+
+
+def decayed_sums_reference(x):
+    total = torch.zeros(x.size(0), dtype=torch.double)
+    for first in range(0, x.size(1), 8):
+        total = total * 0.5 + x[:, first : first + 8].double().sum(-1)
+    return total
+
+
+@helion_ir.kernel(static_shapes=False)
+def product_of_slices(x, y):
+    out = torch.empty([x.size(0), y.size(1)], dtype=torch.float32, device=x.device)
+    for rows, columns in hl.tile([x.size(0), y.size(1)]):
+        out[rows, columns] = x[rows, :] @ y[:, columns]
+    return out
+
+
+@helion_ir.kernel(static_shapes=False)
+def sums_of_planes(x):
+    out = torch.empty([x.size(0)], dtype=torch.float32, device=x.device)
+    for tile in hl.tile(x.size(0)):
+        out[tile] = x[tile, :, :].sum(-1).sum(-1)
+    return out
+
+
 CASES = {
     "jensen_shannon": (jensen_shannon, jensen_shannon_reference, (torch.randn(9, 33), torch.randn(9, 33))),
     "segment_sum": (segment_sum, segment_sum_reference, (torch.randn(40, 19), torch.tensor([0, 3, 3, 17, 40]))),
     "two_products": (
         two_products, two_products_reference, (torch.randn(20, 24), torch.randn(24, 70), torch.randn(70, 12)),
     ),
+    "decayed_sums": (decayed_sums, decayed_sums_reference, (torch.randn(9, 40),)),
+    "product_of_slices": (
+        product_of_slices, lambda x, y: x.double() @ y.double(), (torch.randn(9, 5), torch.randn(5, 7)),
+    ),
+    "sums_of_planes": (sums_of_planes, lambda x: x.double().sum((1, 2)), (torch.randn(5, 6, 7),)),
     "complex_product": (complex_product, complex_product_reference, (torch.randn(37, 2), torch.randn(37, 2))),
 }  # fmt: skip
 
@@ -102,3 +141,15 @@ def test_every_legal_config_compiles_and_agrees(name, level, monkeypatch):
         compiled = helion_ir.compile(kernel, config, args)
         assert compiled.source, config
         torch.testing.assert_close(compiled(*args).double(), expected, rtol=2e-5, atol=2e-5, msg=str(config))
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_random_configs_compile_for_a_gpu(name):
+    kernel, _, args = CASES[name]
+    bound, rng = kernel.bind(args), Random(name)
+    completion = bound.config_spec._completion
+    for _ in range(2):
+        config = bound.config_spec.random(rng)
+        small = dict(config) | {"range_unroll_factors": [min(f, 2) for f in config["range_unroll_factors"]]}
+        if completion._footprints[0].largest(completion._choice(0, small))[0] <= 2048:  # others take Triton long
+            helion_ir.compile(kernel, small, args).binary("sm_90")

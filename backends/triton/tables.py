@@ -10,8 +10,8 @@ from collections.abc import Callable
 from functools import partial
 
 from xdsl.dialects import arith, math
-from xdsl.dialects.arith import FastMathFlag
 from xdsl.dialects.builtin import Float32Type, IntegerType, f32, i1
+from xdsl.dialects.utils import FastMathFlag
 from xdsl.ir import Operation, SSAValue
 
 from ...dialects import tl

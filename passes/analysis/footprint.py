@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -18,6 +19,7 @@ from ...dialects.walk import ops_in
 from ..assign_indexing import DESCRIPTOR, accesses
 from ..number_sites import loop_sites, site_counts
 from .op_mix import free_blocks, lane_count
+from .physical import contractions
 from .rolling import rolls
 
 Shape = tuple[Dim, ...]
@@ -37,7 +39,9 @@ class Choice(NamedTuple):
     stages: int
     warps: int
     loop_stages: Sequence[int]
+    unrolled: Sequence[int]
     indexing: Sequence[str]
+    persistent: bool
 
 
 @dataclass(frozen=True)
@@ -64,12 +68,14 @@ class Buffer:
 class Pool:
     """The buffers that are alive together: those of one loop, or of what is outside of loops.
 
-    `entries`: the loop's entries in the `range_*` keys. `rows`: the dims that its products have for rows, 1 where
-    tensor cores do not read the operands from shared memory; none where there is no product.
+    `entries`: the loop's entries in the `range_*` keys, `grid` that of the grid around it. `rows`: the dims that its
+    products have for rows, 1 where tensor cores do not read the operands from shared memory; none where there is no
+    product.
     """
 
     buffers: tuple[Buffer, ...]
     entries: tuple[int, ...]
+    grid: tuple[int, ...]
     rows: tuple[Dim, ...]
 
     @property
@@ -108,6 +114,9 @@ class Footprint:
             for roll in found
             for value, axis in roll.members.items()
         }
+        self._least: dict[Dim, int] = {}
+        for dim, lanes in contractions(kernel):
+            self._least[dim] = max(lanes, self._least.get(dim, 1))
         self.shapes: set[Shape] = {self.shape_of(result) for op in ops_in(kernel) for result in op.results}
         self._entries = _range_entries(kernel)
         self.loop_entries = sum(len(entries) for entries in self._entries.values())
@@ -125,6 +134,14 @@ class Footprint:
         """The dims of a value, with `r…` for an axis that can be rolled."""
         return tuple(self._rolled.get((value, axis), dim) for axis, dim in enumerate(dims_of(value)))
 
+    def loops_of(self, pool: Pool, choice: Choice) -> tuple[int, ...]:
+        """The entries of `range_*` that say something about a pool: a grid is a loop where programs are persistent."""
+        return (*pool.entries, *(pool.grid if choice.persistent else ()))
+
+    def lanes(self, shape: Shape, sizes: Mapping[str, int]) -> int:
+        """The lanes of a tensor: powers of two, and at least what a product needs of what it contracts."""
+        return math.prod(max(lane_count((dim,), sizes), self._least.get(dim, 1)) for dim in shape)
+
     # Lanes -----------------------------------------------------------------------------------------------------
 
     def sizes(self, choice: Choice) -> dict[str, int]:
@@ -139,10 +156,12 @@ class Footprint:
 
     def largest(self, choice: Choice) -> tuple[int, Shape]:
         """The lanes of the largest tensor, and its shape; extents of run time count as one."""
-        sizes = self.sizes(choice)
-        return max(
-            ((lane_count(shape, sizes), shape) for shape in self.shapes), key=lambda pair: pair[0], default=(1, ())
-        )
+        key = (*choice.blocks, None, *choice.chunks)
+        if (known := self._largest.get(key)) is None:
+            sizes = self.sizes(choice)
+            counts = [(self.lanes(shape, sizes), shape) for shape in self.shapes]
+            known = self._largest[key] = max(counts, key=lambda pair: pair[0], default=(1, ()))
+        return known
 
     # Shared memory ---------------------------------------------------------------------------------------------
 
@@ -153,7 +172,7 @@ class Footprint:
         largest = max((self._taken(pool, choice, sizes, gpu, sure) for pool in self.pools), default=Taken(0, ""))
         if sure:
             return largest
-        moved = (_bytes(store, sizes) for store in self._stores if _by_descriptor(store, choice))
+        moved = (self._bytes(store, sizes) for store in self._stores if _by_descriptor(store, choice))
         return largest._replace(size=largest.size + max(moved, default=0))
 
     def pool_of(self, choice: Choice, gpu: GPU) -> Pool:
@@ -162,14 +181,15 @@ class Footprint:
         return max(self.pools, key=lambda pool: self._taken(pool, choice, sizes, gpu, False))
 
     def _taken(self, pool: Pool, choice: Choice, sizes: Mapping[str, int], gpu: GPU, sure: bool) -> Taken:
-        own = max((choice.loop_stages[entry] for entry in pool.entries if entry < len(choice.loop_stages)), default=0)
-        stages = max(own or choice.stages, 1) if own or pool.rows else 1
         if sure and not pool.sure:
             return Taken(0, "")
+        own = max((_at(choice.loop_stages, entry) for entry in pool.entries or self.loops_of(pool, choice)), default=0)
+        stages = max(own or choice.stages, 1) if own or pool.rows else 1
         in_place = choice.warps % 4 == 0 and all(lane_count((row,), sizes) >= WGMMA_ROWS for row in pool.rows)
         if sure and stages == 1 and not in_place:
             return Taken(0, "")
         copies = max(stages - (gpu.spare_stages if in_place or not sure else 1), 1)
+        steps = 1 if sure else math.prod(max(_at(choice.unrolled, e), 1) for e in self.loops_of(pool, choice))
         total, parts = 0, list[str]()
         for buffer in pool.buffers:
             moved = _by_descriptor(buffer, choice)
@@ -178,10 +198,17 @@ class Footprint:
                 continue
             if buffer.left and in_place and not gpu.spare_stages:
                 continue
-            count, size = copies if staged else 1, _bytes(buffer, sizes)
+            count, size = steps * (copies if staged else 1), self._bytes(buffer, sizes)
             total += count * (size + (0 if sure or not (staged or moved) else gpu.stage_bytes))
-            parts.append(f"{buffer.name} {_spelled(buffer, sizes)} = {size} bytes × {count}")
+            parts.append(f"{buffer.name} {self._spelled(buffer, sizes)} = {size} bytes × {count}")
         return Taken(total, " + ".join(parts))
+
+    def _bytes(self, buffer: Buffer, sizes: Mapping[str, int]) -> int:
+        return buffer.element_bytes * self.lanes(buffer.shape, sizes)
+
+    def _spelled(self, buffer: Buffer, sizes: Mapping[str, int]) -> str:
+        dims = "×".join(str(self.lanes((dim,), sizes)) for dim in buffer.shape)
+        return f"[{dims}] of {buffer.element_bytes} bytes"
 
     def _pools(self) -> Iterator[Pool]:
         dots: dict[LoopBase | None, list[DotOp]] = {}
@@ -195,12 +222,16 @@ class Footprint:
             buffers = self._operands(loop, dots.get(loop, ()))
             for load in loads.get(loop, ()):
                 buffers.setdefault(load.result, self._loaded(load))
-            entries = () if loop is None or isinstance(loop, GridOp) else self._entries.get(loop, ())
-            yield Pool(tuple(buffers.values()), entries, tuple(map(_rows_of, dots.get(loop, ()))))
+            grid = loop
+            while grid is not None and not isinstance(grid, GridOp):
+                grid = _loop_of(grid)
+            entries = () if loop is None or loop is grid else self._entries.get(loop, ())
+            around = () if grid is None else self._entries.get(grid, ())
+            yield Pool(tuple(buffers.values()), entries, around, tuple(map(_rows_of, dots.get(loop, ()))))
             for dot in dots.get(loop, ()):  # results of products of 8 bits change their layout before they are stored
                 if _element_bytes(dot.lhs) == 1:
                     result = Buffer("a product", self.shape_of(dot.result), _element_bytes(dot.result), needed=True)
-                    yield Pool((result,), (), ())
+                    yield Pool((result,), (), around, ())
 
     def _operands(self, loop: LoopBase | None, dots: Sequence[DotOp]) -> dict[SSAValue, Buffer]:
         """The blocks that products of one loop's step take, and what of that loop they are computed from."""
@@ -288,15 +319,10 @@ def _by_descriptor(buffer: Buffer, choice: Choice) -> bool:
     return at is not None and at < len(choice.indexing) and choice.indexing[at] == DESCRIPTOR
 
 
-def _bytes(buffer: Buffer, sizes: Mapping[str, int]) -> int:
-    return buffer.element_bytes * lane_count(buffer.shape, sizes)
-
-
-def _spelled(buffer: Buffer, sizes: Mapping[str, int]) -> str:
-    dims = "×".join(str(lane_count((dim,), sizes)) for dim in buffer.shape)
-    return f"[{dims}] of {buffer.element_bytes} bytes"
+def _at(values: Sequence[int], entry: int) -> int:
+    return values[entry] if entry < len(values) else 0
 
 
 def blocks_in(shape: Shape) -> frozenset[str]:
     """The symbols of a shape: blocks `b…` and chunks `r…`."""
-    return frozenset().union(*map(symbols_of, shape)) if shape else frozenset()
+    return frozenset(symbol for dim in shape for symbol in symbols_of(dim))

@@ -33,7 +33,7 @@ class PhysicalDims:
         self._sizes = kernel.block_size_values
         self._min_lanes: dict[Dim, int] = {}
         self._cache: dict[Dim, Dim] = {}
-        for dim, lanes in _contractions(kernel):
+        for dim, lanes in contractions(kernel):
             self._min_lanes[dim] = max(lanes, self._min_lanes.get(dim, 0))
 
     def of(self, dim: Dim) -> Dim:
@@ -68,7 +68,7 @@ class PhysicalDims:
         return not isinstance(lanes, int) or lanes != substitute(dim, self._sizes)
 
 
-def _contractions(kernel: KernelOp) -> Iterable[tuple[Dim, int]]:
+def contractions(kernel: KernelOp) -> Iterable[tuple[Dim, int]]:
     """Each contracted dim with the least lanes it needs; a contraction over an int dim of 1 is no dot in the end."""
     for op in ops_in(kernel):
         if type(op) is DotOp and (dim := dims_of(op.lhs)[-1]) != 1:
