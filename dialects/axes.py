@@ -121,6 +121,10 @@ class Dropping(Protocol):
         """`value` where the one position of `tile` is valid, else what `otherwise` builds."""
         ...
 
+    def access_by_positions(self) -> Sequence[SSAValue]:
+        """The results of the access that the op is, with positions as indices in place of tiles of one lane."""
+        ...
+
     def wrap(self) -> None:
         """Let the op see the dims it saw before."""
         ...

@@ -138,6 +138,10 @@ class _Dropped:
             return value
         return build.op(SelectOp(build.splat(valid, dims_of(value)), value, otherwise()), value).result
 
+    def access_by_positions(self) -> Sequence[SSAValue]:
+        assert isinstance(self.op, AccessBase)
+        return _access(self, self.op)
+
     def wrap(self) -> None:
         """Reshape what goes in to the dims it had, and what comes out to those it has."""
         op, before, after = self.op, Emitter(self.op), Emitter(self.op, after=True)
@@ -175,9 +179,7 @@ def _set_type(value: SSAValue, dims: Sequence[Dim]) -> None:
 
 def _put_right(dropped: _Dropped) -> None:
     op = dropped.op
-    if isinstance(op, AccessBase):
-        _access(dropped, op)
-    elif (semantics := semantics_of(type(op))) is not None:
+    if (semantics := semantics_of(type(op))) is not None:
         results = semantics.drop(op, dropped)
         if results is not None:
             replace(op, results)
@@ -215,7 +217,7 @@ def _position(drop: _Dropped, emit: Emitter, tile: SSAValue, size: Dim) -> tuple
     return begin, valid
 
 
-def _access(drop: _Dropped, op: AccessBase) -> None:
+def _access(drop: _Dropped, op: AccessBase) -> list[SSAValue]:
     """Unit tiles become scalars; index tensors have lost their axes already."""
     emit = Emitter(op)
     indices: list[SSAValue] = []
@@ -242,7 +244,7 @@ def _access(drop: _Dropped, op: AccessBase) -> None:
     results: list[SSAValue] = list(new.results)
     if kept is not None:
         results = [emit.reshape(r, [d for i, d in enumerate(dims_of(r)) if i != kept]) for r in results]
-    replace(op, results)
+    return results
 
 
 def _keep_joint(

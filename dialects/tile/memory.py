@@ -113,8 +113,7 @@ class AccessBase(IRDLOperation, DeclaresAxes):
         return AxisFacts(tuple(lanes), tiles=tuple(zip(subscript.tile_operands, met, strict=True)))
 
     def drop_axes(self, dropping: Dropping) -> Sequence[SSAValue] | None:
-        """Never asked: as it takes the bounds of tiles, drop-unit-dims itself has the one rewrite for accesses."""
-        raise NotImplementedError
+        return dropping.access_by_positions()
 
     def verify_access(self, value: Attribute | None) -> None:
         """Check the indices, and that `value` is what they select (element type included)."""
