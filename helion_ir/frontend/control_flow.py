@@ -91,7 +91,7 @@ class ControlFlow:
 
     def settle(self) -> None:
         """After a statement: what it changed keeps its lanes past the ends of tiles."""
-        self.lanes.settle(self.environment)
+        self.lanes.settle()
 
     # Loops
 

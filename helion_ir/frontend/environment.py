@@ -48,6 +48,15 @@ def children(value: Any) -> Iterator[tuple[Any, Any]]:
             yield field.name, getattr(value, field.name)
 
 
+def _child(value: Any, key: Any) -> Any:
+    """The part of a container with that key; None if it has none."""
+    if isinstance(value, list | tuple):
+        return value[key] if isinstance(key, int) and key < len(value) else None
+    if isinstance(value, dict):
+        return value.get(key)
+    return next((child for each, child in children(value) if each == key), None)
+
+
 def _with_child(value: Any, key: Any, child: Any) -> Any:
     """`value` with one child replaced: in place where that is possible."""
     if isinstance(value, list | dict):
@@ -110,7 +119,7 @@ class Environment:
             return self.caller.get((name[1:], *keys))
         value = self.names.get(name)
         for key in keys:
-            value = next((child for each, child in children(value) if each == key), None)
+            value = _child(value, key)
         return value
 
     def put(self, path: Path, value: Any) -> None:

@@ -72,15 +72,22 @@ class Lanes:
     def frames(self) -> list[Frame]:
         return self.tracer.frames
 
-    def settle(self, environment: Environment) -> None:
-        """After a statement of `environment`: give the variables that it changed their lanes past the end."""
-        if not self.frames or self.frames[-1].environment is not environment:
+    def settle(self) -> None:
+        """After a statement: give the variables that it changed their lanes past the end."""
+        if not self.frames:
             return
         frame = self.frames[-1]
         for path, before in list(frame.values.items()):
-            leaf = environment.get(path)
+            leaf = frame.environment.get(path)
             if isinstance(leaf, DeviceTensor) and leaf.ssa is not before:
                 self._settle(frame, path, leaf)
+
+    def settle_in_place(self, target: DeviceTensor) -> None:
+        """After an operation in place, which may stand within a statement."""
+        frame = self.frames[-1] if self.frames else None
+        path = next((path for path in frame.values if frame.in_place(path, target)), None) if frame else None
+        if frame is not None and path is not None and target.ssa is not frame.values[path]:
+            self._settle(frame, path, target)
 
     def _settle(self, frame: Frame, path: Path, leaf: DeviceTensor) -> None:
         before, outlived = frame.values[path], self.outlived(frame, path, leaf.tiles, dims_of(leaf.ssa))

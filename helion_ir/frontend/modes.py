@@ -17,6 +17,7 @@ from xdsl.ir import SSAValue
 
 from .. import exc
 from ..dialects.dims import Dim, dims_of
+from .lanes import Lanes
 from .lowering import FUNCTIONS, HALVES, LOWERINGS, Operand, aten, broadcast_to, like
 from .memory import load, store, view_value
 from .placement import same_device
@@ -324,6 +325,7 @@ def assign(tracer: Tracer, target: DeviceTensor, value: Any) -> DeviceTensor:
     target.ssa = result
     target.tiles = _tiles_in_place(tracer, target, converted, dims)
     target.reduced = target.reduced or getattr(value, "reduced", False)
+    Lanes(tracer).settle_in_place(target)
     return target
 
 

@@ -23,7 +23,7 @@ from .tracer import Tracer
 
 
 def viewed(
-    tracer: Tracer, ssa: SSAValue, source: DeviceTensor, tiles: Sequence[SSAValue | None], reduced: bool | None = None
+    tracer: Tracer, ssa: SSAValue, source: DeviceTensor, tiles: Sequence[AxisTile], reduced: bool | None = None
 ) -> DeviceTensor:
     """A view of `source`."""
     result = tracer.tensor(ssa, source.dtype, tiles, reduced=source.reduced if reduced is None else reduced)
@@ -194,8 +194,8 @@ def _tiles_of_sizes(sizes: Sequence[Any]) -> list[AxisTile]:
     """A tile that is a size says which lanes are valid; a block size has all of them."""
     if len(sizes) == 1 and isinstance(sizes[0], list | tuple):
         sizes = sizes[0]
-    nodes = (size.node if isinstance(size, torch.SymInt) else None for size in sizes)
-    return [EVERY_LANE if getattr(node, "tile", None) is None else node.tile for node in nodes]
+    tiles = (getattr(size.node, "tile", None) if isinstance(size, torch.SymInt) else None for size in sizes)
+    return [EVERY_LANE if known is None else known for known in tiles]
 
 
 def _default_dtype(value: Any) -> torch.dtype:

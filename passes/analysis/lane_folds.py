@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import operator
 from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 from xdsl.dialects import arith
 from xdsl.dialects import math as math_dialect
@@ -20,7 +21,8 @@ from ...dialects.dims import element_of
 from ...dialects.neutral import neutral_element
 from ...dialects.tile import BitcastOp, CastOp, CompareOp
 
-Fold = Callable[..., Number | None]
+Fold = Callable[..., Any]
+"""Numbers in, the number out, None if it is not known."""
 
 
 def _and(x: int, y: int) -> int:
