@@ -228,6 +228,26 @@ def test_code_refuses_arguments_of_another_specialization() -> None:
     torch.testing.assert_close(helion_ir.compile(add, add.configs[0], (X, Y))(X[:3], Y[:3]), X[:3] + Y[:3])
 
 
+def test_code_refuses_what_its_guards_exclude() -> None:
+    """Equal keys, but the trace depends on a value, or on which arguments are one memory."""
+
+    @helion_ir.kernel(config=Config(block_sizes=[4]))
+    def scaled(x: torch.Tensor, n: int) -> torch.Tensor:
+        factor = hl.specialize(n)
+        out = torch.empty_like(x)
+        for tile in hl.tile(x.size(0)):
+            out[tile] = x[tile] * factor
+        return out
+
+    x = torch.randn(9)
+    bound = scaled.bind((x, 3))
+    assert scaled.specialization_key((x, 3)) == scaled.specialization_key((x, 4))
+    torch.testing.assert_close(bound(x, 3), x * 3)
+    for call in (bound, bound.compile_config(scaled.configs[0])):
+        with pytest.raises(exc.InvalidAPIUsage, match="another specialization"):
+            call(x, 4)
+
+
 def test_a_key_that_cannot_be_hashed_is_said() -> None:
     with pytest.raises(exc.InvalidAPIUsage, match="add: key= gave what cannot be hashed"):
         helion_ir.kernel(add.fn, key=lambda x, y: [1])(X, Y)  # type: ignore[arg-type, return-value]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import sys
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache, cached_property, partial
 from importlib import import_module
 from types import FunctionType, ModuleType
@@ -61,8 +61,8 @@ class BoundKernel:
         self.traced: TracedKernel = traced
         self.name: str = traced.name
         self.args: tuple[object, ...] = tuple(describe(arg) for arg in args)
-        self.key: Hashable = None
-        """The specialization key, which `Kernel.bind` sets: what the arguments of calls must have."""
+        self.serves: Callable[[tuple[object, ...]], bool] = lambda args: True
+        """Whether arguments are of this specialization; `Kernel.bind`, which knows the key and the guards, sets it."""
         self._stages = Stages(self.name, self.settings)
         record(self.settings, self.device, only_kernel(traced.module))
         self._stages.show("trace", traced.module)
@@ -242,11 +242,17 @@ class BoundKernel:
         kernel = self.kernel
         if len(args) != len(kernel.parameters):
             raise TypeError(f"{self.name}(): takes {len(kernel.parameters)} arguments, got {len(args)}")
-        if self.key is not None and kernel.specialization_key(args) != self.key:
+        if not self._serves(args):
             raise exc.InvalidAPIUsage(
                 f"{self.name}: these arguments are of another specialization than those it is compiled for",
                 hint=f"bind them, or call the kernel {kernel.fn.__name__} itself",
             )
+
+    def _serves(self, args: tuple[object, ...]) -> bool:
+        try:
+            return self.serves(args)
+        except ZeroDivisionError:  # a size of 0, by which a guard divides
+            return False
 
     def runner(self, config: ConfigLike) -> Run:
         """What `compile_config` gives; shows nothing of it."""

@@ -210,10 +210,10 @@ class Kernel:
             check_decorators(self.fn, kernel)
             check_tensors(self.parameters, args, exc.SourceLocation.of_definition(self.fn))
             bound = BoundKernel(self, args)
-            bound.key = key
             guards = bound.traced.guards
             evaluate = self._evaluator(guards)
             values = evaluate(*args)
+            bound.serves = lambda args: self.specialization_key(args) == key and evaluate(*args) == values
             known = self._specializations.setdefault(key, _Specializations())
             known.groups.setdefault(guards, (evaluate, {}))[1][values] = bound
         return bound
