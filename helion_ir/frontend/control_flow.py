@@ -17,6 +17,7 @@ from ..dialects import tile
 from ..dialects.dims import Dim, dims_of
 from ..language.tiles import Tile
 from ..language.tiles import Tiles as TileTuple
+from .aliases import Sharing, guard, joined_by
 from .environment import (
     CALLER,
     Carried,
@@ -34,6 +35,7 @@ from .environment import (
 from .expressions import Poly
 from .lanes import Frame, Lanes, agree, axis_tiles, narrower
 from .lowering import operand
+from .mutation import Structure, Watch, watch_of_body
 from .sizes import LARGEST_OFFSET
 from .symbolic import poly_of
 from .tensors import AxisTile, DeviceTensor
@@ -51,6 +53,14 @@ class Loop:
     blocks: list[Dim]  # block symbols of tiles; ints are steps of scalar indices
     single: bool  # yields one index instead of a tuple
     static: range | None = None  # what the index of a static loop goes through
+
+    @property
+    def constants(self) -> range | None:
+        """What the one index of a loop with constant bounds goes through; None for any other loop."""
+        bounds = (*self.begins, *self.ends, *self.blocks)
+        if not self.single or self.static is not None or any(type(bound) is not int for bound in bounds):
+            return None
+        return range(self.begins[0], self.ends[0], self.blocks[0])  # type: ignore[arg-type]
 
     def __iter__(self) -> Any:
         raise exc.NotAllowedInHelperFunction(
@@ -85,12 +95,25 @@ class ControlFlow:
         frame = Frame.of(self.tracer, start)
         self.tracer.frames.append(frame)
         try:
-            yield frame
+            with self.watched(watch_of_body(self.environment)):
+                yield frame
         finally:
             self.tracer.frames.pop()
 
+    @contextmanager
+    def watched(self, watch: Watch) -> Iterator[None]:
+        """What `watch` looks at may not change."""
+        self.tracer.watches.append(watch)
+        try:
+            yield
+            watch.check()
+        finally:
+            self.tracer.watches.pop()
+
     def settle(self) -> None:
-        """After a statement: what it changed keeps its lanes past the ends of tiles."""
+        """After a statement: what may not change has not, what it changed keeps its lanes past the ends of tiles."""
+        for watch in self.tracer.watches:
+            watch.check()
         self.lanes.settle()
 
     # Loops
@@ -149,12 +172,15 @@ class ControlFlow:
             positions = positions * (poly_of(end) - poly_of(begin))
         return len(loop.ends) > 1 and self.tracer.below(positions, LARGEST_OFFSET) is False
 
-    def inner(self, loop: Loop, assigned: Collection[str], body: Callable[[Any], None]) -> None:
-        """A loop inside of a kernel."""
+    def inner(
+        self, loop: Loop, assigned: Collection[str], body: Callable[[Any], None], dead: Collection[str] = ()
+    ) -> None:
+        """A loop inside of a kernel; nobody reads the variables that are `dead` before it binds them, or afterwards."""
         tracer = self.tracer
         begins = [index_value(tracer, b) for b in loop.begins]
         ends = [index_value(tracer, e) for e in loop.ends]
-        start = Snapshot(self.environment)
+        start, structure = Snapshot(self.environment), Structure(self.environment)
+        sharing = Sharing(start)
         guess = {p: carried_as(tracer, v) for p, v in start.leaves.items() if p[0] in assigned and is_runtime(v)}
         place = tracer.builder.location
 
@@ -162,31 +188,33 @@ class ControlFlow:
 
         def attempt(carried: dict[Path, Carried]) -> tuple[Block, dict[Path, Any]]:
             block = self._loop_block(loop)
-            args = self._carry_in(block, carried, start, tiles)
+            args = self._carry_in(block, carried, start, tiles, sharing)
             with tracer.into(block), tracer.tiles_active(block.args[: len(loop.blocks)]), self._frame(start) as frame:
                 body(self._indices(loop, block))
+                structure.check(dead)
                 after = self.environment.leaves()
-                self._check(carried, args, after, start)
+                self._check(carried, after, start, sharing)
                 self._check_tiles(frame, carried, after, start, tiles)
                 tracer.builder.location = place
                 tracer.builder.append(tile.YieldOp(*self._lift(frame, carried, after)))
             return block, args
 
-        block, carried, args = self._settle(start, guess, attempt)
+        block, carried, args = self._settle(start, guess, attempt, sharing)
         carried = self._prune(block, carried, args, start, len(loop.blocks))
         tracer.builder.location = place
         start.restore()
         inits = [lift(tracer, variable(path), start.leaves[path], kind) for path, kind in carried.items()]
         op = tile.ForOp(begins, ends, loop.blocks, inits, Region(block), static=loop.static is not None)
         tracer.builder.append(op)
-        self._carry_out(op.results, carried, start, tiles)
+        self._carry_out(op.results, carried, start, tiles, sharing)
 
     def while_loop(
         self, assigned: Collection[str], test: Callable[[], SSAValue | bool], body: Callable[[], None]
     ) -> None:
         """A loop while a run-time condition holds."""
         tracer = self.tracer
-        start = Snapshot(self.environment)
+        start, structure = Snapshot(self.environment), Structure(self.environment)
+        sharing = Sharing(start)
         guess = {p: carried_as(tracer, v) for p, v in start.leaves.items() if p[0] in assigned}
         place = tracer.builder.location
         regions: list[Block] = []
@@ -194,40 +222,43 @@ class ControlFlow:
 
         def attempt(carried: dict[Path, Carried]) -> tuple[Block, dict[Path, Any]]:
             before, after_block = Block(), Block()
-            self._carry_in(before, carried, start, tiles)
+            self._carry_in(before, carried, start, tiles, sharing)
             with tracer.into(before), self._frame(start):
                 condition = test()
                 if isinstance(condition, bool):
                     raise exc.StatementNotSupported("the condition of a while loop must be a run-time value")
                 tracer.builder.append(scf.ConditionOp(condition, *before.args))
-            args = self._carry_in(after_block, carried, start, tiles)
+            args = self._carry_in(after_block, carried, start, tiles, sharing)
             with tracer.into(after_block), self._frame(start) as frame:
                 body()
+                structure.check()
                 after = self.environment.leaves()
-                self._check(carried, args, after, start)
+                self._check(carried, after, start, sharing)
                 self._check_tiles(frame, carried, after, start, tiles)
                 tracer.builder.location = place
                 tracer.builder.append(scf.YieldOp(*self._lift(frame, carried, after)))
             regions[:] = [before, after_block]
             return after_block, args
 
-        _, carried, _ = self._settle(start, guess, attempt)
+        _, carried, _ = self._settle(start, guess, attempt, sharing)
         tracer.builder.location = place
         start.restore()
         inits = [lift(tracer, variable(path), start.leaves[path], kind) for path, kind in carried.items()]
         op = scf.WhileOp(inits, [v.type for v in inits], Region(regions[0]), Region(regions[1]))
         tracer.builder.append(op)
-        self._carry_out(op.results, carried, start, tiles)
+        self._carry_out(op.results, carried, start, tiles, sharing)
 
-    def _settle(self, start: Snapshot, carried: dict[Path, Carried], attempt: Any) -> Any:
+    def _settle(self, start: Snapshot, carried: dict[Path, Carried], attempt: Any, sharing: Sharing) -> Any:
         """Walk the body until it changes nothing that is not carried."""
         blocks, effects = dict(self.tracer.blocks), self.tracer.effects
+        wanted = carried
         for _ in range(_ATTEMPTS):
+            firsts = {sharing.first(path): kind for path, kind in wanted.items()}
+            carried = {path: firsts[path] for path in start.leaves if path in firsts}
             try:
                 block, args = attempt(carried)
             except _CarryMore as more:
-                carried = {**carried, **more.paths}
-                carried = {path: carried[path] for path in start.leaves if path in carried}
+                wanted = {**wanted, **carried, **more.paths}
                 start.restore()
                 self.tracer.blocks = dict(blocks)
                 self.tracer.effects = effects
@@ -235,22 +266,28 @@ class ControlFlow:
             return block, carried, args
         raise exc.CantCombineTypesInControlFlow("the types of this loop's variables change in every iteration")
 
-    def _carry_in(self, block: Block, carried: dict[Path, Carried], start: Snapshot, tiles: Tiles) -> dict[Path, Any]:
+    def _carry_in(
+        self, block: Block, carried: dict[Path, Carried], start: Snapshot, tiles: Tiles, sharing: Sharing
+    ) -> dict[Path, Any]:
         """Block arguments for what is carried; the variables stand for them."""
         args: dict[Path, Any] = {}
         for path, kind in carried.items():
             arg = block.insert_arg(kind.type(), len(block.args))
             self._name(arg, path)
             args[path] = lower(self.tracer, arg, kind, start.leaves[path], _tiles(path, kind, start, tiles))
-            self.environment.put(path, args[path])
+            sharing.protect(path, args[path])
+            for each in sharing.of(path):
+                self.environment.put(each, args[path])
         return args
 
-    def _check(
-        self, carried: dict[Path, Carried], args: dict[Path, Any], after: dict[Path, Any], start: Snapshot
-    ) -> None:
-        """Raise `_CarryMore` if the body changed what is not carried, or needs another type."""
+    def _check(self, carried: dict[Path, Carried], after: dict[Path, Any], start: Snapshot, sharing: Sharing) -> None:
+        """Raise `_CarryMore` if the body changed what is not carried, needs another type, or shares otherwise."""
+        if sharing.learn(start, after):
+            raise _CarryMore({})
         more: dict[Path, Carried] = {}
         for path, before in start.leaves.items():
+            if sharing.first(path) != path:
+                continue
             if path not in after:
                 raise exc.CantCombineTypesInControlFlow(f"variable {variable(path)!r} changes its structure in a loop")
             value = after[path]
@@ -304,13 +341,16 @@ class ControlFlow:
         return kept
 
     def _carry_out(
-        self, results: Sequence[SSAValue], carried: dict[Path, Carried], start: Snapshot, tiles: Tiles
+        self, results: Sequence[SSAValue], carried: dict[Path, Carried], start: Snapshot, tiles: Tiles, sharing: Sharing
     ) -> None:
         """After the loop, the variables stand for its results."""
         for result, (path, kind) in zip(results, carried.items(), strict=True):
             self._name(result, path)
             value = lower(self.tracer, result, kind, start.leaves[path], _tiles(path, kind, start, tiles))
-            self._put(path, value)
+            for each in sharing.of(path):
+                self._put(each, value)
+        for path in sharing.guarded():
+            sharing.protect(path, self.environment.get(path))
 
     def _put(self, path: Path, value: Any) -> None:
         """Bind a variable to a result of control flow."""
@@ -328,15 +368,18 @@ class ControlFlow:
     def branch(self, condition: SSAValue, then: Callable[[], None], otherwise: Callable[[], None]) -> None:
         """Run-time `if`: what either arm changes, or both bind, are results."""
         tracer = self.tracer
-        start = Snapshot(self.environment)
+        start, structure = Snapshot(self.environment), Structure(self.environment)
         place = tracer.builder.location
+        finals: list[dict[Path, Any]] = []
         arms: list[tuple[Block, dict[Path, Any], dict[str, Any]]] = []
         frames: list[Frame] = []
         for arm in (then, otherwise):
             block = Block()
             with tracer.into(block), self._frame(start) as frame:
                 arm()
+                structure.check()
             frames.append(frame)
+            finals.append(self.environment.leaves())
             arms.append((block, self.environment.leaves(), dict(self.environment.names)))
             tensors = {path: leaf for path, leaf in arms[-1][1].items() if isinstance(leaf, DeviceTensor)}
             frozen = {path: _copy(tracer, leaf) for path, leaf in tensors.items()}
@@ -380,10 +423,15 @@ class ControlFlow:
         for count, (path, axis) in zip(op.results[len(joined) :], counted, strict=True):
             zero = tracer.builder.constant(0, tracer.index_type)
             tiles[path][axis] = tracer.builder.emit(tile.RangeOp(zero, count, joined[path].dims[axis]))
+        keys, unsure = joined_by(finals)
+        shared: dict[tuple[int, ...], Any] = {}
         for result, (path, kind) in zip(op.results, joined.items(), strict=False):
             self._name(result, path)
             self._bind(path, arms[0][2])
-            self._put(path, lower(tracer, result, kind, first[path], tiles[path]))
+            value = lower(tracer, result, kind, first[path], tiles[path])
+            self._put(path, shared.setdefault(keys.get(path, (id(result),)), value))
+        for group in unsure:
+            guard([self.environment.get(path) for path in group], group)
 
     def _arm_tiles(
         self, frame: Frame, block: Block, joined: dict[Path, Carried], leaves: dict[Path, Any]

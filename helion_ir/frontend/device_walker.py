@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import operator
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from contextlib import nullcontext
 from functools import lru_cache
 from typing import Any, NoReturn
 
@@ -15,12 +16,13 @@ from .. import exc
 from .. import language as hl
 from ..language.tiles import Tile
 from .control_flow import ControlFlow, Loop
-from .environment import Environment
+from .environment import Environment, Snapshot
 from .helpers import Helper, HelperCall, helper_call, helper_of
 from .implementations import loop_range
 from .liveness import liveness
 from .logic import Logic
 from .modes import setitem
+from .mutation import StructureChanged, attributes, watch_of_function
 from .python_functions import inplace_power, python_function, with_values
 from .source import CALL, expression_code, located, node_location, statement_code
 from .static_loops import StaticRange, drop_dead, reads_later, walk_once
@@ -41,6 +43,10 @@ _HINTS = {
     ast.Raise: "use assert for static facts, or check on the host",
 }
 LOOP_FUNCTIONS = (hl.tile, hl.grid)
+_MOST_UNROLLED = 256
+"""How many iterations a loop over `range` may have that must be unrolled."""
+_NEED_UNROLLING = (StructureChanged, exc.ShapeSpecializingCall, exc.InvalidSequenceSubscription, TypeError)
+"""What a body raises whose index, or whose changes, must be Python's own (a run-time index is no key of a dict)."""
 _DEEPEST = 16
 """How often a function may be in its own call before that is taken for a recursion without end."""
 
@@ -170,9 +176,16 @@ class DeviceWalker:
 
     def visit_Delete(self, node: ast.Delete) -> None:
         for target in node.targets:
-            if not isinstance(target, ast.Name):
+            if isinstance(target, ast.Name):
+                self.environment.names.pop(target.id, None)
+                continue
+            owner = self.evaluate(target.value) if isinstance(target, ast.Subscript | ast.Attribute) else None
+            if isinstance(target, ast.Subscript) and isinstance(owner, list | dict):
+                del owner[self.evaluate(target.slice)]
+            elif isinstance(target, ast.Attribute) and attributes(owner) is not None:
+                delattr(owner, target.attr)
+            else:
                 self._unsupported(node)
-            self.environment.names.pop(target.id, None)  # type: ignore[attr-defined]
 
     def visit_Return(self, node: ast.Return) -> None:
         raise exc.NotAllowedOnDevice(
@@ -205,15 +218,18 @@ class DeviceWalker:
             raise exc.StarredArgsNotSupportedOnDevice(
                 "a starred target is not supported in device code", location=node_location(target, self.file)
             )
+        elif isinstance(target, ast.Attribute) and attributes(owner := self.evaluate(target.value)) is not None:
+            setattr(owner, target.attr, value)
         else:
             raise exc.InvalidAssignment(
-                "device code can assign variables and subscripts", location=node_location(target, self.file)
+                "device code can assign variables, subscripts, and attributes of objects of the user's classes",
+                location=node_location(target, self.file),
             )
 
     def _assign_name(self, target: ast.Name, value: Any) -> None:
         if target.id in self.host_names:
             raise exc.CannotModifyHostVariableOnDevice(
-                f"device code assigns {target.id!r}, which host code reads after the loop",
+                f"device code assigns {target.id!r}, which host code reads after the loop, or the next tile",
                 hint="store into a host tensor instead", location=node_location(target, self.file),
             )  # fmt: skip
         ssa = value.ssa if isinstance(value, DeviceTensor | Tile) else None
@@ -277,16 +293,34 @@ class DeviceWalker:
             raise exc.DeviceLoopElseBlock("a loop in device code has no else", location=node_location(node, self.file))
         iterable = self.iterable(node.iter)
         if isinstance(iterable, Loop):
-            names = assigned_names([node])
-            self.tracer.builder.at(node_location(node, self.file))
-            self.control.inner(iterable, names, lambda index: self._loop_body(node, index))
-            self._forget(names)
+            self._run_time_loop(node, iterable)
             return
         if isinstance(iterable, StaticRange):
             self._static_loop(node, iterable.values)
             return
         for value in iterable:
             self._loop_body(node, value)
+
+    def _run_time_loop(self, node: ast.For, loop: Loop) -> None:
+        """A loop of the IR; one of few constant iterations is unrolled where its body changes Python's structures."""
+        names, values = assigned_names([node]), loop.constants
+        live = liveness(self.body)
+        used = live.before.get(node, frozenset(names)) | live.after.get(node, frozenset(names))
+        unrolls = values is not None and len(values) <= _MOST_UNROLLED
+        start, mark = Snapshot(self.environment) if unrolls else None, self.tracer.mark()
+        self.tracer.builder.at(node_location(node, self.file))
+        try:
+            dead = [name for name in names if name not in used]
+            self.control.inner(loop, names, lambda index: self._loop_body(node, index), dead)
+        except _NEED_UNROLLING:
+            if start is None:
+                raise
+            start.restore()
+            self.tracer.back_to(mark)
+            for value in values or ():
+                self._loop_body(node, value)
+            return
+        self._forget(names)
 
     def _static_loop(self, node: ast.For, values: range) -> None:
         names, live = assigned_names([node]), liveness(self.body)
@@ -341,8 +375,10 @@ class DeviceWalker:
         helper = helper_of(call.callee)
         place = self.tracer.builder.location
         self.tracer.helpers.append(call.callee)
+        watch = watch_of_function(call.callee) if call.callee.__globals__ is not self.environment.names else None
         try:
-            return function(*args, **kwargs) if helper is None else self._walk_helper(helper, call)
+            with nullcontext() if watch is None else self.control.watched(watch):
+                return function(*args, **kwargs) if helper is None else self._walk_helper(helper, call)
         finally:
             self.tracer.helpers.pop()
             self.tracer.builder.location = place

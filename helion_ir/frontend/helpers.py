@@ -20,7 +20,7 @@ from typing import Any
 from .. import exc
 from .source import CodeKey, function_source
 
-_LIBRARIES = frozenset(("torch", "triton", "numpy", "helion_ir", *sys.stdlib_module_names))
+LIBRARIES = frozenset(("torch", "triton", "numpy", "helion_ir", *sys.stdlib_module_names))
 _DECIDING = (ast.If, ast.IfExp, ast.While, ast.For, ast.BoolOp, ast.Compare, ast.UnaryOp, ast.Pow, ast.Call)
 """What may ask for a truth value, loop over the device, compute what PyTorch's numbers cannot, or call what does."""
 _LOOPS = (ast.For, ast.While)
@@ -75,7 +75,7 @@ def helper_call(function: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any])
         args, function = (function.__self__, *args), function.__func__
     if not isinstance(function, types.FunctionType):
         return None
-    library = (function.__module__ or "").partition(".")[0] in _LIBRARIES
+    library = (function.__module__ or "").partition(".")[0] in LIBRARIES
     return None if library else HelperCall(function, args, kwargs)
 
 

@@ -6,6 +6,7 @@ import ast
 import dataclasses
 import types
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 import torch
@@ -14,6 +15,8 @@ from .. import exc
 from .control_flow import ControlFlow, Loop
 from .device_walker import LOOP_FUNCTIONS, DeviceWalker, assigned_names
 from .environment import Environment
+from .liveness import liveness
+from .mutation import watch_of_host
 from .python_functions import inverted, power, python_function
 from .source import CALL, INVERT, POWER, error_location, expression_code, located, node_location, statement_code
 from .tensors import HostTensor, TracedTensor
@@ -150,14 +153,16 @@ class HostWalker:
         environment = Environment(self.names, dict(self.local))
         tracer.in_device = True
         try:
-            later = self._read_after(node).intersection(self.local)
+            later = (self._read_after(node) | self._carried(node)).intersection(self.local)
+            watch = watch_of_host(self.names, self.local, _names_read(tracer.source.tree))
             walker = DeviceWalker(tracer, environment, self.file, tracer.source.tree.body, later)
             tracer.builder.at(node_location(node, self.file))
             loop = walker.evaluate(node.iter)
             if not isinstance(loop, Loop):
                 raise exc.InvalidDeviceForLoop("a top-level device loop needs hl.tile or hl.grid")
-            with tracer.inside_kernel():
-                ControlFlow(tracer, environment).grid(loop, lambda index: self._body(walker, node, index))
+            control = ControlFlow(tracer, environment)
+            with tracer.inside_kernel(), control.watched(watch):
+                control.grid(loop, lambda index: self._body(walker, node, index))
         finally:
             tracer.in_device = False
         self.device_names |= set(self.names) - set(host_names)
@@ -169,6 +174,11 @@ class HostWalker:
     def _body(walker: DeviceWalker, node: ast.For, index: Any) -> None:
         walker.assign(node.target, index)
         walker.walk(node.body)
+
+    def _carried(self, loop: ast.For) -> set[str]:
+        """Variables of the host that the body reads before it assigns them: a value from one tile to the next."""
+        live = liveness(tuple(self.tracer.source.tree.body)).before.get(loop, frozenset())
+        return set(live & set(assigned_names(loop.body)))
 
     def _read_after(self, loop: ast.For) -> set[str]:
         """Names that host code reads after a loop."""
@@ -228,6 +238,12 @@ def _parts(value: Any, expr: str) -> list[tuple[str, Any]]:
             if _filled(cell)
         ]
     return []
+
+
+@lru_cache(maxsize=256)
+def _names_read(tree: ast.AST) -> tuple[str, ...]:
+    found = dict.fromkeys(n.id for n in ast.walk(tree) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Load))
+    return tuple(found)
 
 
 def _filled(cell: types.CellType) -> bool:

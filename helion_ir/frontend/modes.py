@@ -302,15 +302,20 @@ _MOVES = frozenset(
 def _alias(tracer: Tracer, value: DeviceTensor) -> DeviceTensor:
     """A view that changes nothing: PyTorch wants a tensor of its own from an operator."""
     result = like(tracer, value.ssa, value)
-    result.is_view = True
-    return result
+    return result.view_of(value)
 
 
 def assign(tracer: Tracer, target: DeviceTensor, value: Any) -> DeviceTensor:
     """`target` stands for `value` from here on, in its own dtype and shape."""
-    if target.is_view:
+    if target.is_view or target.is_viewed:
+        what = "a view of a device value" if target.is_view else "a device value of which a view is in use"
         raise exc.NotAllowedOnDevice(
-            "an in-place operation on a view of a device value", hint="assign the result to a variable instead"
+            f"an in-place operation on {what}", hint="assign the result to a variable instead, or view a .clone()"
+        )
+    if target.may_alias is not None:
+        raise exc.NotAllowedOnDevice(
+            f"an in-place operation on a tensor that may be that of several variables: {target.may_alias}",
+            hint="assign the result to a variable instead, or bind a .clone() before the loop or branch",
         )
     if isinstance(value, DeviceTensor):
         if not torch.can_cast(value.dtype, target.dtype):

@@ -416,8 +416,7 @@ def rounded(tracer: Tracer, x: DeviceTensor) -> DeviceTensor:
     """`x.to(x.dtype)`: `x` itself to PyTorch, but the user says that it has this precision."""
     builder = tracer.builder
     result = like(tracer, builder.convert(builder.convert(x.ssa, x.dtype, torch.float32), torch.float32, x.dtype), x)
-    result.is_view = True
-    return result
+    return result.view_of(x)
 
 
 @lowers(aten._to_copy.default)

@@ -6,6 +6,7 @@ Python. Sizes may be `SymInt`s with the nodes of `symbolic`.
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Sequence
 from typing import Any, ClassVar, TypeAlias
 
@@ -74,6 +75,7 @@ class HostTensor(TracedTensor):
         return result
 
 
+_NO_VIEWS: list[Any] = []
 _STRIDES = [tuple(1 << (4 * (rank - 1 - i)) for i in range(rank)) for rank in range(16)]
 
 
@@ -82,13 +84,17 @@ class DeviceTensor(TracedTensor):
 
     `tiles` has for each axis the tile that says which of its lanes are valid.
     `reduced` marks values that a reduction took an axis from: they never align by tile identity. `is_view`
-    marks results that share memory with another tensor in PyTorch.
+    marks results that share memory with another tensor in PyTorch. `may_alias` names variables that are the same
+    tensor on some path of control flow.
     """
 
     ssa: SSAValue
     tiles: tuple[AxisTile, ...]
     reduced: bool
     is_view: bool
+    may_alias: str | None
+    viewed_from: DeviceTensor | None
+    views: list[weakref.ref[DeviceTensor]]
 
     @staticmethod
     def make(
@@ -107,5 +113,19 @@ class DeviceTensor(TracedTensor):
         result.tiles = tiles
         result.reduced = reduced
         result.is_view = False
+        result.may_alias = None
+        result.viewed_from, result.views = None, _NO_VIEWS
         result.user_device = device
         return result
+
+    def view_of(self, base: DeviceTensor) -> DeviceTensor:
+        """Note that this shares memory with `base` in PyTorch; returns this."""
+        root = base if base.viewed_from is None else base.viewed_from
+        self.is_view, self.viewed_from = True, root
+        root.views = [*root.views, weakref.ref(self)]
+        return self
+
+    @property
+    def is_viewed(self) -> bool:
+        """Whether something that shares memory with this is still there."""
+        return any(view() is not None for view in self.views)

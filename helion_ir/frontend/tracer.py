@@ -60,6 +60,7 @@ class Tracer(Scalars):
         self._ends: dict[SSAValue, Poly] = {}  # the end of each loop tile, where host sizes say it
         self._open: list[Block] = []  # blocks around the one being filled
         self._scopes: list[list[SSAValue]] = []  # tiles of the loops around, innermost last
+        self.watches: list[Any] = []  # what may not change in the bodies being walked (mutation.Watch)
         self.frames: list[Any] = []  # the bodies of control flow being walked (lanes.Frame), innermost last
 
     def close(self) -> None:

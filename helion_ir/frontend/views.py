@@ -27,8 +27,7 @@ def viewed(
 ) -> DeviceTensor:
     """A view of `source`."""
     result = tracer.tensor(ssa, source.dtype, tiles, reduced=source.reduced if reduced is None else reduced)
-    result.is_view = True
-    return result
+    return result.view_of(source)
 
 
 def to_dims(tracer: Tracer, sizes: Sequence[Any]) -> list[Dim]:
