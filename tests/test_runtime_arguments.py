@@ -347,6 +347,39 @@ def test_tuples_and_captured_tensors_count_too() -> None:
         STATE.requires_grad_(False)
 
 
+def test_what_is_detached_may_be_written_into() -> None:
+    """As in PyTorch: `.data` and `.detach()` are the same memory, which autograd does not watch."""
+
+    @helion_ir.kernel(config=Config(block_sizes=[4]))
+    def by_data(p: torch.Tensor) -> None:
+        data = p.data
+        for tile in hl.tile(p.size(0)):
+            data[tile] = p[tile] + 1
+
+    @helion_ir.kernel(config=Config(block_sizes=[4]))
+    def by_a_view_of_it(p: torch.Tensor) -> None:
+        view = p.detach().view(2, 4)
+        for tile in hl.tile(4):
+            view[1, tile] = 1.0
+
+    @helion_ir.kernel(config=Config(block_sizes=[4]))
+    def by_both(p: torch.Tensor) -> None:
+        data = p.data
+        for tile in hl.tile(p.size(0)):
+            data[tile] = 1.0
+            p[tile] = 2.0
+
+    p = torch.nn.Parameter(torch.zeros(8))
+    by_data(p)
+    torch.testing.assert_close(p.data, torch.ones(8))
+    by_a_view_of_it(torch.zeros(8, requires_grad=True))
+    with pytest.raises(exc.InvalidAssignment, match="p requires grad"):
+        by_both(p)
+    shared = torch.zeros(1).expand(8)
+    with pytest.raises(exc.InvalidAssignment, match="one place in memory"):
+        by_data(shared)
+
+
 def test_calls_need_tensors_with_data() -> None:
     with pytest.raises(exc.InvalidAPIUsage, match=r"argument xs\[0\] is a TensorSpec, on which nothing can run"):
         increment_all((TensorSpec((9,), device="cpu"), TensorSpec((9,), device="cpu")))

@@ -281,7 +281,11 @@ class DispatchHook(TorchDispatchMode):
         def wrap(value: Any) -> Any:
             if not isinstance(value, torch.Tensor):
                 return value
-            return outer.get(id(value)) or HostTensor.make(value, device)
+            known = outer.get(id(value))
+            if known is None:
+                known = HostTensor.make(value, device)
+                known.detached = func is aten.detach.default or any(each.detached for each in outer.values())
+            return known
 
         return tree_map(wrap, result)
 

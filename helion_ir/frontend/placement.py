@@ -70,14 +70,14 @@ class Placement:
         for expr, argument in self._arguments:
             if _memory(argument) in targets:
                 own = dims if argument is tensor or not dims else tuple(range(argument.dim()))
-                self._note(Written(expr, own, place))
+                self._note(Written(expr, own, not tensor.detached, place))
         if (captured := tracer.captured(tensor)) is not None:
-            self._note(Written(captured, dims, place))
+            self._note(Written(captured, dims, True, place))
 
     def _note(self, write: Written) -> None:
-        known = self._written.get(write.expr)
-        if known is None or (write.dims and not known.dims):
-            self._written[write.expr] = write
+        known = self._written.get(write.expr, write)
+        dims, tracked = known.dims or write.dims, known.tracked or write.tracked
+        self._written[write.expr] = Written(write.expr, dims, tracked, known.location)
 
     def _known_layout(self, meta: torch.Tensor, dim: int) -> tuple[int, int] | None:
         """Size and stride of a dimension, as far as they are the same at every call; a stride of 0 is enough."""

@@ -59,9 +59,13 @@ class TracedTensor(torch.Tensor):
 
 
 class HostTensor(TracedTensor):
-    """A tensor of the host function; `meta_tensor` is the meta tensor that computes its shape."""
+    """A tensor of the host function; `meta_tensor` is the meta tensor that computes its shape.
+
+    `detached`: it came through `.detach()` or `.data`, so autograd does not see what is written into it.
+    """
 
     meta_tensor: torch.Tensor
+    detached: bool
 
     @staticmethod
     def make(inner: torch.Tensor, device: torch.device) -> HostTensor:
@@ -71,6 +75,7 @@ class HostTensor(TracedTensor):
         )  # fmt: skip
         assert isinstance(result, HostTensor)
         result.meta_tensor = inner
+        result.detached = False
         result.user_device = device
         return result
 

@@ -22,11 +22,13 @@ from ..exc import InvalidAssignment, SourceLocation
 class Written:
     """A tensor of the caller's that device code writes into: the host expression of it, and where.
 
-    `dims`: those whose elements a store writes apart from each other; empty for what atomics alone change.
+    `dims`: those whose elements a store writes apart from each other; empty for what atomics alone change. `tracked`:
+    autograd would see it, as it is not reached through `.detach()` or `.data`.
     """
 
     expr: str
     dims: tuple[int, ...]
+    tracked: bool
     location: SourceLocation | None
 
 
@@ -71,7 +73,7 @@ def writing(
 
     def checked(*args: object) -> Any:
         for tensor, where in zip(find(*args), written, strict=True):
-            if tensor.requires_grad and torch.is_grad_enabled():
+            if where.tracked and tensor.requires_grad and torch.is_grad_enabled():
                 refuse_gradient(where)
             if not static and where.dims and not tensor.is_contiguous():
                 layout = [(tensor.size(dim), tensor.stride(dim)) for dim in where.dims]
