@@ -218,6 +218,23 @@ def test_elements_of_tuples_and_arguments():
     assert_close(accumulate((x, y), torch.empty(10)), 2 * x + y)
 
 
+def test_elements_of_one_tuple_that_are_one_tensor():
+    @kernel
+    def running(xs: list[torch.Tensor], out: torch.Tensor) -> torch.Tensor:
+        for t in hl.tile(out.size(0)):
+            acc = hl.zeros([t])
+            for i in hl.static_range(3):
+                acc = acc + xs[i][t]
+                xs[i][t] = acc
+            out[t] = acc
+        return out
+
+    a, b = torch.randn(9), torch.randn(9)
+    twice = a.clone()
+    assert_close(running([twice, twice, b.clone()], torch.empty(9)), 2 * a + b)
+    assert_close(running([a.clone(), b.clone(), b.clone()], torch.empty(9)), a + 2 * b)
+
+
 def test_overlap():
     x = torch.empty(6, 8)
     assert overlap(x, torch.empty(6, 8)) == DISJOINT

@@ -43,21 +43,18 @@ def may_alias(one: Iterable[Location], other: Iterable[Location]) -> bool:
     return any(_overlap(a, b) for a in one for b in others)
 
 
-def same_tensor(one: Memory, other: Memory) -> bool:
-    """Whether two refs are known to be one tensor, in which equal positions are the same element.
+def positions_agree(one: Memory, other: Memory) -> bool:
+    """Whether equal positions of two refs are the same element wherever the refs share any: then they compare.
 
-    Refs of an element that only the device knows are taken for the same one, unless elements of the tuple share
-    memory: different ones have no element in common.
+    Refs of an element that only the device knows are taken for the same one: what holds for each pair of elements holds
+    for them, and elements that share nothing have no element in common.
     """
     if len(one) != 1 or len(other) != 1:
         return False
-    (a,), (b,) = one, other
-    if a == b and (a.element is not None or not isinstance(a.root.type, TupleType)):
-        return True
-    views = {memory.view.data for place in (a, b) for memory in _known(place)}
-    if a == b:
-        return not _share([memory.storage.data for memory in _known(a)])
-    return len(views) == 1 and bool(_known(a)) and bool(_known(b))
+    known, others = _known(one[0]), _known(other[0])
+    if not known or not others:
+        return one == other
+    return all(a.storage != b.storage or a.view == b.view for a in known for b in others)
 
 
 def _overlap(one: Location, other: Location) -> bool:
@@ -65,10 +62,6 @@ def _overlap(one: Location, other: Location) -> bool:
         return True
     storages = {memory.storage.data for memory in _known(one)}
     return any(memory.storage.data in storages for memory in _known(other))
-
-
-def _share(storages: Sequence[int]) -> bool:
-    return len(set(storages)) < len(storages)
 
 
 def _known(location: Location) -> Sequence[MemoryAttr]:

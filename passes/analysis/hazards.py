@@ -39,7 +39,7 @@ from ...dialects.effects import WRITE, OrdersMemory, ThreadBarrier, has_no_effec
 from ...dialects.tile import AccessBase, AtomicRMWOp, BeginOp, GridOp, IndexOp, KernelOp, LoopBase
 from ...dialects.verify import ELEMENTWISE_DIALECTS
 from ...dialects.walk import ops_in
-from .aliases import Location, Memory, is_memory, may_alias, memory_of, same_tensor
+from .aliases import Location, Memory, is_memory, may_alias, memory_of, positions_agree
 from .bounds import constant_value
 
 
@@ -140,7 +140,7 @@ def _touch_one_element(one: Access, other: Access, crossed: Operation | None) ->
     """Whether two accesses, a write among them, may meet; in different iterations of `crossed`."""
     if not (one.writes or other.writes) or not may_alias(one.memory, other.memory) or _commute(one.op, other.op):
         return False
-    if one.indices is None or other.indices is None or not same_tensor(one.memory, other.memory):
+    if one.indices is None or other.indices is None or not positions_agree(one.memory, other.memory):
         return True
     return not _differ(one.indices, other.indices, crossed)
 
@@ -322,7 +322,7 @@ def conflict(pending: Pending, access: Access) -> bool:
         return False
     if _commute(earlier.op, access.op):
         return False
-    if earlier.indices is None or access.indices is None or not same_tensor(earlier.memory, access.memory):
+    if earlier.indices is None or access.indices is None or not positions_agree(earlier.memory, access.memory):
         return True
     if _differ(earlier.indices, access.indices, pending.crossed):
         return False

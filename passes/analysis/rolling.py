@@ -13,7 +13,7 @@ from ...dialects.dims import Dim
 from ...dialects.effects import has_no_effects
 from ...dialects.tile import AccessBase, KernelOp, LoadOp, StoreOp, WholeOp
 from ...dialects.walk import ops_in
-from .aliases import may_alias, memory_of, same_tensor
+from .aliases import may_alias, memory_of, positions_agree
 from .axes import AxisClass, AxisClasses
 from .bounds import tile_dim
 
@@ -176,7 +176,7 @@ def _in_place(op: Operation, load: LoadOp, roll: Roll) -> bool:
     """
     if not isinstance(op, AccessBase) or list(op.indices) != list(load.indices):
         return False
-    if op.ref is not load.ref and not same_tensor(memory_of(op.ref), memory_of(load.ref)):
+    if op.ref is not load.ref and not positions_agree(memory_of(op.ref), memory_of(load.ref)):
         return False
     axis = roll.members.get(load.result)
     return axis is not None and load.subscript.walked[axis] is not None and roll.has_axis(op)
