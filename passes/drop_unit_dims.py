@@ -29,6 +29,7 @@ from ..dialects.tile import (
 )
 from ..dialects.walk import ops_in
 from .analysis.bounds import bound_dim, range_behind, tile_bounds
+from .analysis.positions import least_position
 from .emit import Emitter, operand_groups, rebuild_access, replace
 from .schedule import kernels
 
@@ -211,7 +212,8 @@ def _position(drop: _Dropped, emit: Emitter, tile: SSAValue, size: Dim) -> tuple
     bounds = tile_bounds(tile)
     end = bound_dim(bounds.end)
     inside = not bounds.shifted and (end == size or (isinstance(end, int) and isinstance(size, int) and end <= size))
-    if not inside:
+    first = least_position(tile)
+    if not inside or first is None or first < 0:  # as unsigned numbers, negative positions are large
         below = emit.op(CompareOp("ult", begin, emit.dim(size, type_))).result
         valid = below if valid is None else emit.op(arith.AndIOp(valid, below)).result
     return begin, valid

@@ -115,3 +115,24 @@ def test_offsets_have_32_or_64_bits():
     assert RefType([4], [1], i32, offsets=64).is_wide
     with pytest.raises(VerifyException, match="got 16"):
         RefType([4], [1], i32, offsets=16)
+
+
+@kernel
+def before(x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    out, far, near = torch.empty_like(x), torch.zeros_like(x), torch.empty_like(x)
+    for t in hl.tile(x.size(0)):
+        out[t] = x[t] + x[t.begin - 1 : t.begin + 3].sum()
+        near[t] = x[(t - 5) + 3]
+    for t in hl.tile(-3, x.size(0)):
+        far[t] = x[t] * 2
+    return out, far, near
+
+
+@pytest.mark.parametrize("size", [4, 1])
+def test_positions_before_the_ref_are_not_touched(size: int):
+    """A slice, a shift of a shift, and a loop that begin below 0."""
+    x = torch.randn(8)
+    padded = torch.nn.functional.pad(x, (1, 4))
+    sums = torch.cat([padded[s : s + 4].sum().expand(size) for s in range(0, 8, size)])
+    want = x + sums, x * 2, torch.cat([torch.zeros(2), x[:-2]])
+    assert_close(run(before, {"block_sizes": [size, size]}, x), want)

@@ -60,7 +60,7 @@ class AccessBase(IRDLOperation, DeclaresAxes):
 
     Operands: the `ref`; one of `indices` per dimension of it (see `Subscript`); `tiles`, the tile of each
     axis that comes from an index tensor, so that padding lanes are known; an optional `mask` (i1, of the
-    access's dims). Lanes past a tile's end or past the ref's size are never touched.
+    access's dims). Lanes past a tile's end, before the ref or past its size are never touched.
     """
 
     ref = operand_def(RefType)

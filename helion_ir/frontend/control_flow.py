@@ -123,13 +123,15 @@ class ControlFlow:
         tracer = self.tracer
         begins = [index_value(tracer, b) for b in loop.begins]
         ends = [index_value(tracer, e) for e in loop.ends]
-        return self._loop_block(loop), begins, ends
+        return self._loop_block(loop, begins), begins, ends
 
-    def _loop_block(self, loop: Loop) -> Block:
+    def _loop_block(self, loop: Loop, begins: Sequence[SSAValue]) -> Block:
         types: list[Attribute] = [
             self.tracer.index_type if isinstance(dim, int) else tile.TileType(dim) for dim in loop.blocks
         ]
-        return Block(arg_types=types)
+        block = Block(arg_types=types)
+        self.tracer.begins.update(zip(block.args, begins, strict=True))
+        return block
 
     def _indices(self, loop: Loop, block: Block) -> Any:
         """The values of the loop's target."""
@@ -187,7 +189,7 @@ class ControlFlow:
         tiles: Tiles = {}
 
         def attempt(carried: dict[Path, Carried]) -> tuple[Block, dict[Path, Any]]:
-            block = self._loop_block(loop)
+            block = self._loop_block(loop, begins)
             args = self._carry_in(block, carried, start, tiles, sharing)
             with tracer.into(block), tracer.tiles_active(block.args[: len(loop.blocks)]), self._frame(start) as frame:
                 body(self._indices(loop, block))

@@ -154,7 +154,7 @@ def _join_tensors(tracer: Tracer, result: Subscript, tensors: list[tuple[int, De
 def _index(tracer: Tracer, tensor: HostTensor, dimension: int, item: Any, result: Subscript) -> SSAValue | DeviceTensor:
     size = tensor.shape[dimension]
     if isinstance(item, Tile):
-        result.needs_zeros |= not tracer.ends_within(item.ssa, size)
+        result.needs_zeros |= not tracer.ends_within(item.ssa, size) or tracer.may_begin_before(item.ssa)
         return item.ssa
     if isinstance(item, bool | torch.SymBool):
         raise exc.InvalidIndexingType("a truth value is no index")
@@ -166,7 +166,9 @@ def _index(tracer: Tracer, tensor: HostTensor, dimension: int, item: Any, result
         tracer.within(item, size - 1)
         return tracer.integer(item)
     if isinstance(item, slice):
-        return _slice(tracer, size, item)
+        value = _slice(tracer, size, item)
+        result.needs_zeros |= tracer.may_begin_before(value)
+        return value
     if isinstance(item, DeviceTensor):
         if item.dtype == torch.bool:
             raise exc.DataDependentOutputShapeNotSupported(

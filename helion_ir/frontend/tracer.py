@@ -18,6 +18,7 @@ from ..dialects import tile
 from ..dialects.dims import Dim, dims_of
 from ..dialects.tile.types import NARROW, WIDE
 from ..language.tiles import Tile
+from ..passes.analysis.positions import least_position
 from .builder import ref_element_type
 from .expressions import Poly
 from .jit_sources import JitSources
@@ -58,6 +59,7 @@ class Tracer(Scalars):
         self.storages = Storages(self)
         self._reals: dict[int, HostTensor] = {}
         self._ends: dict[SSAValue, Poly] = {}  # the end of each loop tile, where host sizes say it
+        self.begins: dict[SSAValue, SSAValue] = {}  # where each loop's tiles and indices begin
         self._open: list[Block] = []  # blocks around the one being filled
         self._scopes: list[list[SSAValue]] = []  # tiles of the loops around, innermost last
         self.watches: list[Any] = []  # what may not change in the bodies being walked (mutation.Watch)
@@ -216,6 +218,11 @@ class Tracer(Scalars):
         """Whether a tile's valid lanes are known to lie within a dimension of `size`."""
         end = self._ends.get(value)
         return end is not None and self._known_at_most(end, size)
+
+    def may_begin_before(self, value: SSAValue) -> bool:
+        """Whether positions of a tile may be negative."""
+        first = least_position(value, self.begins)
+        return first is None or first < 0
 
     def at_most(self, value: int | torch.SymInt, size: int | torch.SymInt) -> bool:
         """Whether a number is known not to exceed a size."""

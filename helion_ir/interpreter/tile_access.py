@@ -128,10 +128,10 @@ def zero_outside(plan: AccessPlan, args: PythonValues, value: Tensor) -> Tensor:
 def scattered_access(plan: AccessPlan, args: PythonValues) -> Scattered:
     """The touched lanes of an access and their offsets.
 
-    Lanes past a tile's end, past the ref's size through a tile, or masked off are not touched.
+    Lanes past a tile's end, before the ref or past its size through a tile, or masked off are not touched.
 
     Raises:
-        InterpretationError: a touched lane is out of bounds through a scalar or tensor index, or before the ref.
+        InterpretationError: a touched lane is out of bounds through a scalar or tensor index.
     """
     ref: Tensor = args[0]
     lanes = torch.ones(plan.shape, dtype=torch.bool)
@@ -148,7 +148,7 @@ def scattered_access(plan: AccessPlan, args: PythonValues) -> Scattered:
         is_tile = isinstance(index, Tile)
         positions = _along(index.positions if is_tile else index.to(torch.int64), axes, plan.shape)
         if is_tile:
-            lanes = lanes & (positions < size)
+            lanes = lanes & (positions >= 0) & (positions < size)
         outside.append(((positions < 0) | (positions >= size), positions, dimension))
         offsets = offsets + positions * ref.stride(dimension)
     for wrong, positions, dimension in outside:

@@ -37,8 +37,22 @@ def overlap(one: Any, other: Any) -> int:
 
 def overlaps(one: Any, others: Sequence[Any]) -> int | tuple[int, ...]:
     """`overlap` of one tensor with each of others; 0 where it overlaps none, which is quick to see."""
+    if type(one) in _REAL:
+        start = one.data_ptr()
+        end = start + _bytes(one)
+        if all([type(other) in _REAL and _is_beside(other, start, end) for other in others]):
+            return DISJOINT
     found = tuple([overlap(one, other) for other in others])
     return found if any(found) else DISJOINT
+
+
+_REAL = frozenset((torch.Tensor, torch.nn.Parameter))
+
+
+def _is_beside(tensor: torch.Tensor, start: int, end: int) -> bool:
+    """Whether no address of a tensor lies between `start` and `end`."""
+    first = tensor.data_ptr()
+    return first >= end or first + _bytes(tensor) <= start
 
 
 def _layout(tensor: torch.Tensor) -> tuple[object, ...]:
@@ -46,6 +60,9 @@ def _layout(tensor: torch.Tensor) -> tuple[object, ...]:
 
 
 def _bytes(tensor: torch.Tensor) -> int:
+    """From the first byte of a tensor to behind its last one."""
+    if tensor.is_contiguous():
+        return tensor.nbytes
     reach = sum((n - 1) * s for n, s in zip(tensor.shape, tensor.stride(), strict=True))
     return (reach + 1) * tensor.element_size()
 

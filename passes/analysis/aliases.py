@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple, TypeAlias
 
 from xdsl.dialects.builtin import TupleType
-from xdsl.ir import Attribute, Block, SSAValue
+from xdsl.ir import Attribute, BlockArgument, SSAValue
 
 from ...dialects.inline_triton import ElementOp, MakeTupleOp
 from ...dialects.tile import KernelOp, MemoryAttr, RefType
@@ -66,11 +66,11 @@ def _overlap(one: Location, other: Location) -> bool:
 
 def _known(location: Location) -> Sequence[MemoryAttr]:
     """What the kernel says of the memory of a location; nothing where it is memory of its own."""
-    block = location.root.owner
-    kernel = block.parent_op() if isinstance(block, Block) else None
-    if not isinstance(kernel, KernelOp) or kernel.memory is None:
+    root = location.root
+    kernel = root.block.parent_op() if isinstance(root, BlockArgument) else None
+    if not isinstance(root, BlockArgument) or not isinstance(kernel, KernelOp) or kernel.memory is None:
         return ()
-    entries = kernel.memory.data[location.root.index].data  # pyright: ignore[reportAttributeAccessIssue]
+    entries: Sequence[MemoryAttr] = kernel.memory.data[root.index].data
     return entries if location.element is None else entries[location.element : location.element + 1]
 
 

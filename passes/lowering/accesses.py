@@ -13,6 +13,7 @@ from ...dialects.dims import Dim, dims_of
 from ...dialects.tile import AccessBase, ShiftOp, Subscript, TileType, access_tiles
 from ..analysis.bounds import at_most, constant_value, tile_bounds
 from ..analysis.op_mix import MAX_LANES
+from ..analysis.positions import least_position
 from ..construction import descriptor_op
 from .context import Lowering
 from .tiles import LoweredTile
@@ -96,27 +97,30 @@ def _masks(low: Lowering, op: AccessBase, subscript: Subscript) -> Iterable[SSAV
 
 
 def _size_checks(low: Lowering, tile: SSAValue, lowered: LoweredTile, size: Dim) -> Iterable[SSAValue]:
-    """Checks of positions against the size of the ref's dimension, where the tile's end does not imply them."""
-    shift = tile.owner if isinstance(tile.owner, ShiftOp) else None
+    """Checks of positions against the ref's dimension, where the tile's bounds do not imply them."""
     bounds = tile_bounds(tile)
     end = at_most(bounds.end)
     with low.emit.named("mask"):
-        if shift is not None and bounds.shifted:
-            if not _stays_positive(low, constant_value(shift.offset), end):
-                yield low.emit.compare("ge", lowered.positions, low.emit.constant(0, low.index_type))
+        if _may_be_negative(low, tile, end):
+            yield low.emit.compare("ge", lowered.positions, low.emit.constant(0, low.index_type))
+        within = end == size or (isinstance(end, int) and isinstance(size, int) and end <= size)
+        if bounds.shifted or not within:
             yield low.emit.compare("lt", lowered.positions, low.dim_value(size))
-        elif end != size and not (isinstance(end, int) and isinstance(size, int) and end <= size):
-            yield low.emit.compare("lt", lowered.positions, low.dim_value(size))
 
 
-def _stays_positive(low: Lowering, shift: int | None, end: Dim | None) -> bool:
-    """Whether positions below `end`, shifted, are neither negative nor so large that they wrap around.
+def _may_be_negative(low: Lowering, tile: SSAValue, end: Dim | None) -> bool:
+    """Whether positions may lie before the ref, or be so large after shifts that they wrap around to there.
 
-    Ends and shifts that are known at run time only are checked to be small before the launch.
+    Ends that are known at run time only are checked to be small before the launch.
     """
-    if shift is None or shift < 0:
-        return False
-    return not isinstance(end, int) or end + shift < (1 << (low.index_type.width.data - 1)) - MAX_LANES
+    first = least_position(tile)
+    if first is None or first < 0:
+        return True
+    shift = 0
+    while isinstance(tile.owner, ShiftOp):
+        shift += constant_value(tile.owner.offset) or 0
+        tile = tile.owner.tile
+    return isinstance(end, int) and end + shift >= (1 << (low.index_type.width.data - 1)) - MAX_LANES
 
 
 def descriptor(low: Lowering, op: AccessBase) -> tuple[SSAValue, list[SSAValue]]:
