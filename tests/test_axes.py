@@ -9,11 +9,11 @@ import pytest
 from helion_ir.dialects.axes import axis_facts, semantics_of
 from helion_ir.dialects.axis_kinds import AlongAxis, LaneWise
 from helion_ir.dialects.dims import dims_of, tensor_type
-from helion_ir.dialects.effects import UnknownEffects
+from helion_ir.dialects.effects import OperandEffect
 from helion_ir.dialects.elementwise import ValueConstr
 from helion_ir.dialects.inline_triton import InlineTriton
 from helion_ir.dialects.symm_mem import SymmMem
-from helion_ir.dialects.tile import LoadOp, Tile, TileType
+from helion_ir.dialects.tile import LoadOp, RefType, Tile, TileType
 from helion_ir.dialects.verify import verify_module
 from helion_ir.passes.analysis.padding import constant_number
 from helion_ir.passes.drop_unit_dims import DropUnitDimsPass
@@ -37,7 +37,7 @@ from xdsl.irdl import (
 )
 from xdsl.parser import Parser
 from xdsl.passes import ModulePass
-from xdsl.traits import Pure
+from xdsl.traits import MemoryEffectKind, Pure
 from xdsl.utils.exceptions import PassFailedException, VerifyException
 from xdsl.utils.test_value import create_ssa_value
 
@@ -59,11 +59,18 @@ class DoubleOp(_Unary):
 
 
 @irdl_op_definition
-class CountingOp(_Unary):
-    """Lane by lane, but it must run once."""
+class CountingOp(IRDLOperation):
+    """Lane by lane, but it must run once: it counts in other memory."""
 
     name = "plug.counting"
-    traits = traits_def(UnknownEffects(), LaneWise())
+
+    T: ClassVar = VarConstraint("T", ValueConstr)
+
+    input = operand_def(T)
+    counter = operand_def(RefType)
+    result = result_def(T)
+    traits = traits_def(OperandEffect((MemoryEffectKind.WRITE,), 1), LaneWise())
+    assembly_format = "$input `,` $counter attr-dict `:` type($input) `,` type($counter)"
 
 
 @irdl_op_definition
@@ -106,6 +113,7 @@ class MedianOp(IRDLOperation):
 
 Plug = Dialect("plug", [DoubleOp, CountingOp, SilentOp, SortOp, MedianOp])
 ROW = "tensor<?x30xf32, #tile.dims<b0, 30>>"
+REF = "!tile.ref<[64], [1], f32, align 16>"
 SQUARE = "tensor<?x?xf32, #tile.dims<b0, b0>>"
 ONE = "tensor<?xf32, #tile.dims<b0>>"
 
@@ -173,7 +181,7 @@ def test_lane_wise_is_rolled_and_loses_axes() -> None:
 
 @pytest.mark.parametrize(
     "op",
-    [f"plug.silent %v : {ROW}", f"plug.counting %v : {ROW}", f"plug.sort %v {ALONG}"],
+    [f"plug.silent %v : {ROW}", f"plug.counting %v, %out : {ROW}, {REF}", f"plug.sort %v {ALONG}"],
     ids=lambda op: op.split()[0],
 )
 def test_what_is_not_rolled(op: str) -> None:

@@ -86,3 +86,15 @@ def test_beside_a_rolled_reduction() -> None:
     x = torch.randn(3, 24, 24)
     got = run(mirrored, helion.Config(block_sizes=[2], reduction_loops=[8]), x)
     torch.testing.assert_close(got, x.double().flip(2).sum(1).float())
+
+
+def test_narrow_floats() -> None:
+    def widened(x: Tensor) -> Tensor:
+        out = torch.empty(x.shape, dtype=torch.float32, device=x.device)
+        for t in hl.tile(x.size(0)):
+            out[t, :] = x[t, :].flip(1).float()
+        return out
+
+    for dtype in (torch.float8_e4m3fn, torch.float8_e5m2):
+        x = (torch.randn(5, 13) * 4).to(dtype)
+        assert torch.equal(run(widened, helion.Config(block_sizes=[4]), x), x.float().flip(1))

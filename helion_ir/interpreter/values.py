@@ -55,8 +55,11 @@ def _gather(state: State, op: tile.GatherOp | tl.GatherOp, args: PythonValues) -
     axis = op.axis.data
     inside = (index >= 0) & (index < value.shape[axis])
     # torch.gather takes an input that is larger than the index along the other axes, as this op does.
-    found = torch.gather(value, axis, torch.where(inside, index, 0).to(torch.int64))
-    return (found if bool(inside.all()) else torch.where(inside, found, state.poison(index.shape, value.dtype)),)
+    bits = value.view(torch.uint8) if value.dtype.itemsize == 1 else value  # torch moves no 8-bit floats
+    found = torch.gather(bits, axis, torch.where(inside, index, 0).to(torch.int64))
+    if not bool(inside.all()):
+        found = torch.where(inside, found, state.poison(index.shape, value.dtype).view(bits.dtype))
+    return (found.view(value.dtype),)
 
 
 def _copy(state: State, op: Operation, args: PythonValues) -> PythonValues:
