@@ -26,6 +26,13 @@ def gathered(x: Tensor, ids: Tensor) -> Tensor:
     return out
 
 
+def gathered_beside(x: Tensor, ids: Tensor) -> Tensor:
+    out = x.new_empty(x.size(0), ids.size(2))
+    for t in hl.tile(x.size(0)):
+        out[t, :] = torch.gather(x[t, :, :], 2, ids[t, :, :]).sum(1)
+    return out
+
+
 def looked_up(x: Tensor, ids: Tensor, table: Tensor) -> Tensor:
     out = x.new_empty(x.shape)
     for t in hl.tile(x.size(0)):
@@ -88,6 +95,9 @@ def indices(below: int, *sizes: int) -> Tensor:
 
 CASES: dict[str, tuple[Any, tuple[Tensor, ...], Callable[..., Tensor]]] = {
     "gathered": (gathered, (random(5, 13), indices(13, 5, 29)), lambda x, i: x.gather(1, i).sum(1)),
+    "gathered_beside": (
+        gathered_beside, (random(5, 24, 7), indices(7, 5, 24, 3)), lambda x, i: x.gather(2, i).sum(1),
+    ),
     "looked_up": (
         looked_up, (random(5, 29), indices(11, 5, 29), random(11)), lambda x, i, table: (x + table[i]).softmax(1),
     ),
