@@ -46,6 +46,17 @@ def test_broadcasts_where_sizes_are_dynamic():
             assert_close(_dynamic(x, y), x + y)
 
 
+def test_one_bound_kernel_is_right_for_sizes_that_are_all_1():
+    """Sizes of 0 and 1 are no specialization of their own where nothing broadcasts."""
+    bound = _dynamic.bind((torch.randn(4, 5), torch.randn(4, 5)))
+    for shape in [(1, 7), (6, 1), (1, 1), (0, 3), (3, 0), (9, 9)]:
+        x, y = torch.randn(shape), torch.randn(shape)
+        assert_close(bound(x, y), x + y)
+        assert _dynamic.bind((x, y)) is bound
+    with pytest.raises(exc.InvalidAPIUsage):
+        bound(torch.randn(6, 7), torch.randn(1, 7))
+
+
 @kernel
 def reductions(x: torch.Tensor, y: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     sums = torch.empty([x.size(0)], dtype=x.dtype, device=x.device)

@@ -126,11 +126,13 @@ def _repeats(tracer: Tracer, size: int | torch.SymInt, dimension: int, of: SSAVa
     is one of positions: those past the end are not written.
     """
     source = _loop_tile(of)
-    if source is None or tracer.ends_within(source, size) or not tracer.is_one(size):
+    if source is None or tracer.ends_within(source, size):
+        return False
+    end = tracer.end_of(source)
+    if not tracer.is_one(size, unless=end):
         return False
     if not writes:
         return True
-    end = tracer.end_of(source)
     if end is None or tracer.hint_of(end) is None or tracer.is_one(sym_int(tracer, end)):
         return False
     raise exc.ShapeMismatch(

@@ -37,6 +37,10 @@ class Placement:
             device, self._known = default, True
         self._tracer.device = device or default
 
+    def clear(self) -> None:
+        """Let go of all tensors."""
+        self._arguments = ()
+
     def factory(self) -> torch.device:
         """The device of a tensor that host code makes without saying where. Raises NoTensorArgs if nothing says it."""
         if not self._known:

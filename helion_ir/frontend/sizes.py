@@ -228,20 +228,25 @@ class Sizes:
             if hint == 1 and poly.value is None:
                 raise Retrace(poly, Poly.constant(1))
 
-    def is_one(self, size: int | torch.SymInt) -> bool:
-        """Whether a size is 1 in this call; the answer is a guard, and a size that is 1 is traced as the number."""
-        if isinstance(size, int):
-            return size == 1
+    def is_one(self, size: int | torch.SymInt, unless: Poly | None = None) -> bool:
+        """Whether a size is 1 in this call; the answer is a guard, and a size that is 1 is traced as the number.
+
+        Where `unless` is 1, too, a run-time size of 1 does not count: then the answer is no, as for other sizes.
+        """
         poly = self.resolved(poly_of(size))
         if poly.value is not None:
             return poly.value == 1
-        hint = self.hint_of(poly)
+        hint, other = self.hint_of(poly), None if unless is None else self.hint_of(unless)
         if hint is None:
             return False
-        if hint == 1 and poly.single is not None and _SYMBOL.fullmatch(poly.single):
+        if hint != 1 or other == 1:
+            exception = "" if other is None or unless is None else f" or {self.spelled(self.resolved(unless))} == 1"
+            self.guards[f"{self.spelled(poly)} != 1{exception}"] = None
+            return False
+        if poly.single is not None and _SYMBOL.fullmatch(poly.single):
             raise Retrace(poly, Poly.constant(1))
-        self.guard("eq" if hint == 1 else "ne", poly, Poly.constant(1))
-        return hint == 1
+        self.guard("eq", poly, Poly.constant(1))
+        return True
 
     def below(self, poly: Poly, limit: int) -> bool | None:
         """Whether an expression is below a limit in this call; the answer is a guard. None: not known on the host."""

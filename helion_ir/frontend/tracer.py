@@ -71,6 +71,7 @@ class Tracer(Scalars):
             table.clear()
         self.tuples.clear()
         self.storages.clear()
+        self.placement.clear()
         self.find_real, self.module_names = (lambda _: None), dict
 
     def ref(self, tensor: HostTensor) -> SSAValue:
