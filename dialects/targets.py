@@ -22,6 +22,8 @@ class GPU:
       operands from shared memory, so the stage in use needs its buffer; elsewhere it is in registers. Source: bytes of
       shared memory of matrix products with 1 to 4 stages, Triton 3.7.1 (tests/test_resources.py).
     - `stage_bytes`: what each stage takes besides, for its barriers. Source: the same.
+    - `wgmma`: tensor cores accumulate in registers that cannot be spilled, `WGMMA_REGISTERS` of a thread at a time at
+      most. Source: PTX ISA, `wgmma.mma_async`; ptxas' error C7602.
     - `specializes_warps`: whether `tl.range(warp_specialize=True)` is for this target at all. Source: Triton's
       documentation of `tl.range` ("only works on Blackwell"); on sm_90 it took effect, but see `WARP_SPECIALIZED`.
     """
@@ -35,6 +37,7 @@ class GPU:
     max_threads: int = 1024
     spare_stages: int = 1
     stage_bytes: int = 0
+    wgmma: bool = False
     specializes_warps: bool = False
 
 
@@ -43,12 +46,19 @@ DEFAULT = "sm_90"
 
 TARGETS = {
     "sm_80": GPU("cuda", 80, 32, 163 * 1024, 255, 108),
-    "sm_90": GPU("cuda", 90, 32, 227 * 1024, 255, 132, spare_stages=0, stage_bytes=8),
+    "sm_90": GPU("cuda", 90, 32, 227 * 1024, 255, 132, spare_stages=0, stage_bytes=8, wgmma=True),
     "sm_100": GPU("cuda", 100, 32, 227 * 1024, 255, 148, spare_stages=0, stage_bytes=16, specializes_warps=True),
     "gfx942": GPU("hip", "gfx942", 64, 64 * 1024, 512, 304),
     "gfx950": GPU("hip", "gfx950", 64, 160 * 1024, 512, 256),
 }
 """The targets that need no GPU to compile for."""
+
+REGISTERS = 1 << 16
+"""Registers of a multiprocessor, of 32 bits. Source: CUDA C++ Programming Guide, compute capabilities 8.0 to 10.0."""
+WGMMA_REGISTERS = 128
+"""The most registers of a thread that one instruction accumulates in: 64 × 256 results over 128 threads."""
+OTHER_REGISTERS = 26
+"""What a thread needs beside them. Source: ptxas asks for 90 and 154 where they are 64 and 128."""
 
 MAX_LANES = 1 << 20
 """The most elements of one tensor, on every target. Source: `TRITON_MAX_TENSOR_NUMEL` of triton.language."""

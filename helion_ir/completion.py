@@ -13,7 +13,7 @@ from typing import Any, TypeAlias, cast
 
 from xdsl.dialects.builtin import ModuleOp
 
-from .dialects.targets import MAX_LANES, TARGETS, target_of
+from .dialects.targets import MAX_LANES, REGISTERS, TARGETS, target_of
 from .passes.analysis.footprint import Choice, Footprint, Shape, blocks_in
 from .passes.analysis.op_mix import lane_count
 from .passes.schedule import kernels
@@ -23,7 +23,17 @@ Open: TypeAlias = Mapping[str, Set[int]]
 Legal: TypeAlias = Callable[[str, int, object], bool]
 """Whether an entry of a key may have a value."""
 
-KEYS = ("block_sizes", "reduction_loops", "range_unroll_factors", "range_num_stages", "num_stages", "num_warps")
+MANY_WARPS = 8
+"""Warps that leave each thread 255 registers."""
+KEYS = (
+    "block_sizes",
+    "reduction_loops",
+    "range_unroll_factors",
+    "range_num_stages",
+    "num_stages",
+    "num_warps",
+    "maxnreg",
+)
 """What completion chooses; everything else keeps its default."""
 MAX_ROW_LANES = 1 << 15
 """Lanes of one tensor's full slices beyond which an untuned program takes chunks of them: 64 a thread of 16 warps."""
@@ -101,17 +111,38 @@ class Completion:
         yield from self._block_levers(footprint, choice, number, symbols, open_)
 
     def _warps(self, values: dict[str, object], open_: Open, untuned: bool) -> None:
-        """As many warps as the largest tensor needs, and no more than the device has threads for."""
+        """As many warps as the largest tensor needs, no more than the device has threads for, and none whose share of
+        the registers does not hold the results of products."""
         if not open_.get("num_warps"):
             return
-        warps = cast("int", values["num_warps"])
-        largest = max(
-            (footprint.largest(self._choice(i, values))[0] for i, footprint in enumerate(self._footprints)), default=1
-        )
         most = self.gpu.max_threads // self.gpu.warp_size
+        warps = min(cast("int", values["num_warps"]), most)
+        largest = max((each.largest(self._choice(i, values))[0] for i, each in enumerate(self._footprints)), default=1)
         while untuned and warps < most and largest > MAX_THREAD_LANES * warps * self.gpu.warp_size:
             warps *= 2
-        values["num_warps"] = min(warps, most)
+        values["num_warps"] = warps
+        if self._registers_suffice(values):
+            return
+        if open_.get("maxnreg"):
+            values["maxnreg"] = None
+        fewer = [warps >> shift for shift in range(warps.bit_length()) if warps >> shift >= MANY_WARPS]
+        values["num_warps"] = next((w for w in fewer if self._registers_suffice({**values, "num_warps": w})), warps)
+
+    def _registers_suffice(self, values: Mapping[str, object]) -> bool:
+        """Whether a thread has registers for its part of the products: tensor cores cannot spill those."""
+        return self._registers_needed(values) <= self._registers_left(values)
+
+    def _registers_needed(self, values: Mapping[str, object]) -> int:
+        return max(
+            (each.registers(self._choice(i, values), self.gpu) for i, each in enumerate(self._footprints)), default=0
+        )
+
+    def _registers_left(self, values: Mapping[str, object]) -> int:
+        limit, threads = (
+            cast("int | None", values.get("maxnreg")),
+            cast("int", values["num_warps"]) * self.gpu.warp_size,
+        )
+        return min(limit or self.gpu.registers, REGISTERS // threads)
 
     # Levers ----------------------------------------------------------------------------------------------------
 
@@ -193,6 +224,12 @@ class Completion:
         threads = cast("int", values.get("num_warps", 1)) * self.gpu.warp_size
         if threads > self.gpu.max_threads and not lanes_only:
             return f"num_warps={values['num_warps']} are {threads} threads; {self.target} has {self.gpu.max_threads}"
+        if not lanes_only and not self._registers_suffice(values):
+            return (
+                f"num_warps={values['num_warps']} with maxnreg={values.get('maxnreg')} leaves a thread "
+                f"{self._registers_left(values)} registers, its part of the products needs "
+                f"{self._registers_needed(values)}"
+            )
         return None
 
 

@@ -61,7 +61,7 @@ class AnnotateRangesPass(SchedulePass):
         ]
         return {
             "range_num_stages": [IntegerFragment(0, 8, 0)] * count,
-            "range_unroll_factors": [EnumFragment((0, 2, 3, 4), default_value=0, also_legal=(1, 5, 6, 7, 8))] * count,
+            "range_unroll_factors": [IntegerFragment(0, 4, 0, max_legal=8)] * count,
             "range_multi_buffers": [flag] * count,
             "range_flattens": [flag] * count,
             "range_warp_specializes": list(specialized),

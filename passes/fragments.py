@@ -104,11 +104,12 @@ class PowerOfTwoFragment(Fragment):
 
 @dataclass(frozen=True)
 class IntegerFragment(Fragment):
-    """Integers from `lo` to `hi`."""
+    """Integers from `lo` to `hi`; those up to `max_legal` are legal, too."""
 
     lo: int
     hi: int
     default_value: int | None = None
+    max_legal: int | None = field(default=None, kw_only=True)
 
     def default(self) -> int:
         return self.lo if self.default_value is None else self.default_value
@@ -117,10 +118,12 @@ class IntegerFragment(Fragment):
         return list(range(self.lo, self.hi + 1))
 
     def contains(self, value: object) -> bool:
-        return isinstance(value, int) and not isinstance(value, bool) and self.lo <= value <= self.hi
+        return (
+            isinstance(value, int) and not isinstance(value, bool) and self.lo <= value <= (self.max_legal or self.hi)
+        )
 
     def legal(self) -> str:
-        return f"an integer from {self.lo} to {self.hi}"
+        return f"an integer from {self.lo} to {self.max_legal or self.hi}"
 
     def random(self, rng: Random) -> int:
         return rng.randint(self.lo, self.hi)

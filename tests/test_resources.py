@@ -97,7 +97,7 @@ def test_open_blocks_shrink_for_given_stages():
 
 def test_open_warps_grow_with_given_blocks():
     find = matmul.bind(product(torch.bfloat16)).config_spec.normalize
-    assert find({"block_sizes": [256, 256, 32]})["num_warps"] == 16
+    assert find({"block_sizes": [256, 256, 32]})["num_warps"] == 8  # 16 leave too few registers
     assert find({"block_sizes": [256, 256, 32], "num_warps": 4})["num_warps"] == 4
 
 
@@ -179,3 +179,12 @@ def test_a_launch_that_does_not_fit_says_which_blocks_take_what():
     assert isinstance(error, exc.TritonError)
     for part in ("Required: 393216, Hardware limit: 232448", "x [128×128] of 4 bytes = 65536 bytes × 3"):
         assert part in str(error)
+
+
+def test_products_have_the_registers_that_tensor_cores_cannot_spill():
+    find = matmul.bind(product(torch.bfloat16)).config_spec
+    for given in ({"num_warps": 16, "block_sizes": [256, 256, 32]}, {"maxnreg": 64, "block_sizes": [128, 128, 32]}):
+        with pytest.raises(exc.InvalidConfig, match="its part of the products needs"):
+            find.normalize({"num_warps": 4, **given})
+    assert find.repair({**find.default_config(), "num_warps": 16, "block_sizes": [256, 256, 32]})["num_warps"] == 8
+    assert find.normalize({"num_warps": 4, "maxnreg": 96, "block_sizes": [64, 128, 32]})["maxnreg"] == 96

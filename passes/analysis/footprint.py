@@ -13,7 +13,7 @@ from xdsl.ir import Operation, SSAValue
 
 from ...dialects.dims import Dim, dims_of, element_of, symbols_of
 from ...dialects.inline_triton import is_static_loop
-from ...dialects.targets import GPU
+from ...dialects.targets import GPU, OTHER_REGISTERS, WGMMA_REGISTERS
 from ...dialects.tile import DotOp, GridOp, KernelOp, LoadOp, LoopBase, PermuteOp, ReshapeOp, StoreOp
 from ...dialects.walk import ops_in
 from ..assign_indexing import DESCRIPTOR, accesses
@@ -128,6 +128,7 @@ class Footprint:
             for op, number in self._access.items()
             if isinstance(op, StoreOp)
         ]
+        self._products = {(_rows_of(op), self.shape_of(op.result)) for op in ops_in(kernel) if isinstance(op, DotOp)}
         self.pools = list(self._pools())
 
     def shape_of(self, value: SSAValue) -> Shape:
@@ -163,6 +164,14 @@ class Footprint:
             known = self._largest[key] = max(counts, key=lambda pair: pair[0], default=(1, ()))
         return known
 
+    def registers(self, choice: Choice, gpu: GPU) -> int:
+        """The fewest registers of a thread that the kernel's products can do with; 0 where nothing is known."""
+        if not gpu.wgmma or choice.warps % 4:
+            return 0
+        sizes, threads = self.sizes(choice), choice.warps * gpu.warp_size
+        results = [self.lanes(shape, sizes) for row, shape in self._products if lane_count((row,), sizes) >= WGMMA_ROWS]
+        return min(max(results) // threads, WGMMA_REGISTERS) + OTHER_REGISTERS if results else 0
+
     # Shared memory ---------------------------------------------------------------------------------------------
 
     def shared(self, choice: Choice, gpu: GPU, *, sure: bool = False) -> Taken:
@@ -183,7 +192,7 @@ class Footprint:
     def _taken(self, pool: Pool, choice: Choice, sizes: Mapping[str, int], gpu: GPU, sure: bool) -> Taken:
         if sure and not pool.sure:
             return Taken(0, "")
-        own = max((_at(choice.loop_stages, entry) for entry in pool.entries or self.loops_of(pool, choice)), default=0)
+        own = max((_at(choice.loop_stages, entry) for entry in self.loops_of(pool, choice)), default=0)
         stages = max(own or choice.stages, 1) if own or pool.rows else 1
         in_place = choice.warps % 4 == 0 and all(lane_count((row,), sizes) >= WGMMA_ROWS for row in pool.rows)
         if sure and stages == 1 and not in_place:
@@ -197,6 +206,8 @@ class Footprint:
             if not (buffer.sure if sure else buffer.needed or staged or moved):
                 continue
             if buffer.left and in_place and not gpu.spare_stages:
+                continue
+            if sure and not (buffer.staged or (in_place and pool.rows and not gpu.spare_stages)):
                 continue
             count, size = steps * (copies if staged else 1), self._bytes(buffer, sizes)
             total += count * (size + (0 if sure or not (staged or moved) else gpu.stage_bytes))
@@ -241,7 +252,8 @@ class Footprint:
             source = _source(operand)
             if isinstance(load := source.owner, LoadOp):
                 staged = stepped is not None and _loop_of(load) is stepped
-                buffers[source] = self._loaded(load, needed=True, staged=staged, sure=staged and _is_async(load))
+                sure = _is_async(load) if staged else not left
+                buffers[source] = self._loaded(load, needed=True, staged=staged, sure=sure)
                 continue
             name = source.name_hint or "an operand"
             left = left and (source not in buffers or buffers[source].left)
