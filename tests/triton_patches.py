@@ -9,6 +9,7 @@ Some of its operations are in the way of tests (in Triton 3.6 to 3.9):
 - Its casts from and to bfloat16 and 8-bit floats convert the integers that stand for them, but for a few pairs, and
   round otherwise than hardware does. They go through torch.
 - It wants blocks of descriptors to begin at multiples of 16 bytes, which hardware does not ask for.
+- It cannot take bools as arguments, in 3.7.
 - It cannot make a constant of bfloat16, and libdevice's functions give None.
 - In 3.9 `tl.full` of a bool makes integers, which loads and stores then refuse as a mask. Their masks are made bool.
 """
@@ -172,8 +173,22 @@ def relax_descriptors() -> None:
     descriptor.materialize_pointers = materialize_pointers
 
 
+def accept_bools() -> None:
+    """Let arguments be bools."""
+    module: Any = interpreter
+    original = module._implicit_cvt
+
+    def implicit_cvt(arg: Any) -> Any:
+        if isinstance(arg, bool):
+            return tl.tensor(interpreter.TensorHandle(np.array([arg], dtype=np.bool_), tl.int1), tl.int1)
+        return original(arg)
+
+    module._implicit_cvt = implicit_cvt
+
+
 def correct_interpreter() -> None:
     """Apply all of them."""
+    accept_bools()
     correct_casts()
     relax_descriptors()
     supply_libdevice()

@@ -38,11 +38,12 @@ class Builder:
     scopes: list[list[Value]] = field(default_factory=lambda: [[]])
     scalars: list[tuple[str, Size]] = field(default_factory=list)
     """Indices of scalar loops that are open, with their extents."""
+    published: list[tuple[str, tuple[Size, ...], Value]] = field(default_factory=list)
+    """Outputs of earlier loops that later ones may read."""
     features: set[str] = field(default_factory=set)
     counters: dict[str, int] = field(default_factory=dict)
     budget: int = 26
     """How many values may still be made: it bounds the size of a kernel."""
-    deferred: int = 0
 
     # Choices
 
@@ -104,11 +105,34 @@ class Builder:
         ]  # fmt: skip
         if alike and self.chance(50):
             return self.pick(alike)
+        if layout is None and sizes and self.chance(8):
+            return self.host_view(sizes, dtype, low, high)
         if layout is None:
-            layout = self.pick(["plain"] * 6 + ["transposed", "strided", "offset"])
+            far = ["far"] if dtype.itemsize == 1 and len(sizes) > 1 and self.chance(10) else []
+            layout = self.pick(far or ["plain"] * 6 + ["transposed", "strided", "offset"])
+            if far:
+                self.use("far-apart")
         made = Argument(self.fresh("x"), dtype, tuple(sizes), low, high, layout)
         self.arguments.append(made)
         return made
+
+    def host_view(self, sizes: Sequence[Size], dtype: torch.dtype, low: int, high: int) -> Argument:
+        """A view that host code makes of a new argument."""
+        kind = self.pick(["select", "part", "transpose", "steps", "view"])
+        self.use(f"host-{kind}")
+        own, text = tuple(sizes), "{0}.view({0}.shape)"
+        if kind == "transpose":
+            own, text = own[::-1], "{0}.permute(" + ", ".join(map(str, range(len(sizes))[::-1])) + ")"
+        elif kind == "select":
+            own, text = (Size(None, 2), *own), "{0}[1]"
+        elif kind == "part":
+            own, text = (own[0].plus(1), *own[1:]), "{0}[1:]"
+        elif kind == "steps":
+            own, text = (*own[:-1], Size(None, 2), own[-1]), "{0}[..., 1, :]"
+        base = self.tensor(own, dtype, low, high, layout="plain")
+        name = self.fresh("h")
+        self.host.append(f"{name} = {text.format(base.name)}")
+        return Argument(name, dtype, tuple(sizes), low, high, "view")
 
     def scalar(self, value: int | float | bool) -> Argument:
         """An int, float or bool argument."""

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
 from hypothesis import strategies as st
 
+from . import reductions, views  # noqa: F401  They register what they make.
 from .builder import Builder
 from .loads import index_of
 from .loops import nested
@@ -45,6 +47,10 @@ def tensor(seed, shape, dtype, low, high, layout, device="cpu"):
     else:
         x = torch.randint(low, high + 1, shape, generator=generator)
     x = (x.float() if dtype.is_floating_point else x).to(dtype).to(device)
+    if layout == "far" and min(shape) > 0 and shape[0] > 1:
+        strides = [2**31 // (shape[0] - 1) + 16, *torch.empty(shape, device="meta").stride()[1:]]
+        memory = torch.empty((shape[0] - 1) * strides[0] + math.prod(shape[1:]), dtype=dtype, device=device)
+        return memory.as_strided(shape, strides).copy_(x)
     if layout == "transposed":
         order = list(range(x.dim()))[::-1]
         x = x.permute(order).contiguous().permute(order)
@@ -75,6 +81,8 @@ def cases(draw: Any) -> Case:
             g.use("several-loops")
         g.budget = g.pick([8, 16, 26])
         top_level(g, outputs)
+        if g.chance(15):
+            publish(g, outputs)
     if not any(a.sizes is not None for a in g.arguments):
         g.tensor([Size(None, 3)], torch.float32, -3, 3, "plain")
     g.use("static" if static else "dynamic")
@@ -93,6 +101,8 @@ class Output:
     sizes: tuple[Size, ...] = ()
     dtype: torch.dtype | None = None
     start: int | float = 0
+    value: Value | None = None
+    """What its elements are, if all were stored exactly."""
 
 
 # Loops
@@ -149,21 +159,29 @@ def _open(g: Builder, kind: str, stack: ExitStack) -> Axes:
     return axes
 
 
+def publish(g: Builder, outputs: list[Output]) -> None:
+    """Let later loops read what this one wrote: a grid-wide barrier must lie between."""
+    for output in outputs:
+        if output.value is not None:
+            g.published.append((output.name, output.sizes, output.value))
+
+
 # Stores
 
 
 def store(g: Builder, axes: Axes, outputs: list[Output]) -> None:
     """Something that the loop leaves behind."""
-    kinds = ["plain"] * 5 + ["slice", "masked", "scatter", "atomic", "atomic", "atomic-reduce", "in-place"]
+    kinds = ["plain"] * 5 + ["slice", "masked", "scatter", "atomic", "atomic", "atomic-reduce", "in-place", "row"]
     kind = g.pick(kinds)
-    if kind in ("masked", "scatter", "atomic-reduce", "in-place") and not axes:
+    if kind in ("masked", "scatter", "atomic-reduce", "in-place", "row") and not axes:
         kind = "plain"
     order = g.draw(st.permutations(range(len(axes)))) if len(axes) > 1 and g.chance(25) else range(len(axes))
     ordered = tuple(axes[i] for i in order)
     g.use(f"store-{kind}")
-    {"atomic": _atomic, "atomic-reduce": _atomic_reduce, "scatter": _scatter, "in-place": _in_place}.get(kind, _plain)(
-        g, ordered, outputs, kind
-    )
+    special = {
+        "atomic": _atomic, "atomic-reduce": _atomic_reduce, "scatter": _scatter, "in-place": _in_place, "row": _row,
+    }  # fmt: skip
+    special.get(kind, _plain)(g, ordered, outputs, kind)
 
 
 def _converted(g: Builder, v: Value, dtype: torch.dtype) -> Value:
@@ -238,6 +256,8 @@ def _plain(g: Builder, axes: Axes, outputs: list[Output], kind: str) -> None:
     output = _new(g, outputs, sizes, dtype, g.pick([0, 0, 1]))
     output.error = _error(v, dtype)
     target, whole = f"{output.name}[{', '.join(kernel)}]", f"{output.name}[{', '.join(reference)}]"
+    if v.exact and dtype.is_floating_point and holds(dtype, v) and kind != "masked":
+        output.value = replace(v, low=min(v.low, 0), high=max(v.high, 1), dtype=dtype)
     if kind == "masked":
         mask = g.settle(truth(g, value(g, axes, 1)))
         g.writer.line(
@@ -281,6 +301,33 @@ def _in_place(g: Builder, axes: Axes, outputs: list[Output], kind: str) -> None:
     v = g.settle(v if not v.bits or dtype.is_floating_point else v.apply("torch.floor({0})", bits=0))
     operator = g.pick(["+", "*", "-"])
     g.writer.line(f"{kernel} = {kernel} {operator} {v.kernel}", f"{reference} = {reference} {operator} {v.reference}")
+
+
+def _row(g: Builder, axes: Axes, outputs: list[Output], kind: str) -> None:
+    """A row of an argument is read, overwritten (perhaps through a view), and used again."""
+    if len(axes) > 2:
+        _plain(g, axes, outputs, "plain")
+        return
+    dtype = g.pick([torch.float32, torch.int32, torch.float64])
+    whole = (*axes, g.slice_axis(positive=True))
+    sizes = [*(s for _, s in g.scalars), *(a.size.plus(a.begin) for a in whole)]
+    argument = Argument(g.fresh("x"), dtype, tuple(sizes), -2, 2, "written")
+    g.arguments.append(argument)
+    written = argument.name
+    if g.chance(50):
+        g.use("written-through-a-view")
+        written = g.fresh("h")
+        g.host.append(f"{written} = {argument.name}.view({argument.name}.shape)")
+    names = [name for name, _ in g.scalars]
+    kernel = ", ".join([*names, *(a.name or ":" for a in whole)])
+    reference = ", ".join([*names, *(a.span for a in whole)])
+    row, top = g.fresh("v"), g.fresh("v")
+    g.writer.line(f"{row} = {argument.name}[{kernel}]", f"{row} = {argument.name}[{reference}].clone()")
+    g.writer.line(f"{top} = {row}.{g.pick(['amax', 'sum', 'amin'])}(-1, keepdim=True)")
+    g.writer.line(f"{written}[{kernel}] = {row} - {top}", f"{written}[{reference}] = {row} - {top}")
+    output = _new(g, outputs, sizes, dtype)
+    text = g.pick([f"({row} * 2 - {top})", f"({row} - {top}) + {row}.sum(-1, keepdim=True)"])
+    g.writer.line(f"{output.name}[{kernel}] = {text}", f"{output.name}[{reference}] = {text}")
 
 
 def _exact_number(g: Builder, v: Value) -> Value:
@@ -386,6 +433,48 @@ def _made(g: Builder, argument: Argument, number: int, call: int) -> str:
     )
 
 
+EVIL = (
+    "tl", "triton", "x0_size_1", "pid", "offset", "mask", "lanes", "count", "num_warps", "_BLOCK_SIZE_0", "libdevice",
+    "t0_begin", "t0_index", "loaded", "_kernel", "acc", "grid", "x0_stride_0", "index", "kernel", "value", "_n0",
+)  # fmt: skip
+"""Names that emitted text might use itself."""
+
+
+def renamed(g: Builder, parameters: str, bodies: list[str]) -> tuple[str, list[str]]:
+    """Some variables and parameters by other names."""
+    if not g.chance(12):
+        return parameters, bodies
+    g.use("evil-names")
+    names = sorted(set(re.findall(r"\b(?:[a-z]+\d+)\b", " ".join([parameters, *bodies]))))
+    names = [n for n in names if re.fullmatch(r"(?:x|v|t|k|i|n|f|h|acc|out|flag|alias|block)\d+", n)]
+    for _ in range(3):
+        old, new = g.pick(names), g.pick(EVIL)
+        if re.search(rf"\b{new}\b", " ".join([parameters, *bodies])):
+            continue
+        parameters, *bodies = (re.sub(rf"\b{old}\b", new, text) for text in (parameters, *bodies))
+        names = [new if n == old else n for n in names]
+    return parameters, bodies
+
+
+def packed(g: Builder, parameters: str, bodies: list[str], calls: list[str]) -> tuple[str, list[str], list[str]]:
+    """Some tensors as elements of one tuple argument, the last one."""
+    tensors = [a for a in g.arguments if a.sizes is not None]
+    if len(tensors) < 2 or not g.chance(12):
+        return parameters, bodies, calls
+    g.use("tuple-argument")
+    chosen = [a for a in tensors if g.chance(60)] or tensors[:1]
+    for place, argument in enumerate(chosen):
+        bodies = [re.sub(rf"\b{argument.name}\b", f"xs[{place}]", body) for body in bodies]
+    rest = [a for a in g.arguments if a not in chosen]
+    parameters = ", ".join([*(f"{a.name}: {a.annotation}" for a in rest), "xs: tuple"])
+    calls = []
+    for call in range(g.calls):
+        lines = [f"        {_made(g, a, g.arguments.index(a), call)}," for a in rest]
+        inner = [f"            {_made(g, a, g.arguments.index(a), call)}," for a in chosen]
+        calls.append("    lambda device: (\n" + "\n".join([*lines, "        (", *inner, "        ),"]) + "\n    ),")
+    return parameters, bodies, calls
+
+
 def render(g: Builder, outputs: list[Output]) -> str:
     """The module: kernel, reference, and the arguments of each call."""
     sizes = _sizes_of(g)
@@ -407,9 +496,12 @@ def render(g: Builder, outputs: list[Output]) -> str:
         each = [f"        {_made(g, argument, number, call)}," for number, argument in enumerate(g.arguments)]
         calls.append("    lambda device: (\n" + "\n".join(each) + "\n    ),")
     settings = f"static_shapes={g.static}, autotune_effort='none', dot_precision='ieee', verify_each=True"
+    bodies = ["\n".join(each) for each in (kernel, reference)]
+    parameters, bodies, calls = packed(g, parameters, bodies, calls)
+    parameters, bodies = renamed(g, parameters, bodies)
     return "\n".join([
         "import math", "", "import torch", "", "import helion_ir", "import helion_ir.language as hl", "",
-        HELPERS, "", f"@helion_ir.kernel({settings})", f"def kernel({parameters}):", *kernel, "", "",
-        f"def reference({parameters}):", *reference, "", "", "CALLS = [", *calls, "]",
+        HELPERS, "", f"@helion_ir.kernel({settings})", f"def kernel({parameters}):", bodies[0], "", "",
+        f"def reference({parameters}):", bodies[1], "", "", "CALLS = [", *calls, "]",
         f"TOLERANCES = {tuple(output.error for output in outputs if output.dtype is not None)}", "",
     ])  # fmt: skip

@@ -8,9 +8,11 @@ from dataclasses import replace
 import torch
 
 from .builder import Builder
-from .loads import load
+from .loads import clone_of, load
 from .nodes import Axes, Axis, Size, Value, dtype_name, holds
-from .values import STATEMENTS, combine, dot, fresh_copy, number, operands, settled_exact, small, summed, value
+from .operators import combine
+from .reductions import dot, operands, summed
+from .values import makes, number, settled_exact, small, value
 
 
 @contextmanager
@@ -22,6 +24,11 @@ def nested(g: Builder, kernel: str, reference: str | None, body: str | None = No
     yield
     g.scopes.pop()
     g.writer.indent(-1, -int(reference is not None))
+
+
+def fresh_copy(g: Builder, v: Value, prefix: str = "v") -> Value:
+    """`v` in a new variable that shares memory with nothing."""
+    return g.variable(clone_of(v), prefix)
 
 
 def _shapes(axes: Axes) -> tuple[str, str]:
@@ -60,6 +67,7 @@ def tile_axis(g: Builder, prefix: str = "k") -> tuple[Axis, str, str]:
     return Axis(name, size, name, begin), f"for {name} in hl.tile({bounds}{block}):", f"if {size.text} > 0:"
 
 
+@makes(1)
 def accumulated(g: Builder, axes: Axes, depth: int) -> Value:
     """An inner tile loop that accumulates what it reduces."""
     if not _can_be_allocated(g, axes) or len(axes) > 2:
@@ -140,6 +148,7 @@ def _dot_step(g: Builder, axes: Axes, axis: Axis, depth: int, kind: str, name: s
     return a
 
 
+@makes(1)
 def by_lane(g: Builder, axes: Axes, depth: int) -> Value:
     """A registered block: accumulated lane by lane, reduced after the loop."""
     if not _can_be_allocated(g, axes) or len(axes) > 2:
@@ -187,6 +196,7 @@ def by_lane(g: Builder, axes: Axes, depth: int) -> Value:
     )  # fmt: skip
 
 
+@makes(1)
 def recurrence(g: Builder, axes: Axes, depth: int) -> Value:
     """A loop over scalars that updates a variable, step by step."""
     start = settled_exact(g, number(g, value(g, axes, depth - 1)))
@@ -221,6 +231,7 @@ def recurrence(g: Builder, axes: Axes, depth: int) -> Value:
     return result
 
 
+@makes(1)
 def branch(g: Builder, axes: Axes, depth: int) -> Value:
     """An `if` on a run-time scalar that gives a variable one value or another."""
     kind = g.pick(["int", "bool", "parity", "loaded"])
@@ -262,6 +273,7 @@ def _arm(g: Builder, axes: Axes, depth: int, dtype: torch.dtype) -> Value:
     return _as(v, dtype)
 
 
+@makes(1)
 def in_place(g: Builder, axes: Axes, depth: int) -> Value:
     """A variable that is changed in place, perhaps through an alias."""
     v = small(g, settled_exact(g, number(g, value(g, axes, depth - 1))))
@@ -286,6 +298,7 @@ def in_place(g: Builder, axes: Axes, depth: int) -> Value:
     return result
 
 
+@makes(1)
 def several(g: Builder, axes: Axes, depth: int) -> Value:
     """Two variables that a loop updates together."""
     first = fresh_copy(g, _arm(g, axes, depth, torch.float32), prefix="acc")
@@ -304,4 +317,23 @@ def several(g: Builder, axes: Axes, depth: int) -> Value:
     return combine(g, made[0], made[1])
 
 
-STATEMENTS.extend([accumulated, accumulated, by_lane, recurrence, branch, in_place, several])
+@makes(1)
+def collected(g: Builder, axes: Axes, depth: int) -> Value:
+    """A list, or a dict, that a loop fills."""
+    kind = g.pick(["list", "dict"])
+    g.use(f"python-{kind}")
+    trips = g.pick([2, 1, 3])
+    name, index = g.fresh("parts"), g.fresh("i")
+    g.writer.line(f"{name} = []" if kind == "list" else f"{name} = {{}}")
+    g.writer.line(f"for {index} in range({trips}):")
+    g.writer.indent(1, 1)
+    g.scopes.append([])
+    g.scalars.append((index, Size(None, trips)))
+    v = _arm(g, axes, depth - 1, g.pick([torch.float32, torch.int32]))
+    put = f"{name}.append({{v}})" if kind == "list" else f"{name}[{index}] = {{v}}"
+    g.writer.line(put.replace("{v}", v.kernel), put.replace("{v}", v.reference))
+    g.scalars.pop()
+    g.scopes.pop()
+    g.writer.indent(-1, -1)
+    text = f"sum({name})" if kind == "list" else f"({name}[0] + {name}[{trips - 1}])"
+    return replace(v, kernel=text, reference=text, low=-3 * trips - 3, high=3 * trips + 3)
