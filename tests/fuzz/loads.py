@@ -58,7 +58,7 @@ def _tile_dimension(g: Builder, subscript: Subscript, axis: Axis) -> None:
         g.use("shifted-tile")
         by = g.number(1, 3)
         subscript.add(end.plus(by), f"{axis.name} + {by}", f"{axis.begin + by}:{end.plus(by).text}")
-    elif choice == "past":
+    elif choice == "past" and 1 not in end.values:  # the element of a dim of size 1 is read in every lane
         g.use("past-the-end")
         by = g.number(1, 3)
         subscript.around = f"past({subscript.around}, {position}, {axis.begin + by}, {axis.size.text})"

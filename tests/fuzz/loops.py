@@ -173,7 +173,8 @@ def by_lane(g: Builder, axes: Axes, depth: int) -> Value:
         part = _as(part, acc.dtype)
         text = {
             "sum": g.pick(["{n} += {v}", "{n} = {n} + {v}"]), "amax": "{n} = torch.maximum({n}, {v})",
-            "where": "{n} = {n} + torch.where({v} > 1, 1, 2)", "prod": "{n} = {n} + {v} * {v}",
+            "where": f"{{n}} = {{n}} + torch.where({{v}} > 1, 1, 2).to({dtype_name(acc.dtype)})",
+            "prod": "{n} = {n} + {v} * {v}",
         }[kind]  # fmt: skip
         part = g.variable(part) if kind == "prod" else part
         g.writer.line(_filled(text, acc.kernel, part.kernel), _filled(text, acc.kernel, part.reference))
