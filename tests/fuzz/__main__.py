@@ -30,6 +30,8 @@ def parsed() -> argparse.Namespace:
     parser.add_argument("--device", choices=["cpu", "cuda"], default="cpu")
     parser.add_argument("--avoid", default="", help="features, separated by commas: kernels that have one are skipped")
     parser.add_argument("--binary", action="store_true", help="compile every tenth kernel for sm_90")
+    parser.add_argument("--cases", type=int, default=PER_PROCESS, help="at most so many in each process")
+    parser.add_argument("--raw", action="store_true", help="keep findings as they are, do not shrink them")
     parser.add_argument("--replay", type=Path, nargs="*", default=[], help="reproducers to check at all levels")
     parser.add_argument("--worker", action="store_true", help=argparse.SUPPRESS)
     return parser.parse_args()
@@ -77,7 +79,8 @@ def _worker(options: argparse.Namespace, seed: int, seconds: float) -> tuple[sub
     command = [
         sys.executable, "-X", "faulthandler", "-m", "tests.fuzz", "--worker", "--seed", str(seed),
         "--seconds", str(seconds), "--out", str(options.out), "--device", options.device, "--avoid", options.avoid,
-        *(["--binary"] if options.binary else []),
+        *(["--binary"] if options.binary else []), *(["--raw"] if options.raw else []),
+        "--cases", str(options.cases),
     ]  # fmt: skip
     with open(options.out / f"worker-{seed}.log", "wb") as log:
         return subprocess.Popen(command, cwd=ROOT, env=environment, stderr=log), tally
@@ -94,7 +97,7 @@ def work(options: argparse.Namespace) -> None:
     ):
         tally = campaign(
             checks, options.out, options.seed, options.seconds, frozenset(filter(None, options.avoid.split(","))),
-            most=PER_PROCESS, say=lambda text: print(text, flush=True),
+            most=options.cases, shrinks=not options.raw, say=lambda text: print(text, flush=True),
         )  # fmt: skip
     Path(os.environ["FUZZ_TALLY"]).write_text(tally.to_json())
 

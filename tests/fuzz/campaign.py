@@ -109,8 +109,17 @@ if __name__ == "__main__":
 class Round:
     """One run of hypothesis."""
 
-    def __init__(self, options: Options, findings: Findings, tally: Tally, avoid: frozenset[str], ends: float) -> None:
+    def __init__(
+        self,
+        options: Options,
+        findings: Findings,
+        tally: Tally,
+        avoid: frozenset[str],
+        ends: float,
+        shrinks: bool = True,
+    ) -> None:
         self.options, self.findings, self.tally, self.avoid, self.ends = options, findings, tally, avoid, ends
+        self.shrinks = shrinks
         self.key: str | None = None
         self.best: tuple[Case, Finding] | None = None
         self.since = 0.0
@@ -144,6 +153,9 @@ class Round:
             self.tally.findings[found.key] += 1
             if not self.findings.wanted(found.key):
                 return
+            if not self.shrinks:
+                self.findings.save(case, found)
+                return
             self.key, self.since = found.key, time.monotonic()
         if found.key != self.key:
             return
@@ -172,15 +184,16 @@ def run_round(round_: Round, number: int, examples: int = ROUND) -> Path | None:
 
 def campaign(
     options: Options, folder: Path, first_seed: int, seconds: float, avoid: frozenset[str] = frozenset(), *,
-    examples: int = ROUND, most: int | None = None, say: Callable[[str], None] = print,
+    examples: int = ROUND, most: int | None = None, shrinks: bool = True, say: Callable[[str], None] = print,
 ) -> Tally:  # fmt: skip
-    """Rounds until the time is over, or `most` cases were run, or this process holds too much memory."""
+    """Rounds until the time is over, or `most` cases were run, or this process holds too much memory; with `shrinks`
+    each finding is made smaller, which takes a minute."""
     ends = time.monotonic() + seconds
     tally, findings = Tally(), Findings(folder)
     number = first_seed
     while time.monotonic() < ends and (most is None or tally.cases < most):
         left = examples if most is None else min(examples, most - tally.cases)
-        path = run_round(Round(options, findings, tally, avoid, ends), number, left)
+        path = run_round(Round(options, findings, tally, avoid, ends, shrinks), number, left)
         if path is not None:
             say(f"finding: {path}")
         number += 1
