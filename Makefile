@@ -13,7 +13,7 @@ SUPPORTED := import sys, venv, ensurepip; sys.exit(not (3, 11) <= sys.version_in
 PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11 python; do \
 	$$python -c '$(SUPPORTED)' >/dev/null 2>&1 && echo $$python && break; done)
 
-.PHONY: help install demo test lint format types layers pytest fuzz clean
+.PHONY: help install demo test lint format types layers pytest fuzz seeded clean
 
 help:
 	@echo 'make demo      compile and run some examples, and print what the compiler makes of them'
@@ -21,6 +21,7 @@ help:
 	@echo 'make install   only the virtual environment, $(VENV)'
 	@echo 'make format    rewrite the sources as the format check wants them'
 	@echo 'make fuzz      random kernels against PyTorch (SECONDS=$(SECONDS), SEED=$(SEED), JOBS=$(JOBS))'
+	@echo 'make seeded    faults put into the compiler on purpose: does a test notice each?'
 	@echo 'make lint | types | layers | pytest   one part of make test'
 
 install: $(STAMP)
@@ -70,6 +71,10 @@ SECONDS ?= 120
 SEED ?= 1
 fuzz: $(STAMP)
 	$(BIN)/python -m tests.fuzz --seconds $(SECONDS) --seed $(SEED) --jobs $(JOBS) --out build/fuzz
+
+# Faults put into a copy of the compiler: each must make a test fail.
+seeded: $(STAMP)
+	$(BIN)/python -m tests.fuzz.seeded_faults
 
 clean:
 	rm -rf .venv* build .pytest_cache .ruff_cache .hypothesis *.egg-info

@@ -1,0 +1,175 @@
+"""The net is tested: faults are put into a copy of the compiler, and each must make a test, or the fuzzer, fail.
+
+    python -m tests.fuzz.seeded_faults [WORD…] [--fuzz SECONDS]
+
+Words choose faults by contract or description. With `--fuzz`, random kernels run on each fault, too, and it is told
+whether they find it. tests/README.md lists the faults with what caught each.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+PARTS = ("helion_ir", "dialects", "passes", "backends", "tests", "examples", "benchmarks")
+
+
+@dataclass(frozen=True)
+class Fault:
+    """A change of one place of the compiler that breaks a contract, and the test that must notice."""
+
+    contract: int
+    what: str
+    file: str
+    old: str
+    new: str
+    test: str
+    """What pytest takes, relative to tests/."""
+
+
+FAULTS = (
+    Fault(
+        1, "a maximum is told that it does not see zeros", "dialects/neutral.py",
+        "        return lowest(element)", "        return 0", "test_fills.py",
+    ),
+    Fault(
+        2, "lanes past the end are not kept", "passes/resolve_padding.py",
+        "        if self.padding.exact(op.tile) or met(self.padding):", "        if True:", "test_lanes.py",
+    ),
+    Fault(
+        2, "reductions see padding", "passes/resolve_padding.py",
+        "        if fill is not None:\n            yield Need", "        if fill == 'never':\n            yield Need",
+        "test_random_configs.py",
+    ),
+    Fault(
+        3, "a tile is not checked against the size of the dimension that it indexes", "passes/lowering/accesses.py",
+        "for bound in () if dimension is None else _size_checks", "for bound in () if True else _size_checks",
+        "test_subscripts.py",
+    ),
+    Fault(
+        4, "views are memory of their own", "passes/analysis/aliases.py",
+        "    return any(memory.storage.data in storages for memory in _known(other))", "    return False",
+        "test_memory.py",
+    ),
+    Fault(
+        4, "no barriers between the threads of a program", "passes/insert_barriers.py",
+        "for access in Hazards(kernel).barriers:", "for access in ():", "test_filecheck.py",
+    ),
+    Fault(
+        5, "what lowering asked of block sizes is forgotten", "helion_ir/runtime/structure.py",
+        "for question, given in questions.answers.items():", "for question, given in ():", "test_runtime_structure.py",
+    ),
+    Fault(
+        6, "what a kernel captures is looked at once", "helion_ir/runtime/captures.py",
+        "if self._trail is None or not self._trail.holds():", "if self._trail is None:", "test_runtime_captures.py",
+    ),
+    Fault(
+        7, "all offsets have 31 bits", "helion_ir/frontend/tracer.py",
+        "WIDE if self._is_wide(tensor.meta_tensor) else NARROW", "NARROW", "test_widths.py",
+    ),
+    Fault(
+        8, "casts that the user wrote are elided", "passes/elide_precision_casts.py",
+        "        return ELIDABLE in op.attributes and element_of", "        return element_of",
+        "test_frontend_rounding.py",
+    ),
+    Fault(
+        11, "what a config leaves open is not made to fit", "helion_ir/pipeline.py",
+        "        values = self._completion.complete(values, open_)\n", "", "test_resources.py",
+    ),
+    Fault(
+        12, "fast_math does nothing", "passes/approximate_math.py",
+        "if any(setting(kernel, \"fast_math\")", "if False and any(setting(kernel, \"fast_math\")",
+        "test_settings_do.py",
+    ),
+    Fault(
+        13, "warps are specialized wherever it is asked for", "passes/set_launch_options.py",
+        "        return bool(dots) and moved and all(count == known.rows for count in rows)", "        return True",
+        "test_settings_do.py",
+    ),
+)  # fmt: skip
+
+
+class Copy:
+    """A copy of the project, in the shape of the installed package, that faults are put into."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        for part in PARTS:
+            shutil.copytree(ROOT / part, folder / part, ignore=shutil.ignore_patterns("__pycache__"))
+        for part in ("dialects", "passes", "backends"):
+            (folder / "helion_ir" / part).symlink_to(folder / part)
+        for name in ("ARCHITECTURE.md", "README.md", "Makefile", "pyproject.toml"):
+            shutil.copy(ROOT / name, folder / name)
+
+    @contextmanager
+    def broken(self, fault: Fault) -> Iterator[None]:
+        """The copy with a fault in it. Raises ValueError where the place of the fault is not there any more."""
+        path = self.folder / fault.file
+        text = path.read_text(encoding="utf-8")
+        if text.count(fault.old) != 1:
+            raise ValueError(f"{fault.file} has {text.count(fault.old)} places that read {fault.old!r}: mend the table")
+        path.write_text(text.replace(fault.old, fault.new), encoding="utf-8")
+        try:
+            yield
+        finally:
+            path.write_text(text, encoding="utf-8")
+
+    def run(self, *command: str) -> subprocess.CompletedProcess[str]:
+        """Run Python in the copy."""
+        environment = {**os.environ, "PYTHONPATH": str(self.folder), "PYTHONDONTWRITEBYTECODE": "1"}
+        return subprocess.run(
+            [sys.executable, *command], cwd=self.folder, env=environment, capture_output=True, text=True, check=False
+        )
+
+    def first_failure(self, test: str) -> str | None:
+        """The first test that fails of those that pytest is given; None if all pass.
+
+        Raises RuntimeError if pytest cannot run them.
+        """
+        done = self.run("-m", "pytest", "-x", "-q", "-p", "no:xdist", "-p", "no:cacheprovider", f"tests/{test}")
+        if done.returncode == 0:
+            return None
+        lines = [line for line in done.stdout.splitlines() if line.startswith(("FAILED", "ERROR"))]
+        if done.returncode != 1 or not lines:
+            raise RuntimeError(done.stdout[-2000:] + done.stderr[-2000:])
+        return lines[0].split(" - ")[0].removeprefix("FAILED ").removeprefix("ERROR ")
+
+    def fuzz(self, seconds: float) -> str | None:
+        """The first kind of finding of random kernels; None if they find nothing."""
+        out = self.folder / "findings"
+        shutil.rmtree(out, ignore_errors=True)
+        done = self.run("-m", "tests.fuzz", "--seconds", str(seconds), "--out", str(out), "--seed", "3", "--raw")
+        found = [line for line in done.stdout.splitlines() if line.startswith("  finding")]
+        return found[0].split(maxsplit=2)[2] if found else None
+
+
+def main() -> int:
+    """Put each fault in, and say what noticed; how many nothing did."""
+    parser = argparse.ArgumentParser(prog="tests.fuzz.seeded_faults")
+    parser.add_argument("words", nargs="*")
+    parser.add_argument("--fuzz", type=float, default=0, metavar="SECONDS")
+    options = parser.parse_args()
+    chosen = [f for f in FAULTS if not options.words or any(w == str(f.contract) or w in f.what for w in options.words)]
+    missed = 0
+    with tempfile.TemporaryDirectory(prefix="helion_ir_seeded_") as folder:
+        copy = Copy(Path(folder))
+        for fault in chosen:
+            with copy.broken(fault):
+                caught = copy.first_failure(fault.test)
+                fuzzed = f"; fuzz: {copy.fuzz(options.fuzz) or 'nothing'}" if options.fuzz else ""
+            missed += caught is None
+            print(f"{'ok    ' if caught else 'MISSED'} {fault.contract:2} {fault.what}: {caught}{fuzzed}", flush=True)
+    return missed
+
+
+if __name__ == "__main__":
+    sys.exit(main())
