@@ -162,10 +162,7 @@ def by_lane(g: Builder, axes: Axes, depth: int) -> Value:
     tile = Axis(name, size, name)
     outer, inner = ((*axes[:position], a, *axes[position:]) for a in (lanes, tile))
     kind = g.pick(["sum", "sum", "amax", "where", "prod"])
-    start = {"sum": 0, "amax": -9, "where": 0, "prod": 1}[kind] if g.chance(70) else 1
-    if kind == "sum" and start:
-        g.use("lanes-that-start-at-one")
-        start = 0
+    start = -9 if kind == "amax" else 0  # the number of lanes depends on the config: each must start neutral
     acc = initial(g, outer, start, g.pick([torch.float32, torch.int32, torch.float16]))
     with nested(g, f"for {name} in hl.tile({size.text}, block_size={block}):", f"if {size.text} > 0:"):
         part = small(g, settled_exact(g, number(g, value(g, inner, depth - 1))))

@@ -42,6 +42,15 @@ FAULTS = (
         "        return lowest(element)", "        return 0", "test_fills.py",
     ),
     Fault(
+        1, "ops that declare nothing count as lane-wise", "dialects/axes.py",
+        "    return declared[0] if declared else None",
+        "    from .axis_kinds import LaneWise\n\n    return declared[0] if declared else LaneWise()", "test_axes.py",
+    ),
+    Fault(
+        1, "a dot consumes the padding of one operand only", "dialects/tile/dot.py",
+        "for at in contracted])", "for at in contracted[:1]])", "test_filecheck.py",
+    ),
+    Fault(
         2, "lanes past the end are not kept", "passes/resolve_padding.py",
         "        if self.padding.exact(op.tile) or met(self.padding):", "        if True:", "test_lanes.py",
     ),
@@ -80,6 +89,14 @@ FAULTS = (
         8, "casts that the user wrote are elided", "passes/elide_precision_casts.py",
         "        return ELIDABLE in op.attributes and element_of", "        return element_of",
         "test_frontend_rounding.py",
+    ),
+    Fault(
+        9, "changes of containers in loops are undone in silence", "helion_ir/frontend/mutation.py",
+        "            if _signature(value, carried) != signature:", "            if False:", "test_frontend_mutation.py",
+    ),
+    Fault(
+        10, "names of the user are not told from those of the module", "passes/analysis/printed_names.py",
+        "        self._taken = {*RESERVED, *taken}", "        self._taken = {*taken}", "test_printer_variables.py",
     ),
     Fault(
         11, "what a config leaves open is not made to fit", "helion_ir/pipeline.py",
