@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 import torch
 
+import helion_ir
+import helion_ir.language as hl
 from helion_ir.runtime.host import host_function
 
 SOURCE = """
@@ -51,3 +53,17 @@ def test_a_launch_inside_a_loop_or_branch() -> None:
     calls: list[Any] = []
     host_function(source, lambda args: calls.append(args), args=["x"])(torch.ones(1))
     assert len(calls) == 2
+
+
+@helion_ir.kernel(static_shapes=False, autotune_effort="none")
+def sums_of_a_view(x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+    view = x.view(x.shape)
+    out = torch.empty([y.size(0)], device=y.device)
+    for t in hl.tile(y.size(0)):
+        out[t] = y[t] + view[:, t].sum(0)
+    return out
+
+
+def test_a_launch_gives_constexprs_of_arguments_that_only_host_code_uses() -> None:
+    x, y = torch.randn(5, 7), torch.randn(7)
+    torch.testing.assert_close(sums_of_a_view(x, y), y + x.sum(0))

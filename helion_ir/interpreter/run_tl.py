@@ -58,7 +58,7 @@ def run_func(
         bind_argument(name.data, argument.type, host.argument(number))
         for number, (name, argument) in enumerate(zip(func.arg_names, func.body.block.args, strict=True))
     )
-    state = State(host.constexprs() | dict(constexprs or {}), seed)
+    state = State(host.constexprs(constexprs or {}), seed)
     interpreter = BlockInterpreter(module)
     for functions in (
         ElementwiseFunctions(), ControlFunctions(), ValueFunctions(state), TlValueFunctions(state),
@@ -107,10 +107,12 @@ class _HostNames:
         """The value of an argument, given or evaluated."""
         return self.args[number] if number < len(self.args) else self.evaluate(self.exprs[number])
 
-    def constexprs(self) -> dict[str, int]:
-        """The constexprs that the function gives itself, as far as they can be evaluated."""
-        values: dict[str, int] = {}
+    def constexprs(self, given: Mapping[str, int]) -> dict[str, int]:
+        """What is given, and the other constexprs that the function gives itself, as far as they can be evaluated."""
+        values = dict(given)
         for name, value in self.func.constexprs.data.items():
+            if name in given:
+                continue
             if isinstance(value, IntAttr):
                 values[name] = value.data
             elif isinstance(value, StringAttr):
