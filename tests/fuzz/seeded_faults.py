@@ -39,20 +39,24 @@ class Fault:
 FAULTS = (
     Fault(
         1, "a maximum is told that it does not see zeros", "dialects/neutral.py",
-        "        return lowest(element)", "        return 0", "test_fills.py::test_integers_and_neutral_elements",
+        "        return lowest(element)", "        return 0",
+        "test_fills.py::test_integers_and_neutral_elements",
     ),
     Fault(
         1, "ops that declare nothing count as lane-wise", "dialects/axes.py",
         "    return declared[0] if declared else None",
-        "    from .axis_kinds import LaneWise\n\n    return declared[0] if declared else LaneWise()", "test_axes.py::test_what_is_not_rolled",
+        "    from .axis_kinds import LaneWise\n\n    return declared[0] if declared else LaneWise()",
+        "test_axes.py::test_what_is_not_rolled",
     ),
     Fault(
         1, "a dot consumes the padding of one operand only", "dialects/tile/dot.py",
-        "for at in contracted])", "for at in contracted[:1]])", "test_filecheck.py::test_filecheck[tile/resolve-padding.mlir]",
+        "for at in contracted])", "for at in contracted[:1]])",
+        "test_filecheck.py::test_filecheck[tile/resolve-padding.mlir]",
     ),
     Fault(
         2, "lanes past the end are not kept", "passes/resolve_padding.py",
-        "        if self.padding.exact(op.tile) or met(self.padding):", "        if True:", "test_lanes.py::test_several_variables_and_positions",
+        "        if self.padding.exact(op.tile) or met(self.padding):", "        if True:",
+        "test_lanes.py::test_several_variables_and_positions",
     ),
     Fault(
         2, "reductions see padding", "passes/resolve_padding.py",
@@ -71,19 +75,23 @@ FAULTS = (
     ),
     Fault(
         4, "no barriers between the threads of a program", "passes/insert_barriers.py",
-        "for access in Hazards(kernel).barriers:", "for access in ():", "test_filecheck.py::test_filecheck[tile/insert-barriers.mlir]",
+        "for access in Hazards(kernel).barriers:", "for access in ():",
+        "test_filecheck.py::test_filecheck[tile/insert-barriers.mlir]",
     ),
     Fault(
         5, "what lowering asked of block sizes is forgotten", "helion_ir/runtime/structure.py",
-        "for question, given in questions.answers.items():", "for question, given in ():", "test_runtime_structure.py::test_a_shared_structure_gives_what_lowering_alone_gives",
+        "for question, given in questions.answers.items():", "for question, given in ():",
+        "test_runtime_structure.py::test_a_shared_structure_gives_what_lowering_alone_gives",
     ),
     Fault(
         6, "what a kernel captures is looked at once", "helion_ir/runtime/captures.py",
-        "if self._trail is None or not self._trail.holds():", "if self._trail is None:", "test_runtime_captures.py::test_the_next_call_sees_what_changed",
+        "if self._trail is None or not self._trail.holds():", "if self._trail is None:",
+        "test_runtime_captures.py::test_the_next_call_sees_what_changed",
     ),
     Fault(
         7, "all offsets have 31 bits", "helion_ir/frontend/tracer.py",
-        "WIDE if self._is_wide(tensor.meta_tensor) else NARROW", "NARROW", "test_widths.py::test_only_refs_that_need_it_have_wide_offsets",
+        "WIDE if self._is_wide(tensor.meta_tensor) else NARROW", "NARROW",
+        "test_widths.py::test_only_refs_that_need_it_have_wide_offsets",
     ),
     Fault(
         8, "casts that the user wrote are elided", "passes/elide_precision_casts.py",
@@ -92,15 +100,18 @@ FAULTS = (
     ),
     Fault(
         9, "changes of containers in loops are undone in silence", "helion_ir/frontend/mutation.py",
-        "            if _signature(value, carried) != signature:", "            if False:", "test_frontend_mutation.py::test_structures_unroll_loops_of_constant_bounds",
+        "            if _signature(value, carried) != signature:", "            if False:",
+        "test_frontend_mutation.py::test_structures_unroll_loops_of_constant_bounds",
     ),
     Fault(
         10, "names of the user are not told from those of the module", "passes/analysis/printed_names.py",
-        "        self._taken = {*RESERVED, *taken}", "        self._taken = {*taken}", "test_printer_variables.py::test_printed_statements_compute_the_ssa_values",
+        "        self._taken = {*RESERVED, *taken}", "        self._taken = {*taken}",
+        "test_printer_variables.py::test_printed_statements_compute_the_ssa_values",
     ),
     Fault(
         11, "what a config leaves open is not made to fit", "helion_ir/pipeline.py",
-        "        values = self._completion.complete(values, open_)\n", "", "test_resources.py::test_open_stages_are_as_many_as_fit",
+        "        values = self._completion.complete(values, open_)\n", "",
+        "test_resources.py::test_open_stages_are_as_many_as_fit",
     ),
     Fault(
         12, "fast_math does nothing", "passes/approximate_math.py",
