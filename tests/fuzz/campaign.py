@@ -25,6 +25,10 @@ MEMORY_KB = 2_500_000
 """A process that holds more ends its campaign; another one goes on."""
 
 
+LOST = ("CUDA error", "AcceleratorError", "illegal memory access")
+"""Errors after which a process cannot use its GPU any more."""
+
+
 class Enough(BaseException):
     """Ends a run of hypothesis that has shrunk long enough."""
 
@@ -123,6 +127,8 @@ class Round:
         self.key: str | None = None
         self.best: tuple[Case, Finding] | None = None
         self.since = 0.0
+        self.lost = False
+        """Whether the device is of no more use to this process."""
 
     def check(self, case: Case) -> None:
         """What hypothesis calls."""
@@ -151,8 +157,12 @@ class Round:
     def _found(self, case: Case, found: Finding) -> None:
         if self.key is None:
             self.tally.findings[found.key] += 1
+            self.lost = any(word in found.kind for word in LOST)
             if not self.findings.wanted(found.key):
                 return
+            if self.lost:
+                self.findings.save(case, found)
+                raise Enough
             if not self.shrinks:
                 self.findings.save(case, found)
                 return
@@ -193,10 +203,11 @@ def campaign(
     number = first_seed
     while time.monotonic() < ends and (most is None or tally.cases < most):
         left = examples if most is None else min(examples, most - tally.cases)
-        path = run_round(Round(options, findings, tally, avoid, ends, shrinks), number, left)
+        round_ = Round(options, findings, tally, avoid, ends, shrinks)
+        path = run_round(round_, number, left)
         if path is not None:
             say(f"finding: {path}")
         number += 1
-        if resource.getrusage(resource.RUSAGE_SELF).ru_maxrss > MEMORY_KB:
+        if round_.lost or resource.getrusage(resource.RUSAGE_SELF).ru_maxrss > MEMORY_KB:
             break
     return tally

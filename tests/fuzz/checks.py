@@ -21,6 +21,7 @@ from random import Random
 from types import ModuleType
 from typing import Any
 
+import torch
 from helion_ir.dialects import tl
 from helion_ir.passes.analysis.op_mix import free_blocks
 from torch import Tensor
@@ -64,6 +65,7 @@ def normalized(text: str) -> str:
     """A message without what differs from kernel to kernel: numbers, names of variables, paths."""
     text = text.strip().splitlines()[0] if text.strip() else ""
     text = re.sub(r"/\S+", "PATH", text)
+    text = re.sub(r"kernel_[0-9a-f]{8,}", "kernel", text)
     text = re.sub(r"\b(?:b|s|r|x|v|t|k|i|n|acc|out|tile)_?\d+\b", "N", text)
     text = re.sub(r"\[[^\]]*\]", "[…]", text)
     return re.sub(r"-?\d+(?:\.\d+)?", "#", text)[:160]
@@ -205,6 +207,8 @@ class CaseRun:
             raise
         except exc.Base as error:
             self._refusal(stage, error)
+        except torch.OutOfMemoryError as error:
+            raise Refused("out of memory") from error
         except Exception as error:
             raise Finding(
                 stage, f"{type(error).__name__}: {error} ({_place(error)})", traceback.format_exc()
@@ -322,3 +326,5 @@ def check_case(case: Case, options: Options, number: int = 0) -> None:
                 raise Finding("sm_90", wrong.splitlines()[-1], wrong)
     finally:
         unload(module)
+        if options.device == "cuda" and "far-apart" in case.features:
+            torch.cuda.empty_cache()
