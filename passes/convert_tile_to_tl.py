@@ -91,7 +91,7 @@ class KernelConverter:
             name = _arg_name(self._host(symbol))
             self._symbol_args[symbol] = len(where.args)
             for block in (self.func.body.block, self.func.grid.block):
-                arg = block.insert_arg(self.kernel.index_type, len(block.args))
+                arg = block.insert_arg(self.signature.symbol_type(symbol), len(block.args))
                 arg.name_hint = name
         return where.args[self._symbol_args[symbol]]
 

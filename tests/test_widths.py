@@ -126,6 +126,20 @@ def test_dynamic_sizes_are_asked_at_each_call():
     assert len({id(k.bind((x,))) for x in (near, distant)}) == 2
 
 
+def test_a_stride_that_31_bits_cannot_hold():
+    """A stride is a parameter as wide as the offsets; that of a dimension of size 1 may be anything."""
+    memory = torch.empty(2**31 + 64, dtype=torch.int8)
+    for static in (True, False):
+        k = helion.kernel(first_column.fn, static_shapes=static, autotune_effort="none")
+        for shape, stride in [((9, 2), 2**28 + 7), ((2, 2), 2**31 + 16), ((1, 2), 2**33), ((4, 2), 2)]:
+            x = memory.as_strided(shape, (stride, 1))
+            x.copy_(torch.randint(-9, 9, shape, dtype=torch.int8))
+            assert_close(k(x), x[:, 0].clone())
+    assert "x_stride_0: tl.int64" in k.bind((memory.as_strided((2, 2), (2**31, 1)),)).to_triton_code(
+        {"block_sizes": [8]}
+    )
+
+
 def test_a_number_of_elements_as_a_value():
     @kernel
     def mean(x: torch.Tensor) -> torch.Tensor:

@@ -122,18 +122,19 @@ class Tracer(Scalars):
             )
 
     def _is_wide(self, meta: torch.Tensor) -> bool:
-        """Whether the offset of a tensor's last element takes more bits than the kernel's index type has.
+        """Whether the offset of a tensor's last element, or a stride, takes more bits than the kernel's index type has.
 
-        Where block sizes say it, the lowering knows.
+        A dimension of size 1 may have any stride. Where block sizes say it, the lowering knows.
         """
         if self.index_type.width.data == 64:
             return False
         if not meta._has_symbolic_sizes_strides:
             sizes, strides = meta.size(), meta.stride()
-            return 0 not in sizes and sum((n - 1) * s for n, s in zip(sizes, strides, strict=True)) >= LARGEST_OFFSET
+            reaches = sum((n - 1) * s for n, s in zip(sizes, strides, strict=True)) if 0 not in sizes else 0
+            return max(reaches, *strides, 0) >= LARGEST_OFFSET
         reach = Poly.constant(0)
         for size, stride in zip(meta.size(), meta.stride(), strict=True):
-            reach = reach + (poly_of(size) - Poly.constant(1)) * poly_of(stride)
+            reach = reach + poly_of(size) * poly_of(stride)
         return self.below(reach, LARGEST_POSITION) is False
 
     def _stride(self, stride: int | torch.SymInt, expr: str) -> Dim:

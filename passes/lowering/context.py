@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Callable, Sequence
-from functools import cache, lru_cache
+from functools import cache, cached_property, lru_cache
 from itertools import product
 
 from xdsl.dialects import arith
@@ -85,6 +85,13 @@ def _extremes(block: Attribute) -> tuple[int, int]:
     return block.min.data, block.max.data if isinstance(block.max, IntAttr) else MAX_LANES
 
 
+def _refs_in(type_: Attribute) -> list[RefType]:
+    """The refs of an argument: one, those of a tuple, or none."""
+    if isinstance(type_, TupleType):
+        return [ref for item in type_.types for ref in _refs_in(item)]
+    return [type_] if isinstance(type_, RefType) else []
+
+
 class Signature:
     """The parameters of the emitted kernel: those of the tile kernel, then size symbols and constexprs as used."""
 
@@ -96,6 +103,19 @@ class Signature:
         self.constexprs: dict[str, int | str] = {}
         self._lanes: dict[Dim, Dim] = {}
         self._offset_types: dict[int, tuple[RefType, IntegerType]] = {}
+
+    def symbol_type(self, symbol: str) -> IntegerType:
+        """The type of the parameter that passes a symbol: a stride is as wide as the offsets in its refs."""
+        return i64 if symbol in self._wide_strides else self.kernel.index_type
+
+    @cached_property
+    def _wide_strides(self) -> frozenset[str]:
+        """The symbols that are strides of refs with wide offsets, and no sizes: those are positions."""
+        refs = [ref for arg in self.kernel.body.block.args for ref in _refs_in(arg.type)]
+        strides = {symbol for ref in refs if ref.is_wide for dim in ref.stride_dims for symbol in symbols_of(dim)}
+        return frozenset(
+            strides.difference(symbol for ref in refs for dim in ref.size_dims for symbol in symbols_of(dim))
+        )
 
     def offset_type(self, ref: RefType) -> IntegerType:
         """The type of offsets in a ref: i64 where it needs that, else the kernel's type of positions."""
