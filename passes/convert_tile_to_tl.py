@@ -131,6 +131,11 @@ class KernelConverter:
         else:
             every = _sum(low.emit, [programs.total(low.emit, c) for c in counts])
             dims = programs.launch_dims(low.emit, mappings[0], [every], workers)
+        if workers is not None and not all(map(has_no_effects, block.ops)):
+            dims = [workers]  # only the device knows how many tiles there are
+            for op in [op for op in reversed(block.ops) if op is not workers.owner]:
+                op.detach()
+                op.erase(safe_erase=False)
         low.emit.effect_op(launch_grid_op, dims)
 
     def _emit_body(self, grids: Sequence[tile.GridOp], mappings: Sequence[programs.Mapping]) -> None:

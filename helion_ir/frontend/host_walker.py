@@ -157,11 +157,11 @@ class HostWalker:
             watch = watch_of_host(self.names, self.local, _names_read(tracer.source.tree))
             walker = DeviceWalker(tracer, environment, self.file, tracer.source.tree.body, later)
             tracer.builder.at(node_location(node, self.file))
-            loop = walker.evaluate(node.iter)
-            if not isinstance(loop, Loop):
-                raise exc.InvalidDeviceForLoop("a top-level device loop needs hl.tile or hl.grid")
             control = ControlFlow(tracer, environment)
             with tracer.inside_kernel(), control.watched(watch):
+                loop = walker.evaluate(node.iter)
+                if not isinstance(loop, Loop):
+                    raise exc.InvalidDeviceForLoop("a top-level device loop needs hl.tile or hl.grid")
                 control.grid(loop, lambda index: self._body(walker, node, index))
         finally:
             tracer.in_device = False

@@ -244,7 +244,7 @@ def broadcast_to(tracer: Tracer, value: Operand, dims: Sequence[Dim]) -> SSAValu
     if len(source) > rank:
         return None
     for placement in (list(range(rank - len(source), rank)), _by_identity(dims, source)):
-        if placement is None or (placement[:1] != [rank - len(source)] and value.reduced):
+        if placement is None or (source and placement[0] != rank - len(source) and value.reduced):
             continue
         if _merge_dims(tracer, dims, source, placement) == list(dims):
             return _place(tracer, value.ssa, dims, placement)

@@ -272,11 +272,7 @@ class DispatchHook(TorchDispatchMode):
         try:
             result = func(*inner_args, **inner_kwargs)
         except RuntimeError as error:
-            name = getattr(func, "_overloadpacket", func).__name__
-            reference = getattr(torch._refs, name, None)
-            if "SymInt" not in str(error) or reference is None:
-                raise
-            result = reference(*inner_args[0]) if name in _UNPACKED else reference(*inner_args, **inner_kwargs)
+            result = self._in_python(func, inner_args, inner_kwargs, error)
 
         def wrap(value: Any) -> Any:
             if not isinstance(value, torch.Tensor):
@@ -288,6 +284,17 @@ class DispatchHook(TorchDispatchMode):
             return known
 
         return tree_map(wrap, result)
+
+    @staticmethod
+    def _in_python(func: Any, args: Any, kwargs: Any, error: RuntimeError) -> Any:
+        """An operator on meta tensors by PyTorch's Python code, where its C++ code takes no symbolic size."""
+        name = getattr(func, "_overloadpacket", func).__name__
+        reference, text = getattr(torch._refs, name, None), str(error)
+        if "dispatch_on_subclass" in text and (view := decomposition_table.get(func)) is not None:
+            return view(*args, **kwargs)
+        if "SymInt" not in text or reference is None:
+            raise error
+        return reference(*args[0]) if name in _UNPACKED else reference(*args, **kwargs)
 
 
 _UNPACKED = frozenset(("broadcast_tensors",))
