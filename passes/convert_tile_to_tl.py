@@ -16,7 +16,10 @@ from xdsl.utils.exceptions import PassFailedException
 from ..dialects import tile, tl
 from ..dialects.attributes import string_attr
 from ..dialects.effects import has_no_effects
+from ..dialects.inline_triton import CallOp
+from ..dialects.names import NameScope, identifier
 from ..dialects.settings import SETTINGS, setting
+from ..dialects.walk import ops_in
 from .analysis.hazards import dependency
 from .analysis.physical import PhysicalDims
 from .construction import launch_grid_op
@@ -37,7 +40,8 @@ class KernelConverter:
         self.kernel = kernel
         self.signature = Signature(kernel, PhysicalDims(kernel))
         args = [pointer_type(arg.type) for arg in kernel.body.block.args]
-        names = [name.data for name in kernel.arg_names]
+        self.scope = NameScope(op.function.data for op in ops_in(kernel) if type(op) is CallOp)
+        names = [self.scope.fresh(identifier(name.data)) for name in kernel.arg_names]
         exprs = [expr.data for expr in kernel.arg_exprs]
         options = (
             {k: v.data for k, v in kernel.options.data.items() if isinstance(v, IntAttr)} if kernel.options else {}
@@ -49,6 +53,7 @@ class KernelConverter:
         if SETTINGS in kernel.attributes:
             self.func.attributes[SETTINGS] = kernel.attributes[SETTINGS]
         self._symbol_args: dict[str, int] = {}
+        self._symbol_names: list[str] = []
         self.number_type: IntegerType = kernel.index_type
         """Of program numbers, and of how many there are."""
 
@@ -67,9 +72,8 @@ class KernelConverter:
         self._emit_grid(grids, mappings)
         _erase_unused(self.func)
         self.signature.add_host_blocks()
-        names = [*(name.data for name in self.kernel.arg_names), *(_arg_name(self._host(s)) for s in self._symbol_args)]
         exprs = [*(expr.data for expr in self.kernel.arg_exprs), *(self._host(s) for s in self._symbol_args)]
-        self.func.properties["arg_names"] = ArrayAttr([string_attr(name) for name in names])
+        self.func.properties["arg_names"] = ArrayAttr([*self.func.arg_names, *map(string_attr, self._symbol_names)])
         self.func.properties["arg_exprs"] = ArrayAttr([string_attr(expr) for expr in exprs])
         self.func.properties["constexprs"] = tl.constexprs_attr(self.signature.constexprs)
         return self.func
@@ -88,7 +92,8 @@ class KernelConverter:
     def _symbol_arg(self, symbol: str, where: Block) -> SSAValue:
         """The argument of `where` that passes a size symbol; it is added to both regions at first use."""
         if symbol not in self._symbol_args:
-            name = _arg_name(self._host(symbol))
+            name = self.scope.fresh(identifier(_arg_name(self._host(symbol))))
+            self._symbol_names.append(name)
             self._symbol_args[symbol] = len(where.args)
             for block in (self.func.body.block, self.func.grid.block):
                 arg = block.insert_arg(self.signature.symbol_type(symbol), len(block.args))

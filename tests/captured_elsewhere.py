@@ -16,3 +16,7 @@ class Options:
 
 def scaled(x: torch.Tensor) -> torch.Tensor:
     return x * SCALE
+
+
+def weighted(x: torch.Tensor) -> torch.Tensor:
+    return x * WEIGHT * SCALE

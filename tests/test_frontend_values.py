@@ -28,7 +28,7 @@ def run(fn: Callable[..., Any], *args: Any, blocks: dict[str, int] | None = None
     (kernel,) = (op for op in traced.module.ops if isinstance(op, tile.KernelOp))
     sizes = {name: size for name, size in (blocks or BLOCKS).items() if name not in kernel.block_size_values}
     names: dict[str, Any] = {"torch": torch, "triton": triton, **{block_param(b): sizes[b] for b in sizes}}
-    names |= {name: fn.__globals__[name] for name in traced.captures}
+    names |= {name: fn.__globals__[name] for _, name in traced.captures.values()}
 
     def launch(local: dict[str, Any]) -> None:
         scope = {**names, **local}

@@ -6,8 +6,8 @@ import ast
 import inspect
 import re
 import types
-from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
@@ -19,6 +19,7 @@ from .. import exc
 from ..dialects import tile
 from ..dialects.inline_triton import SnippetOp
 from ..language.api import ACTIVE
+from ..runtime.host_names import host_names
 from ..runtime.targets import Written
 from . import implementations as _implementations  # noqa: F401 - registers what the language's functions do
 from . import opaque as _opaque  # noqa: F401
@@ -26,11 +27,13 @@ from . import primitives as _primitives  # noqa: F401
 from .arguments import Arguments, constant_parameter
 from .device_walker import assigned_names
 from .expressions import Poly
+from .host_prelude import Captured
 from .host_text import host_text
 from .host_walker import HostWalker
 from .modes import DispatchHook, FunctionHook, hook_tensors
+from .renaming import kernel_source
 from .sizes import Options, Retrace, WidePositions
-from .source import error_location, function_source, node_location
+from .source import error_location, node_location
 from .tracer import Tracer
 
 
@@ -40,7 +43,7 @@ class TracedKernel:
 
     `module` holds one `tile.kernel` and is verified. `guards` are host expressions over the parameters that must
     hold for a call to use this trace (empty for most kernels; sizes and types that the key has are not among them).
-    `captures` are names of the user's module or closure (tensors) that the host text needs bound.
+    `captures` are names that the host text needs bound (tensors, mostly), and where they are in the user's modules.
     """
 
     module: ModuleOp
@@ -49,7 +52,7 @@ class TracedKernel:
     device: torch.device
     """Where the kernel runs: with its tensors."""
     guards: tuple[str, ...] = ()
-    captures: tuple[str, ...] = ()
+    captures: Mapping[str, Captured] = field(default_factory=dict)
     written: tuple[Written, ...] = ()
     """The tensors among the arguments that device code writes into."""
 
@@ -70,7 +73,7 @@ def trace(
     run-time values of the kernel (i64, f32 and i1 scalars) unless annotated `constexpr`. Raises `exc.Base`,
     located in the user's file.
     """
-    source = function_source(fn)
+    source = kernel_source(fn)
     given = index_dtype is not None
     options = Options(
         static_shapes, index_dtype or torch.int32, given, dot_precision, auto_barrier, tuple(ignore_warnings)
@@ -151,10 +154,12 @@ def _trace(
     keep = {name: f"_{name}_argument" for name in assigned_names(tree.body) if name in parameters}
     tracer.parameters = tuple(parameters)
     names: dict[str, Any] = {**fn.__globals__, **_nonlocals(fn)}
+    names |= {new: names[name] for name, new in host_names(fn).items() if name in names}  # type: ignore[arg-type]
     module_names = dict(names)
     wrapper = Arguments(tracer)
-    for name, value in zip(parameters, args, strict=True):
-        constant = constant_parameter(fn.__annotations__.get(name))
+    annotations = [fn.__annotations__.get(name) for name in inspect.signature(fn).parameters]
+    for name, value, annotation in zip(parameters, args, annotations, strict=True):
+        constant = constant_parameter(annotation)
         names[name] = wrapper.wrap(value, keep.get(name, name), constant=constant)
     for lhs, rhs in equalities:
         tracer.guard("eq", lhs, rhs)
@@ -174,10 +179,10 @@ def _trace(
     exprs = [*tracer.arg_exprs, *tracer.used_symbols.values()]
     used = {name: alias for name, alias in keep.items() if any(alias in e for e in exprs)}
     text, missing = host_text(tracer.source, module_names, walker.launches, tracer.registrations, exprs, used)
-    module = _module(fn.__name__, tracer, text)
+    module = _module(tree.name, tracer, text)
     guards = [re.sub(r"\b_(\w+)_argument\b", r"\1", guard) for guard in tracer.guards]
     written = tracer.placement.written
-    return TracedKernel(module, fn.__name__, result is None, tracer.device, tuple(guards), missing, written)
+    return TracedKernel(module, tree.name, result is None, tracer.device, tuple(guards), missing, written)
 
 
 def _empty_grid(tracer: Tracer) -> None:

@@ -8,27 +8,21 @@ stand for registered ones; who emits or runs the text defines them.
 from __future__ import annotations
 
 import ast
-import builtins
 import copy
-import inspect
 import linecache
 import os
 import textwrap
-import types
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
-
-import torch
-import triton
 
 from .. import language as hl
 from ..sizes import cdiv, next_power_of_2
+from .host_prelude import Captured, Prelude, free_names
 from .host_walker import resolve
 from .source import FunctionSource
 
 LAUNCH = "__launch__"
 _ANNOTATIONS = frozenset(("torch", "int", "float", "bool", "str", "None", "tuple", "list", "dict", "object"))
-_CONSTANTS = (int, float, bool, str, bytes, type(None), torch.dtype)
 _REPLACED: dict[Any, str] = {cdiv: "cdiv", next_power_of_2: "next_power_of_2"}
 
 
@@ -116,7 +110,7 @@ def host_text(
     registrations: Mapping[Any, str],
     expressions: Collection[str],
     keep: Mapping[str, str],
-) -> tuple[str, tuple[str, ...]]:
+) -> tuple[str, dict[str, Captured]]:
     """The text, and the free names in it that the caller must bind (tensors of the user's module).
 
     `names` are the globals and closure of the function; `expressions` are host expressions that the launch
@@ -129,8 +123,11 @@ def host_text(
     head = f"def {tree.name}({ast.unparse(_signature(tree.args))}){f' -> {result}' if result else ''}:"
     text = head + "\n" + textwrap.indent("\n".join(lines) or "pass", "    ") + "\n"
     module = ast.parse(text + "\n".join(expressions))
-    prelude, missing = _prelude(_free_names(module) - {tree.name, LAUNCH, *registrations.values()}, names)
-    return prelude + text, missing
+    wanted = free_names(module, names) - {tree.name, LAUNCH, *registrations.values()}
+    prelude = Prelude(tree.name)
+    for name in sorted(wanted):
+        prelude.define(name, names)
+    return prelude.text() + text, prelude.captures
 
 
 _BODIES: dict[Any, list[str]] = {}
@@ -185,72 +182,3 @@ def _is_docstring(node: ast.stmt) -> bool:
 def _comment(file: str, node: ast.stmt) -> str:
     line = linecache.getline(file, node.lineno).strip()
     return f"# src[{os.path.basename(file)}:{node.lineno}]: {line}"
-
-
-def _free_names(module: ast.Module) -> set[str]:
-    """Names that are read and never bound in the function."""
-    read: set[str] = set()
-    bound: set[str] = set()
-    for node in ast.walk(module):
-        if isinstance(node, ast.Name):
-            (read if isinstance(node.ctx, ast.Load) else bound).add(node.id)
-        elif isinstance(node, ast.arg):
-            bound.add(node.arg)
-        elif isinstance(node, ast.FunctionDef | ast.ClassDef):
-            bound.add(node.name)
-        elif isinstance(node, ast.alias):
-            bound.add((node.asname or node.name).split(".")[0])
-        elif isinstance(node, ast.ExceptHandler) and node.name:
-            bound.add(node.name)
-    return {name for name in read - bound if not hasattr(builtins, name)}
-
-
-def _prelude(wanted: set[str], names: Mapping[str, Any]) -> tuple[str, tuple[str, ...]]:
-    """Definitions of free names: imports, constants, functions (and what those need in turn)."""
-    imports: list[str] = []
-    definitions: list[str] = []
-    missing: list[str] = []
-    done: set[str] = set()
-
-    def define(name: str, scope: Mapping[str, Any]) -> None:
-        if name in done:
-            return
-        done.add(name)
-        value = scope.get(name, missing)
-        if isinstance(value, types.ModuleType):
-            if not (value in (torch, triton) and name == value.__name__):
-                imports.append(f"import {value.__name__} as {name}")
-        elif isinstance(value, _CONSTANTS):
-            definitions.append(f"{name} = {value!r}")
-        elif isinstance(value, types.FunctionType | type) and (text := _source_of(value)) is not None:
-            inner = value.__globals__ if isinstance(value, types.FunctionType) else scope
-            for free in sorted(_free_names(ast.parse(text))):
-                define(free, {**inner, **_closure(value)})
-            definitions.append(text if value.__name__ == name else f"{text}\n{name} = {value.__name__}")
-        elif isinstance(value, types.BuiltinFunctionType | type) and hasattr(value, "__module__"):
-            imports.append(f"from {value.__module__} import {value.__name__} as {name}")
-        else:
-            missing.append(name)
-
-    # `torch` and `triton` are always there, and need no line.
-    for name in sorted(wanted - {"torch", "triton"} - set(dir(builtins))):
-        define(name, names)
-    text = "\n".join([*imports, *definitions])
-    return (text + "\n\n\n" if text else ""), tuple(missing)
-
-
-def _closure(value: Callable[..., Any]) -> dict[str, Any]:
-    return dict(inspect.getclosurevars(value).nonlocals) if isinstance(value, types.FunctionType) else {}
-
-
-def _source_of(value: Any) -> str | None:
-    """The source of a function or class, without decorators."""
-    try:
-        tree = ast.parse(textwrap.dedent(inspect.getsource(value))).body[0]
-    except (OSError, TypeError, SyntaxError):
-        return None
-    if not isinstance(tree, ast.FunctionDef | ast.ClassDef):
-        return None
-    if isinstance(tree, ast.FunctionDef):
-        tree.decorator_list = []
-    return ast.unparse(tree)

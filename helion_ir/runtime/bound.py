@@ -181,6 +181,7 @@ class BoundKernel:
         questions = self._structures.questions(module)
         self._stages.run(scheduled_passes(full, module), module, start=self.tile_module)
         structure = Structure.of(module, tuple(sizes))
+        self._stages.check_source(lambda: emit(module))
         if has_plugins():
             questions.answers.update(sizes)
         self._structures.add(full, questions, structure)
@@ -220,7 +221,7 @@ class BoundKernel:
     to_code = to_triton_code
 
     def _script(self, source: str) -> str:
-        return call_script(source, self.name, self.args, self.kernel.keyword_only)
+        return call_script(source, self.name, self.args, self._keyword_only)
 
     def compile_config(self, config: ConfigLike | None = None) -> Run:
         """What runs the kernel under a config; takes the kernel's positional arguments."""
@@ -271,8 +272,14 @@ class BoundKernel:
         key = (lowered.config, mode)
         if (run := self._runs.get(key)) is None:
             run = self._capturing(self._make_run(lowered, mode))
-            run = self._runs[key] = self._watching_targets(_taking_positions(run, self.kernel.keyword_only))
+            run = self._runs[key] = self._watching_targets(_taking_positions(run, self._keyword_only))
         return run
+
+    @property
+    def _keyword_only(self) -> tuple[str, ...]:
+        """The keyword-only parameters of the host function, which are its last."""
+        count = len(self.kernel.keyword_only)
+        return self.kernel.host_parameters[-count:] if count else ()
 
     def _watching_targets(self, run: Run) -> Run:
         """`run`, looking at the arguments that it writes into, if there are any."""
@@ -281,7 +288,7 @@ class BoundKernel:
         if not written:
             return run
         found = "".join(f"{each.expr}, " for each in written)
-        find = eval(f"lambda {', '.join(self.kernel.parameters)}: ({found})", self.kernel.fn.__globals__)
+        find = eval(f"lambda {', '.join(self.kernel.host_parameters)}: ({found})", self.kernel.fn.__globals__)
         return writing(run, written, find, static=self.settings.static_shapes)
 
     def _make_run(self, lowered: Lowered, mode: Mode) -> FunctionType:
@@ -308,8 +315,10 @@ class BoundKernel:
         if not names:
             return host
         scope = dict(host.__globals__)
-        run = FunctionType(host.__code__, scope, host.__name__, host.__defaults__, host.__closure__)
-        run.__kwdefaults__ = host.__kwdefaults__
+        for name, value in host.__globals__.items():
+            if isinstance(value, FunctionType) and value.__globals__ is host.__globals__:
+                scope[name] = _within(scope, value)
+        run = _within(scope, host)
 
         def capture_and_run(*args: object) -> Any:
             scope.update(self.kernel.captured(names))
@@ -384,6 +393,13 @@ def _frontend() -> ModuleType:
 def _autotuner() -> ModuleType:
     """The autotuner's entry, imported when something is tuned."""
     return import_module("..autotuner.tuning", __package__)
+
+
+def _within(scope: dict[str, Any], function: FunctionType) -> FunctionType:
+    """A copy of a function that sees other globals."""
+    copy_ = FunctionType(function.__code__, scope, function.__name__, function.__defaults__, function.__closure__)
+    copy_.__kwdefaults__ = function.__kwdefaults__
+    return copy_
 
 
 def _taking_positions(run: Run, keyword_only: tuple[str, ...]) -> Run:

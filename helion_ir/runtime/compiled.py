@@ -17,6 +17,7 @@ from .bound import BoundKernel, ConfigLike
 from .dry_run import LaunchValues, launch_values
 from .execute import Run
 from .kernels import Kernel
+from .specs import describe
 from .stages import ir_text
 from .structure import only_func
 from .triton_errors import triton_error
@@ -35,7 +36,9 @@ class CompiledKernel:
         self._given = Config.from_dict(config)
         self._bound: BoundKernel | None = None
         self._runs: dict[Hashable, Run] = {}
+        self._args: tuple[object, ...] | None = None
         if args is not None:
+            self._args = tuple(describe(arg) for arg in kernel.complete_args(args))
             self._bound = kernel.bind(args)
             self._bound.lower(self._given)
 
@@ -97,7 +100,7 @@ class CompiledKernel:
             raise exc.InvalidAPIUsage(f"unknown target {target!r}", hint=f"the targets are {', '.join(aot.TARGETS)}")
         lowered = self.bound.lower(self._given)
         module = lowered.module()
-        values = launch_values(module, self.bound.args) if _computes(module) else LaunchValues({}, ())
+        values = self._launch_values(module)
         try:
             return aot.compile_for(
                 lowered.source, module, target, constexprs=values.constexprs, divisible=values.divisible
@@ -106,6 +109,13 @@ class CompiledKernel:
             raise exc.BackendUnsupported(str(error)) from error
         except Exception as error:
             raise triton_error(error, self.kernel.fn, f"compile it for {target}") from error
+
+    def _launch_values(self, module: ModuleOp) -> LaunchValues:
+        """What a launch for the arguments given to `compile`, else for those of the first bind, passes."""
+        if not _computes(module):
+            return LaunchValues({}, ())
+        args = self.bound.args if self._args is None else self._args
+        return launch_values(module, args, self.kernel.captured(self.bound.traced.captures))
 
     def resources(self, target: str = "sm_90") -> CompiledBinary:
         """What has `shared_bytes`, `registers` and `spills` of the kernel on a target: the binary itself."""

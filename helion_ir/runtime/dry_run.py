@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-from xdsl.dialects.builtin import ModuleOp, StringAttr
+from xdsl.dialects.builtin import IntAttr, ModuleOp, StringAttr
 
 from .host import host_function
 from .specs import fakes, materialize
@@ -29,8 +29,9 @@ class _LaunchedError(Exception):
     """Ends the dry run at the launch."""
 
 
-def launch_values(module: ModuleOp, args: Sequence[object]) -> LaunchValues:
-    """The values of a `tl` module's launch for arguments (`TensorSpec`s for tensors).
+def launch_values(module: ModuleOp, args: Sequence[object], captured: Mapping[str, object]) -> LaunchValues:
+    """The values of a `tl` module's launch for arguments (`TensorSpec`s for tensors); `captured` is what the host
+    function captures, by name.
 
     Constexprs that only a machine with the device can compute are left out. Raises what the host function raises.
     """
@@ -43,7 +44,9 @@ def launch_values(module: ModuleOp, args: Sequence[object]) -> LaunchValues:
         seen.append((values, constexprs))
         raise _LaunchedError
 
-    run = host_function(func.host.data, launch, args=[expr.data for expr in func.arg_exprs], tables=[computed])
+    sizes = {n: v.data for n, v in func.constexprs.data.items() if isinstance(v, IntAttr)}
+    exprs = [expr.data for expr in func.arg_exprs]
+    run = host_function(func.host.data, launch, args=exprs, tables=[computed], names={**sizes, **captured})
     with fakes():
         with suppress(_LaunchedError):
             run(*(materialize(arg) for arg in args))

@@ -8,7 +8,7 @@ import os
 import pickle
 import sys
 import threading
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import import_module
 from types import FunctionType
@@ -25,7 +25,9 @@ from .captures import Captures
 from .checks import check_arguments, check_real, check_tensors, refuse_nested_call
 from .decorators import check_decorators
 from .execute import Run
+from .host_names import host_names
 from .keys import KeyMaker
+from .lookups import MISSING, content
 from .overlap import overlaps
 from .specs import tensors_in
 
@@ -80,6 +82,9 @@ class Kernel:
         self.__signature__ = self._signature = inspect.signature(fn)
         self.keyword_only = tuple(p.name for p in self._signature.parameters.values() if p.kind is p.KEYWORD_ONLY)
         self.parameters = tuple(self._signature.parameters)
+        self._host_names = host_names(fn)
+        self.host_parameters = tuple(self._host_names.get(name, name) for name in self.parameters)
+        """The parameters' names in the emitted host function, and in host expressions."""
         self._arity = len(self.parameters)
         self._complete = -1 if self.keyword_only else self._arity
         """As many positional arguments are a call as it is to be."""
@@ -238,18 +243,26 @@ class Kernel:
 
         return run
 
-    def captured(self, names: Sequence[str]) -> dict[str, Any]:
-        """The values that names of the function's closure or module have now."""
-        cells = dict(zip(self.fn.__code__.co_freevars, self.fn.__closure__ or (), strict=True))
-        return {n: cells[n].cell_contents if n in cells else self.fn.__globals__[n] for n in names}
+    def captured(self, names: Mapping[str, tuple[FunctionType | None, str]]) -> dict[str, Any]:
+        """The values that names have now: those of the closures and modules of functions (None: this one's)."""
+        users = {new: name for name, new in self._host_names.items()}
+        found: dict[str, Any] = {}
+        for new, (owner, name) in names.items():
+            function, name = (self.fn, users.get(name, name)) if owner is None else (owner, name)
+            cells = dict(zip(function.__code__.co_freevars, function.__closure__ or (), strict=True))
+            value = content(cells[name]) if name in cells else function.__globals__.get(name, MISSING)
+            if value is not MISSING:
+                found[new] = value
+        return found
 
     def _evaluator(self, guards: Guards) -> Evaluate:
         """A function of the arguments: the values of guards."""
         if not guards:
             return lambda *args: ()
-        parameters, values = ", ".join(self._signature.parameters), "".join(f"({guard}), " for guard in guards)
-        free = self.captured(self.fn.__code__.co_freevars)
-        scope = {"torch": torch, **self.fn.__globals__, **free, "__torch__": torch, "__overlaps__": overlaps}
+        parameters, values = ", ".join(self.host_parameters), "".join(f"({guard}), " for guard in guards)
+        named = {self._host_names.get(name, name): (None, name) for name in self.fn.__code__.co_freevars}
+        own = {"__torch__": torch, "__overlaps__": overlaps}
+        scope = {"torch": torch, **self.fn.__globals__, **self.captured(named), **own}
         return eval(f"lambda {parameters}: ({values})", scope)
 
     # Calls -----------------------------------------------------------------------------------------------------

@@ -83,6 +83,17 @@ class Stages:
             if after is not None:
                 after(pass_.name, module)
 
+    def check_source(self, text: Callable[[], str]) -> None:
+        """Under `verify_each`, let Python compile an emitted module. Raises `InternalError`, which names its file."""
+        if not self._verify:
+            return
+        source = text()
+        try:
+            compile(source, f"<emitted {self._name}>", "exec")
+        except SyntaxError as error:
+            file = _kept(self._name, ".py", source)
+            raise InternalError(f"the source of kernel {self._name} is no Python: {error}; see {file}") from error
+
     def show(self, stage: str, module: ModuleOp) -> None:
         """Print and save the module as a stage left it, where the settings ask for it."""
         if "all" in self._shown or stage in self._shown:
@@ -102,7 +113,13 @@ def _reproducer(name: str, passes: Sequence[ModulePass], start: ModuleOp | None)
     """Where the IR went that the failing pipeline started from, as the end of a message."""
     if start is None:
         return "; set HELION_VERIFY_EACH=1 for a file that reproduces it"
-    handle, path = tempfile.mkstemp(prefix=f"helion_ir_{name}_", suffix=".mlir")
-    with os.fdopen(handle, "w", encoding="utf-8") as file:
-        file.write(f"// helion-opt -p '{pipeline_string(passes)}'\n{ir_text(start)}")
+    path = _kept(name, ".mlir", f"// helion-opt -p '{pipeline_string(passes)}'\n{ir_text(start)}")
     return f"; replay {path}"
+
+
+def _kept(name: str, suffix: str, text: str) -> str:
+    """A new file with a text, for the reader of an error."""
+    handle, path = tempfile.mkstemp(prefix=f"helion_ir_{name}_", suffix=suffix)
+    with os.fdopen(handle, "w", encoding="utf-8") as file:
+        file.write(text)
+    return path

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import keyword
 import re
 from collections.abc import Iterable
 from functools import lru_cache
@@ -13,11 +12,9 @@ from xdsl.ir import Operation, SSAValue
 
 from ...dialects import tl
 from ...dialects.inline_triton import CallOp, SnippetOp
+from ...dialects.names import NameScope, identifier
 from ...dialects.walk import ops_in
 from .coalescing import Variables, is_inline
-
-RESERVED = frozenset(keyword.kwlist) | {"tl", "triton", "torch", "libdevice", "range", "float", "print"}
-"""Names that mean something else in an emitted module."""
 
 STANDARD: dict[type[Operation], str] = {
     tl.ProgramIdOp: "pid", tl.NumProgramsOp: "num_programs", tl.ArangeOp: "lanes", tl.CompareOp: "mask",
@@ -27,31 +24,6 @@ STANDARD: dict[type[Operation], str] = {
     math.ExpOp: "exp", math.Exp2Op: "exp", math.RsqrtOp: "rsqrt",
 }  # fmt: skip
 """Names for values that nobody named, by the op that makes them."""
-
-
-class Names:
-    """Hands out identifiers that are unique in a function."""
-
-    def __init__(self, taken: Iterable[str]):
-        self._taken = {*RESERVED, *taken}
-        self._next: dict[str, int] = {}
-
-    def fresh(self, base: str, *, numbered: bool = False) -> str:
-        """`base`, or `base_1`, `base_2` …; always with a number if `numbered`."""
-        name = f"{base}_0" if numbered else base
-        count = self._next.get(base, 0)
-        while name in self._taken:
-            count += 1
-            name = f"{base}_{count}"
-        self._next[base] = count
-        self._taken.add(name)
-        return name
-
-
-def _identifier(hint: str) -> str:
-    """`hint` as an identifier; those with a leading underscore belong to the emitted module."""
-    name = "".join(c if c.isalnum() or c == "_" else "_" for c in hint)
-    return f"v{name}" if name.startswith("_") else name if name.isidentifier() else f"v_{name}"
 
 
 def _is_local(value: SSAValue) -> bool:
@@ -68,7 +40,7 @@ def _names_attr(*names: str) -> ArrayAttr[StringAttr]:
 class Namer:
     """Gives each variable its name when it is first met."""
 
-    def __init__(self, names: Names, variables: Variables):
+    def __init__(self, names: NameScope, variables: Variables):
         self.names = names
         self.variables = variables
         self._known: dict[int, str] = {}
@@ -80,7 +52,7 @@ class Namer:
             in_order = sorted(members, key=_is_local) if len(members) > 1 else members
             hint = next((member.name_hint for member in in_order if member.name_hint), None)
             if hint is not None:
-                name = self.names.fresh(_identifier(hint))
+                name = self.names.fresh(identifier(hint))
             else:
                 owners = (m.owner for m in members if isinstance(m.owner, Operation))
                 standard = next((STANDARD[type(op)] for op in owners if type(op) in STANDARD), "v")
@@ -99,7 +71,7 @@ def assign_names(func: tl.FuncOp, variables: Variables) -> None:
     snippets = [op.text.data for op in ops if type(op) is SnippetOp]
     calls = [f"{op.function.data} {op.argument_template}" for op in ops if type(op) is CallOp]
     opaque = (word for text in (*snippets, *calls) for word in re.findall(r"[A-Za-z_]\w*", text))
-    namer = Namer(Names((*parameters, *opaque, f"_{func.sym_name.data}")), variables)
+    namer = Namer(NameScope((*parameters, *opaque, f"_{func.sym_name.data}")), variables)
     for op in ops:
         if op.results and not is_inline(op):
             op.attributes["names"] = namer.attribute(op.results)

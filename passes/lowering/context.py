@@ -149,6 +149,15 @@ class Signature:
         self.constexprs[name] = parameter(self.sizes[symbol])
         return name
 
+    def own(self, base: str, value: str) -> str:
+        """The constexpr parameter of a host expression: `base`, with a number if that is the name of another one."""
+        name, count = base, 0
+        while self.constexprs.get(name, value) != value:
+            count += 1
+            name = f"{base}_{count}"
+        self.constexprs[name] = value
+        return name
+
     def add_host_blocks(self) -> None:
         """Block sizes that the host function names are constexprs, too, even if no op has them."""
         named = _words(self.kernel.host.data)
@@ -168,8 +177,7 @@ class Signature:
             return lanes
         if (match := re.fullmatch(r"lanes\((.*), (\d+)\)", lanes)) is not None:
             name = "_LANES_" + re.sub(r"\W+", "_", match[1]).strip("_").upper()
-            self.constexprs[name] = f"max(triton.next_power_of_2({self.host_expr(match[1])}), {match[2]})"
-            return name
+            return self.own(name, f"max(triton.next_power_of_2({self.host_expr(match[1])}), {match[2]})")
         return substitute(lanes, {symbol: self.constexpr_name(symbol) for symbol in symbols_of(lanes)})
 
     def host_expr(self, dim: str) -> str:
