@@ -16,7 +16,8 @@ MODULES = frozenset(("torch", "triton", "tl", "libdevice"))
 BUILTINS = frozenset(("range", "float", "int", "bool", "min", "max", "print", "len", "RuntimeError"))
 """Python's own names that an emitted module may use."""
 
-RESERVED = frozenset(keyword.kwlist) | MODULES | BUILTINS
+RESERVED = frozenset(keyword.kwlist) | MODULES | {"range", "float", "print"}
+"""What a variable of a device function cannot be called."""
 
 HELPERS = frozenset((
     "_max", "_min", "_fmax", "_fmin", "_prod", "_sum", "_and", "_or", "_xor", "_argmax", "_argmin", "_floordiv",
