@@ -55,6 +55,8 @@ TARGETS = {
 
 REGISTERS = 1 << 16
 """Registers of a multiprocessor, of 32 bits. Source: CUDA C++ Programming Guide, compute capabilities 8.0 to 10.0."""
+REGISTER_UNIT = 8
+"""Registers of a thread are given out in multiples of this. Source: the same."""
 WGMMA_REGISTERS = 128
 """The most registers of a thread that one instruction accumulates in: 64 × 256 results over 128 threads."""
 OTHER_REGISTERS = 26

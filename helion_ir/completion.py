@@ -13,7 +13,7 @@ from typing import Any, TypeAlias, cast
 
 from xdsl.dialects.builtin import ModuleOp
 
-from .dialects.targets import MAX_LANES, REGISTERS, TARGETS, target_of
+from .dialects.targets import MAX_LANES, REGISTER_UNIT, REGISTERS, TARGETS, target_of
 from .passes.analysis.footprint import Choice, Footprint, Shape, blocks_in
 from .passes.analysis.op_mix import lane_count
 from .passes.schedule import kernels
@@ -96,19 +96,17 @@ class Completion:
             yield from self._block_levers(footprint, choice, number, blocks_in(shape), open_)
 
     def _shared(self, footprint: Footprint, choice: Choice, number: int, open_: Open) -> Iterator[_Lever]:
-        """Fewer stages, then smaller blocks, for buffers that shared memory does not hold."""
-        if footprint.shared(choice, self.gpu).size <= self.gpu.shared_bytes:
-            return
-        pool = footprint.pool_of(choice, self.gpu)
+        """Fewer copies and stages, then smaller blocks, for buffers that shared memory does not hold."""
         first = self._first(number, lambda other: other.loop_entries)
-        for key, entries in (("range_unroll_factors", choice.unrolled), ("range_num_stages", choice.loop_stages)):
-            for entry in footprint.loops_of(pool, choice):
-                if entry < len(entries) and entries[entry] > 1 and first + entry in open_.get(key, ()):
-                    yield _Lever(key, first + entry, entries[entry] - 1)
-        if pool.staged and choice.stages > 1 and open_.get("num_stages"):
-            yield _Lever("num_stages", 0, choice.stages - 1)
-        symbols = frozenset().union(*(blocks_in(buffer.shape) for buffer in pool.buffers))
-        yield from self._block_levers(footprint, choice, number, symbols, open_)
+        for pool in footprint.too_large(choice, self.gpu):
+            for key, entries in (("range_unroll_factors", choice.unrolled), ("range_num_stages", choice.loop_stages)):
+                for entry in footprint.loops_of(pool, choice):
+                    if entry < len(entries) and entries[entry] > 1 and first + entry in open_.get(key, ()):
+                        yield _Lever(key, first + entry, entries[entry] - 1)
+            if pool.staged and choice.stages > 1 and open_.get("num_stages"):
+                yield _Lever("num_stages", 0, choice.stages - 1)
+            symbols = frozenset().union(*(blocks_in(buffer.shape) for buffer in pool.buffers))
+            yield from self._block_levers(footprint, choice, number, symbols, open_)
 
     def _warps(self, values: dict[str, object], open_: Open, untuned: bool) -> None:
         """As many warps as the largest tensor needs, no more than the device has threads for, and none whose share of
@@ -121,16 +119,25 @@ class Completion:
         while untuned and warps < most and largest > MAX_THREAD_LANES * warps * self.gpu.warp_size:
             warps *= 2
         values["num_warps"] = warps
-        if self._registers_suffice(values):
+        if self._launches(values):
             return
         if open_.get("maxnreg"):
             values["maxnreg"] = None
         fewer = [warps >> shift for shift in range(warps.bit_length()) if warps >> shift >= MANY_WARPS]
-        values["num_warps"] = next((w for w in fewer if self._registers_suffice({**values, "num_warps": w})), warps)
+        values["num_warps"] = next((w for w in fewer if self._launches({**values, "num_warps": w})), warps)
 
     def _registers_suffice(self, values: Mapping[str, object]) -> bool:
         """Whether a thread has registers for its part of the products: tensor cores cannot spill those."""
         return self._registers_needed(values) <= self._registers_left(values)
+
+    def _registers_exist(self, values: Mapping[str, object]) -> bool:
+        """Whether a multiprocessor has as many registers as `maxnreg` lets the threads of one program take."""
+        limit = cast("int | None", values.get("maxnreg"))
+        threads = cast("int", values["num_warps"]) * self.gpu.warp_size
+        return limit is None or -(-limit // REGISTER_UNIT) * REGISTER_UNIT * threads <= REGISTERS
+
+    def _launches(self, values: Mapping[str, object]) -> bool:
+        return self._registers_suffice(values) and self._registers_exist(values)
 
     def _registers_needed(self, values: Mapping[str, object]) -> int:
         return max(
@@ -224,6 +231,11 @@ class Completion:
         threads = cast("int", values.get("num_warps", 1)) * self.gpu.warp_size
         if threads > self.gpu.max_threads and not lanes_only:
             return f"num_warps={values['num_warps']} are {threads} threads; {self.target} has {self.gpu.max_threads}"
+        if not lanes_only and not self._registers_exist(values):
+            return (
+                f"maxnreg={values['maxnreg']} with num_warps={values['num_warps']} lets {threads} threads take "
+                f"{cast('int', values['maxnreg']) * threads} registers; a multiprocessor has {REGISTERS}"
+            )
         if not lanes_only and not self._registers_suffice(values):
             return (
                 f"num_warps={values['num_warps']} with maxnreg={values.get('maxnreg')} leaves a thread "

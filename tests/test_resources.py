@@ -186,5 +186,21 @@ def test_products_have_the_registers_that_tensor_cores_cannot_spill():
     for given in ({"num_warps": 16, "block_sizes": [256, 256, 32]}, {"maxnreg": 64, "block_sizes": [128, 128, 32]}):
         with pytest.raises(exc.InvalidConfig, match="its part of the products needs"):
             find.normalize({"num_warps": 4, **given})
-    assert find.repair({**find.default_config(), "num_warps": 16, "block_sizes": [256, 256, 32]})["num_warps"] == 8
     assert find.normalize({"num_warps": 4, "maxnreg": 96, "block_sizes": [64, 128, 32]})["maxnreg"] == 96
+
+
+def test_registers_of_all_threads_are_there():
+    find = matmul.bind(product(torch.bfloat16)).config_spec
+    given = {"block_sizes": [16, 16, 32]}
+    with pytest.raises(exc.InvalidConfig, match="maxnreg=96 with num_warps=32 lets 1024 threads take 98304 registers"):
+        find.normalize({**given, "num_warps": 32, "maxnreg": 96})
+    assert find.normalize({**given, "num_warps": 8, "maxnreg": 255})["maxnreg"] == 255
+    assert find.normalize({**given, "maxnreg": 255})["num_warps"] == 4
+    repaired = find.repair({**find.default_config(), **given, "num_warps": 32, "maxnreg": 96})
+    assert (repaired["num_warps"], repaired.config.get("maxnreg")) == (32, None)
+
+
+def test_results_of_products_pass_through_shared_memory():
+    find = matmul.bind(product(torch.bfloat16)).config_spec
+    assert find.repair({**find.default_config(), "block_sizes": [256, 256, 32]})["block_sizes"] == [128, 256, 32]
+    assert find.normalize({"block_sizes": [256, 256, 64]})["block_sizes"] == [256, 256, 64]

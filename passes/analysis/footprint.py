@@ -181,13 +181,19 @@ class Footprint:
         largest = max((self._taken(pool, choice, sizes, gpu, sure) for pool in self.pools), default=Taken(0, ""))
         if sure:
             return largest
-        moved = (self._bytes(store, sizes) for store in self._stores if _by_descriptor(store, choice))
-        return largest._replace(size=largest.size + max(moved, default=0))
+        return largest._replace(size=largest.size + self._moved(choice))
 
-    def pool_of(self, choice: Choice, gpu: GPU) -> Pool:
-        """The pool that takes most."""
+    def too_large(self, choice: Choice, gpu: GPU) -> list[Pool]:
+        """The pools that shared memory does not hold, the largest first."""
+        sizes, moved = self.sizes(choice), self._moved(choice)
+        takings = [(self._taken(pool, choice, sizes, gpu, False).size + moved, pool) for pool in self.pools]
+        over = [pair for pair in takings if pair[0] > gpu.shared_bytes]
+        return [pool for _, pool in sorted(over, key=lambda pair: -pair[0])]
+
+    def _moved(self, choice: Choice) -> int:
+        """The bytes of the largest block stored through a descriptor."""
         sizes = self.sizes(choice)
-        return max(self.pools, key=lambda pool: self._taken(pool, choice, sizes, gpu, False))
+        return max((self._bytes(store, sizes) for store in self._stores if _by_descriptor(store, choice)), default=0)
 
     def _taken(self, pool: Pool, choice: Choice, sizes: Mapping[str, int], gpu: GPU, sure: bool) -> Taken:
         if sure and not pool.sure:
@@ -239,10 +245,9 @@ class Footprint:
             entries = () if loop is None or loop is grid else self._entries.get(loop, ())
             around = () if grid is None else self._entries.get(grid, ())
             yield Pool(tuple(buffers.values()), entries, around, tuple(map(_rows_of, dots.get(loop, ()))))
-            for dot in dots.get(loop, ()):  # results of products of 8 bits change their layout before they are stored
-                if _element_bytes(dot.lhs) == 1:
-                    result = Buffer("a product", self.shape_of(dot.result), _element_bytes(dot.result), needed=True)
-                    yield Pool((result,), (), around, ())
+            for dot in dots.get(loop, ()):  # what a product makes may change its layout before it is stored
+                result = Buffer("a product", self.shape_of(dot.result), _element_bytes(dot.result), needed=True)
+                yield Pool((result,), (), around, ())
 
     def _operands(self, loop: LoopBase | None, dots: Sequence[DotOp]) -> dict[SSAValue, Buffer]:
         """The blocks that products of one loop's step take, and what of that loop they are computed from."""
