@@ -72,7 +72,7 @@ def inverted(value: Any) -> Any:
     """`~value`: of integers `-value - 1`, of anything else Python's."""
     if isinstance(value, torch.SymInt) and not isinstance(value, Tile):
         return -value - 1
-    return ~int(value) if isinstance(value, torch.SymBool) else ~value
+    return operator.invert(int(value) if isinstance(value, torch.SymBool) else value)
 
 
 def power(base: Any, exponent: Any) -> Any:
