@@ -362,3 +362,51 @@ def test_a_base_that_is_not_aligned_has_no_descriptor():
         source = helion.compile(copy, config, (x, torch.randn(8 * 17))).source
         assert source.count("make_tensor_descriptor(x,") == times
         assert "make_tensor_descriptor(shifted," not in source
+
+
+# Fresh tensors of dynamic shapes
+
+
+def _doubled(make: Callable[[torch.Tensor], torch.Tensor], view: Callable[[torch.Tensor], torch.Tensor]):
+    @helion.kernel(static_shapes=False, autotune_effort="none")
+    def double(x: torch.Tensor) -> torch.Tensor:
+        y = view(x)
+        out = make(y)
+        for a, b in hl.tile([y.size(0), y.size(1)]):
+            out[a, b, :] = y[a, b, :] * 2
+        return out
+
+    return double
+
+
+@pytest.mark.parametrize("make", [torch.empty_like, torch.zeros_like, torch.clone], ids=lambda make: make.__name__)
+@pytest.mark.parametrize("first", [(0, 1, 2), (1, 0, 2), (2, 1, 0)])
+def test_a_fresh_tensor_has_the_order_of_its_operand(make: Callable[..., torch.Tensor], first: tuple[int, ...]):
+    k = _doubled(make, torch.detach)
+    base = torch.randn(3, 4, 5)
+    for x in (base.permute(first), base, base.permute(1, 0, 2), torch.randn(1, 4, 5), torch.randn(3, 1, 5)):
+        assert_close(k(x), x * 2)
+
+
+def test_a_fresh_tensor_of_a_transposed_slice():
+    k = _doubled(torch.empty_like, lambda x: x[1:].transpose(0, 1))
+    for x in (torch.randn(4, 6, 3), torch.randn(6, 4, 3).transpose(0, 1), torch.randn(2, 1, 3)):
+        assert_close(k(x), x[1:].transpose(0, 1) * 2)
+
+
+def test_a_reshape_that_is_a_view_in_one_call_and_a_copy_in_another():
+    @helion.kernel(static_shapes=False, autotune_effort="none")
+    def shift(x: torch.Tensor) -> torch.Tensor:
+        flat = x.reshape(-1)
+        out = torch.empty_like(flat)
+        for _ in hl.grid(1):
+            x[0, :] = x[0, :] * 2
+            out[:] = flat[:]
+        return out
+
+    for x in (torch.randn(4, 8)[:, :6], torch.randn(4, 6)):
+        want = x.clone()
+        flat = want.reshape(-1) if x.is_contiguous() else want.reshape(-1).clone()
+        want[0] *= 2
+        assert_close(shift(x), flat)
+        assert "debug_barrier" in shift.bind((x,)).to_triton_code()

@@ -81,11 +81,27 @@ class FunctionHook(TorchFunctionMode):
         with tracer.inside_torch():
             call = func if tracer.in_device or tracer.exact else partial(_host_call, tracer, func)
             result = _where_named(tracer, call(*args, **kwargs))
+            if not tracer.in_device and not tracer.options.static_shapes:
+                _note_layout(tracer, func, (args, kwargs), result)
         if func in _CASTS and isinstance(result, DeviceTensor) and result is args[0] and result.dtype in HALVES:
             return rounded(tracer, result)
         if isinstance(result, torch.Tensor) and result.dtype == torch.get_default_dtype():
             _guard_default_dtype(tracer, func, (args, kwargs))
         return result
+
+
+def _note_layout(tracer: Tracer, func: Any, operands: Any, result: Any) -> None:
+    """Strides are not in the key: note which answers of a call in host code depend on those of its operands.
+
+    A view may be a copy in another call; a fresh tensor has the order of dimensions that its operands have.
+    """
+    given = [leaf for leaf in tree_leaves(operands) if isinstance(leaf, HostTensor)]
+    made = [leaf for leaf in tree_leaves(result) if isinstance(leaf, HostTensor)]
+    if func in _MAY_COPY and given and made:
+        tracer.may_share(made[0], given[0])
+    elif any(leaf.dim() > 1 and not tracer.storages.share(leaf, given) for leaf in made):
+        for leaf in given:
+            tracer.guard_order(leaf)
 
 
 def _where_named(tracer: Tracer, result: Any) -> Any:

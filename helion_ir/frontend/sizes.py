@@ -351,7 +351,8 @@ class Sizes:
         """What PyTorch's shape checks see of symbolic sizes: distinct, and large."""
         if predicate in ("eq", "ne"):
             return predicate == "ne"
-        leading = sum(factor for atoms, factor in difference.terms.items() if atoms)
+        degree = max([len(atoms) for atoms in difference.terms], default=0)
+        leading = sum(factor for atoms, factor in difference.terms.items() if atoms and len(atoms) == degree)
         return (leading > 0) == (predicate in ("gt", "ge"))
 
     def _unguarded(self, predicate: str, lhs: Poly, rhs: Poly, truth: bool) -> bool | None:

@@ -61,6 +61,10 @@ class Storages:
         if first != second:
             self._parent[second] = first
 
+    def share(self, tensor: HostTensor, others: Iterable[HostTensor]) -> bool:
+        """Whether a tensor is known to share storage with one of others."""
+        return self.root(tensor) in map(self.root, others)
+
     def alignment(self, tensor: HostTensor) -> int:
         """What divides the base address of a tensor, in bytes; fresh memory, and what is not there yet, is aligned."""
         argument, meta = self.arguments.get(storage_of(tensor)), tensor.meta_tensor

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import pairwise
 from types import FunctionType
 from typing import Any
 
@@ -91,6 +92,17 @@ class Tracer(Scalars):
             self.storages.join(source, result)
             self.keep(result)
             self.keep(source)
+
+    def guard_order(self, tensor: HostTensor) -> None:
+        """Make the order of a tensor's dimensions, by their strides in this call, a guard."""
+        strides = [self.resolved(poly_of(stride)) for stride in tensor.meta_tensor.stride()]
+        hints = [self.hint_of(stride) or 0 for stride in strides]
+        order = sorted(range(len(strides)), key=lambda dimension: -hints[dimension])
+        for outer, inner in pairwise(order):
+            known = strides[outer].value is not None and strides[inner].value is not None
+            if known or (outer < inner and strides[inner].value in (0, 1)):
+                continue  # a stride of 0 counts as the larger one
+            self.guard("ge" if outer < inner else "gt", strides[outer], strides[inner])
 
     def _path(self, tensor: HostTensor) -> str:
         expr = self.paths.get(id(tensor))
