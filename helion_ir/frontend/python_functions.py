@@ -72,7 +72,8 @@ def inverted(value: Any) -> Any:
     """`~value`: of integers `-value - 1`, of anything else Python's."""
     if isinstance(value, torch.SymInt) and not isinstance(value, Tile):
         return -value - 1
-    return operator.invert(int(value) if isinstance(value, torch.SymBool) else value)
+    plain: Any = int(value) if isinstance(value, torch.SymBool) else value
+    return ~plain
 
 
 def power(base: Any, exponent: Any) -> Any:
