@@ -14,7 +14,7 @@ import operator
 from collections.abc import Callable, Mapping
 from functools import lru_cache
 from types import CodeType
-from typing import Any, cast
+from typing import Any, TypeGuard, cast
 from weakref import WeakKeyDictionary
 
 from xdsl.ir import Operation
@@ -57,7 +57,7 @@ def _compiled(question: str) -> CodeType:
     return compile(question, "<question>", "eval")
 
 
-_SCOPE = {"__builtins__": {}, "gcd": math.gcd, "abs": abs}
+_SCOPE: dict[str, Any] = {"__builtins__": {}, "gcd": math.gcd, "abs": abs}
 
 
 def answer(question: str, sizes: Mapping[str, int]) -> Any:
@@ -67,12 +67,13 @@ def answer(question: str, sizes: Mapping[str, int]) -> Any:
 
 def parameter(size: int) -> int:
     """A size that the launch passes: what is made with it holds for any value, so nothing is asked."""
-    return size._value if type(size) is Asked else size
+    number: object = size
+    return number.asked_value if _is_asked(number) else size
 
 
 def gcd(first: int, second: int) -> int:
     """`math.gcd`, which leaves open what it was asked of."""
-    if type(first) is Asked or type(second) is Asked:
+    if _is_asked(first) or _is_asked(second):
         return _combined("gcd({}, {})", math.gcd, first, second)
     return math.gcd(first, second)
 
@@ -80,27 +81,27 @@ def gcd(first: int, second: int) -> int:
 class Asked:
     """A number made of block sizes; `isinstance` takes it for an int."""
 
-    __slots__ = ("_questions", "_text", "_value")
+    __slots__ = ("asked_of", "asked_text", "asked_value")
 
-    _questions: Questions
-    _text: str
-    _value: int
+    asked_of: Questions
+    asked_text: str
+    asked_value: int
 
     @property
     def __class__(self) -> type:  # type: ignore[override]
         return int
 
-    def _answer(self, text: str, value: Any) -> Any:
-        self._questions.answers.setdefault(text, value)
+    def asked_answer(self, text: str, value: Any) -> Any:
+        self.asked_of.answers.setdefault(text, value)
         return value
 
     def __index__(self) -> int:
-        return self._answer(self._text, self._value)
+        return self.asked_answer(self.asked_text, self.asked_value)
 
     __int__ = __index__
 
     def __bool__(self) -> bool:
-        return self._answer(f"{self._text} != 0", self._value != 0)
+        return self.asked_answer(f"{self.asked_text} != 0", self.asked_value != 0)
 
     def __hash__(self) -> int:
         return hash(self.__index__())
@@ -117,10 +118,10 @@ class Asked:
         return format(self.__index__(), spec)
 
     def __abs__(self) -> int:
-        return _number(self._questions, f"abs({self._text})", abs(self._value))
+        return _number(self.asked_of, f"abs({self.asked_text})", abs(self.asked_value))
 
     def __neg__(self) -> int:
-        return _number(self._questions, f"(-{self._text})", -self._value)
+        return _number(self.asked_of, f"(-{self.asked_text})", -self.asked_value)
 
     def __pos__(self) -> int:
         return cast("int", self)
@@ -128,8 +129,13 @@ class Asked:
 
 def _number(questions: Questions, text: str, value: int) -> int:
     number = object.__new__(Asked)
-    number._questions, number._text, number._value = questions, text, value
+    number.asked_of, number.asked_text, number.asked_value = questions, text, value
     return cast("int", number)
+
+
+def _is_asked(value: object) -> TypeGuard[Asked]:
+    """What `isinstance` cannot tell."""
+    return type(value) is Asked
 
 
 def _is_whole(value: object) -> bool:
@@ -137,13 +143,17 @@ def _is_whole(value: object) -> bool:
 
 
 def _part(value: Any) -> tuple[str, int]:
-    return (value._text, value._value) if type(value) is Asked else (f"({value})" if value < 0 else str(value), value)
+    return (
+        (value.asked_text, value.asked_value)
+        if type(value) is Asked
+        else (f"({value})" if value < 0 else str(value), value)
+    )
 
 
 def _combined(template: str, function: Callable[[int, int], int], left: Any, right: Any) -> int:
     """A number made of two, of which at least one is asked."""
     (first, one), (second, other) = _part(left), _part(right)
-    questions = left._questions if type(left) is Asked else right._questions
+    questions = left.asked_of if type(left) is Asked else right.asked_of
     return _number(questions, template.format(first, second), function(one, other))
 
 
@@ -168,17 +178,20 @@ def _comparison(symbol: str, function: Callable[[Any, Any], bool]) -> Callable[.
         if not _is_whole(other):
             return function(self.__index__(), other) if isinstance(other, float) else NotImplemented
         text, value = _part(other)
-        result = function(self._value, value)
-        return result if text == self._text else self._answer(f"{self._text} {symbol} {text}", result)
+        result = function(self.asked_value, value)
+        return result if text == self.asked_text else self.asked_answer(f"{self.asked_text} {symbol} {text}", result)
 
     return compare
 
 
 def _exact(function: Callable[[Any, Any], Any]) -> tuple[Callable[..., Any], Callable[..., Any]]:
-    return (
-        lambda self, other: function(self.__index__(), other),
-        lambda self, other: function(other, self.__index__()),
-    )
+    def forward(self: Asked, other: Any) -> Any:
+        return function(self.__index__(), other)
+
+    def reflected(self: Asked, other: Any) -> Any:
+        return function(other, self.__index__())
+
+    return forward, reflected
 
 
 for _name, _symbol in (
