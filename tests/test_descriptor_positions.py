@@ -1,0 +1,64 @@
+"""Descriptors take positions along the last dim that are multiples of 16 bytes; other accesses go by pointers."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+import helion_ir
+import helion_ir.language as hl
+
+kernel = helion_ir.kernel(autotune_effort="none")
+
+
+@kernel
+def tail(x: torch.Tensor, begin: hl.constexpr) -> torch.Tensor:
+    out = torch.empty([x.size(0), x.size(1) - begin], dtype=x.dtype, device=x.device)
+    for t in hl.tile(x.size(0)):
+        out[t, :] = x[t, begin:] * 2
+    return out
+
+
+@kernel
+def shifted(x: torch.Tensor, by: hl.constexpr) -> torch.Tensor:
+    out = torch.empty([x.size(0), 16], dtype=x.dtype, device=x.device)
+    for t, u in hl.tile([x.size(0), 16], block_size=[4, 16]):
+        out[t, u] = x[t, u + by] * 2
+    return out
+
+
+@kernel
+def stepped(x: torch.Tensor, block: hl.constexpr) -> torch.Tensor:
+    out = torch.empty_like(x)
+    for t, u in hl.tile(x.size(), block_size=[4, block]):
+        out[t, u] = x[t, u] * 2
+    return out
+
+
+def loads_by_descriptor(compiled: helion_ir.CompiledKernel) -> bool:
+    return "_desc.load(" in compiled.source
+
+
+@pytest.mark.parametrize(("begin", "legal"), [(0, True), (4, True), (10, False), (1, False)])
+def test_slices_that_begin_inside_of_16_bytes_use_pointers(begin: int, legal: bool) -> None:
+    x = torch.randn(13, 20)
+    config = {"block_sizes": [8], "indexing": ["tensor_descriptor", "pointer"]}
+    compiled = helion_ir.compile(tail, config, (x, begin))
+    torch.testing.assert_close(compiled(x, begin), x[:, begin:] * 2)
+    assert loads_by_descriptor(compiled) == legal
+
+
+@pytest.mark.parametrize(("by", "legal"), [(4, True), (3, False)])
+def test_shifts_inside_of_16_bytes_use_pointers(by: int, legal: bool) -> None:
+    x = torch.randn(13, 20)
+    compiled = helion_ir.compile(shifted, {"indexing": ["tensor_descriptor", "pointer"]}, (x, by))
+    torch.testing.assert_close(compiled(x, by), x[:, by : by + 16] * 2)
+    assert not loads_by_descriptor(compiled) or legal
+
+
+@pytest.mark.parametrize(("block", "legal"), [(8, True), (10, False)])
+def test_blocks_that_step_inside_of_16_bytes_use_pointers(block: int, legal: bool) -> None:
+    x = torch.randn(13, 20)
+    compiled = helion_ir.compile(stepped, {"indexing": ["tensor_descriptor", "pointer"]}, (x, block))
+    torch.testing.assert_close(compiled(x, block), x * 2)
+    assert loads_by_descriptor(compiled) == legal
