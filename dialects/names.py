@@ -16,7 +16,13 @@ MODULES = frozenset(("torch", "triton", "tl", "libdevice"))
 BUILTINS = frozenset(("range", "float", "int", "bool", "min", "max", "print", "len", "RuntimeError"))
 """Python's own names that an emitted module may use."""
 
-RESERVED = frozenset(keyword.kwlist) | MODULES | {"range", "float", "print"}
+LAUNCH_OPTIONS = frozenset((
+    "num_warps", "num_stages", "num_ctas", "maxnreg", "debug", "instrumentation_mode", "sanitize_overflow",
+    "launch_pdl", "launch_cooperative_grid", "enable_fp_fusion", "grid", "warmup",
+))  # fmt: skip
+"""What a launch of Triton's takes by keyword, beside the parameters of the kernel."""
+
+RESERVED = frozenset(keyword.kwlist) | MODULES | LAUNCH_OPTIONS | {"range", "float", "print"}
 """What a variable of a device function cannot be called."""
 
 HELPERS = frozenset((

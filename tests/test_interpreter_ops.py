@@ -205,12 +205,14 @@ def test_a_scalar_index_out_of_bounds_raises(position: int):
         run_kernel(over_rows({"out": ref("f32", 3)}, 1, body), [torch.zeros(3)])
 
 
-def test_a_tile_before_the_ref_raises():
+def test_positions_before_the_ref_are_not_touched():
     body = f"""%minus = arith.constant -2 : i32
     %back = tile.shift %t, %minus : {T}, i32
-    %v = tile.load %x[%back] : {ref("f32", 10)}[{T}] -> {ROW}"""
-    with pytest.raises(InterpretationError, match="index -2 is out of bounds"):
-        run_kernel(over_rows({"x": ref("f32", 10)}, 10, body), [torch.zeros(10)])
+    %v = tile.load %x[%back] other %zero : f32 : {ref("f32", 10)}[{T}] -> {ROW}
+    tile.store %v, %out[%t] : {ROW}, {ref("f32", 10)}[{T}]"""
+    x, out = torch.arange(10.0) + 1, torch.full((10,), -1.0)
+    run_kernel(over_rows({"x": ref("f32", 10), "out": ref("f32", 10)}, 10, body), [x, out])
+    assert torch.equal(out, torch.cat([torch.zeros(2), x[:-2]]))
 
 
 def test_arguments_are_checked():

@@ -75,7 +75,7 @@ def variants(prepared: Prepared, count: int) -> Iterator[Config]:
         for changed in ({"num_warps": 8}, {"num_stages": 3, "maxnreg": 128}, {"block_sizes": larger}):
             if "block_sizes" in changed and not sizes:
                 continue
-            yield prepared.spec.normalize({**config, **changed})
+            yield prepared.spec.repair({**config, **changed})
 
 
 @pytest.mark.parametrize("name", KERNELS)

@@ -104,7 +104,7 @@ FAULTS = (
         "test_frontend_mutation.py::test_structures_unroll_loops_of_constant_bounds",
     ),
     Fault(
-        10, "names of the user are not told from those of the module", "passes/analysis/printed_names.py",
+        10, "names of the user are not told from those of the module", "dialects/names.py",
         "        self._taken = {*RESERVED, *taken}", "        self._taken = {*taken}",
         "test_printer_variables.py::test_printed_statements_compute_the_ssa_values",
     ),

@@ -114,6 +114,8 @@ tile.kernel @every_other_op attributes {arg_names = ["x", "ids", "bytes", "n"], 
     %min, %at = tile.arg_reduce "min" %v over %all {axis = #builtin.int<1>} : tensor<?x64xf32, #tile.dims<b0, 64>>, !tile.tile<64> -> tensor<?xf32, #tile.dims<b0>>, tensor<?xi64, #tile.dims<b0>>
     // CHECK: tile.scan "sum" %v over %all {axis = #builtin.int<1>, reverse} : tensor<?x64xf32, #tile.dims<b0, 64>>, !tile.tile<64> -> tensor<?x64xf32, #tile.dims<b0, 64>>
     %prefix = tile.scan "sum" %v over %all {axis = #builtin.int<1>, reverse} : tensor<?x64xf32, #tile.dims<b0, 64>>, !tile.tile<64> -> tensor<?x64xf32, #tile.dims<b0, 64>>
+    // CHECK: tile.flip %v over %all {axis = #builtin.int<1>} : tensor<?x64xf32, #tile.dims<b0, 64>>, !tile.tile<64>
+    %flipped = tile.flip %v over %all {axis = #builtin.int<1>} : tensor<?x64xf32, #tile.dims<b0, 64>>, !tile.tile<64>
     // CHECK: tile.gather %v, %wide {axis = #builtin.int<1>} : tensor<?x64xf32, #tile.dims<b0, 64>>, tensor<?x64xi32, #tile.dims<b0, 64>> -> tensor<?x64xf32, #tile.dims<b0, 64>>
     %gathered = tile.gather %v, %wide {axis = #builtin.int<1>} : tensor<?x64xf32, #tile.dims<b0, 64>>, tensor<?x64xi32, #tile.dims<b0, 64>> -> tensor<?x64xf32, #tile.dims<b0, 64>>
     tile.yield
