@@ -89,15 +89,6 @@ class AccessBase(IRDLOperation, DeclaresAxes):
         """The dims that the indices select."""
         return access_dims(self.indices)
 
-    @property
-    def lane_values(self) -> tuple[SSAValue, ...]:
-        """The mask, what is written or compared, and the results: values whose axes are those of the subscript.
-
-        Told by position, as a value may be an index, too (`out[idx] = idx`).
-        """
-        first = 1 + len(self.indices) + len(self.tiles)
-        return (*[value for value in operands_of(self)[first:] if dims_of(value)], *self.results)
-
     def axis_facts(self) -> AxisFacts:
         """What is loaded or stored has the axes of the subscript; an index tensor goes along with those it spans."""
         subscript, operands = self.subscript, operands_of(self)
