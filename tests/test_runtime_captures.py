@@ -14,7 +14,7 @@ import torch
 
 import helion_ir
 import helion_ir.language as hl
-from helion_ir.runtime.captures import Captures, baked
+from helion_ir.runtime.specialization.captures import Captures, baked
 
 from . import captured_elsewhere as elsewhere
 from .captured_elsewhere import scaled

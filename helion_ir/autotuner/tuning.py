@@ -14,7 +14,7 @@ from .. import exc
 from ..config import Config
 from ..pipeline import ConfigSpec
 from ..runtime.best_configs import remember
-from ..runtime.specs import tensors_in
+from ..runtime.specialization.specs import tensors_in
 from ..settings import Settings
 from .efforts import EFFORTS
 from .priors import priors

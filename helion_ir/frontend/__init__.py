@@ -20,21 +20,21 @@ from ..dialects import tile
 from ..dialects.inline_triton import SnippetOp
 from ..language.api import ACTIVE
 from ..runtime.host_names import host_names
-from ..runtime.targets import Written
-from . import implementations as _implementations  # noqa: F401 - registers what the language's functions do
-from . import opaque as _opaque  # noqa: F401
-from . import primitives as _primitives  # noqa: F401
+from ..runtime.specialization.in_place import Written
 from .arguments import Arguments, constant_parameter
-from .device_walker import assigned_names
-from .expressions import Poly
-from .host_prelude import Captured
-from .host_text import host_text
-from .host_walker import HostWalker
-from .modes import DispatchHook, FunctionHook, hook_tensors
-from .renaming import kernel_source
-from .sizes import Options, Retrace, WidePositions
+from .operators import opaque as _opaque  # noqa: F401
+from .operators import primitives as _primitives  # noqa: F401
 from .source import error_location, node_location
+from .symbols.expressions import Poly
+from .symbols.sizes import Options, Retrace, WidePositions
 from .tracer import Tracer
+from .walk import hl_functions as _implementations  # noqa: F401 - registers what the language's functions do
+from .walk.device_walker import assigned_names
+from .walk.host_prelude import Captured
+from .walk.host_text import host_text
+from .walk.host_walker import HostWalker
+from .walk.modes import DispatchHook, FunctionHook, hook_tensors
+from .walk.renaming import kernel_source
 
 
 @dataclass(frozen=True)

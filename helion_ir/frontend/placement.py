@@ -12,8 +12,8 @@ from xdsl.ir import SSAValue
 
 from .. import exc
 from ..exc import SourceLocation
-from ..runtime.targets import Written, refuse_shared
-from .symbolic import poly_of
+from ..runtime.specialization.in_place import Written, refuse_shared
+from .symbols.symbolic import poly_of
 from .tensors import HostTensor
 
 if TYPE_CHECKING:

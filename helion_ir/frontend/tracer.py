@@ -21,14 +21,14 @@ from ..dialects.tile.types import NARROW, WIDE
 from ..language.tiles import Tile
 from ..passes.analysis.positions import least_position
 from .builder import ref_element_type
-from .expressions import Poly
-from .jit_sources import JitSources
+from .operators.jit_sources import JitSources
 from .placement import Placement
-from .scalars import Scalars
-from .sizes import LARGEST_OFFSET, LARGEST_POSITION, Options
 from .source import FunctionSource
 from .storage import Storages
-from .symbolic import IntNode, poly_of
+from .symbols.expressions import Poly
+from .symbols.scalars import Scalars
+from .symbols.sizes import LARGEST_OFFSET, LARGEST_POSITION, Options
+from .symbols.symbolic import IntNode, poly_of
 from .tensors import EVERY_LANE, AxisTile, DeviceTensor, HostTensor
 from .tuples import TupleArguments
 

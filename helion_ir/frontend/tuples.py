@@ -10,7 +10,7 @@ from xdsl.dialects.builtin import TupleType
 from xdsl.ir import Block, Operation, SSAValue
 
 from ..dialects.inline_triton import ElementOp
-from .symbolic import poly_of
+from .symbols.symbolic import poly_of
 from .tensors import HostTensor
 
 if TYPE_CHECKING:

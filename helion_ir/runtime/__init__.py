@@ -7,6 +7,6 @@ from .bound import BoundKernel
 from .compiled import CompiledKernel, compile
 from .device import get_num_sm
 from .kernels import Kernel, kernel
-from .specs import TensorSpec
+from .specialization.specs import TensorSpec
 
 __all__ = ["BoundKernel", "CompiledKernel", "Kernel", "TensorSpec", "compile", "from_cache", "get_num_sm", "kernel"]

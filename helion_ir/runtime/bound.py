@@ -20,13 +20,13 @@ from ..dialects.copies import copy_module
 from ..pipeline import ConfigSpec, config_free_passes, has_plugins, scheduled_passes
 from ..settings import Settings
 from .best_configs import recall
-from .code_settings import record
 from .execute import Mode, Run, interpret_tile, interpret_tl, mode_for, run_emitted, run_on_gpu, shapes_alone
 from .repro import call_script
-from .specs import describe, materialize
+from .specialization.code_settings import record
+from .specialization.in_place import names_in, writing
+from .specialization.specs import describe, materialize
 from .stages import Stages
 from .structure import Lowered, Structure, Structures, only_kernel
-from .targets import names_in, writing
 from .triton_errors import triton_error
 
 if TYPE_CHECKING:

@@ -17,7 +17,7 @@ from .bound import BoundKernel, ConfigLike
 from .dry_run import LaunchValues, launch_values
 from .execute import Run
 from .kernels import Kernel
-from .specs import describe
+from .specialization.specs import describe
 from .stages import ir_text
 from .structure import only_func
 from .triton_errors import triton_error

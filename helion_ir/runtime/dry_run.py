@@ -10,7 +10,7 @@ from typing import Any
 from xdsl.dialects.builtin import IntAttr, ModuleOp, StringAttr
 
 from .host import host_function
-from .specs import fakes, materialize
+from .specialization.specs import fakes, materialize
 from .structure import only_func
 
 ALIGNED = 16

@@ -21,15 +21,15 @@ from ..config import Config
 from ..language.api import ACTIVE
 from ..settings import RefMode, Settings
 from .bound import BoundKernel, ConfigLike
-from .captures import Captures
-from .checks import check_arguments, check_real, check_tensors, refuse_nested_call
 from .decorators import check_decorators
 from .execute import Run
 from .host_names import host_names
-from .keys import KeyMaker
-from .lookups import MISSING, content
-from .overlap import overlaps
-from .specs import tensors_in
+from .specialization.captures import Captures
+from .specialization.checks import check_arguments, check_real, check_tensors, refuse_nested_call
+from .specialization.keys import KeyMaker
+from .specialization.lookups import MISSING, content
+from .specialization.overlap import overlaps
+from .specialization.specs import tensors_in
 
 Evaluate = Callable[..., Hashable]
 Guards = tuple[str, ...]

@@ -84,7 +84,7 @@ FAULTS = (
         "test_runtime_structure.py::test_a_shared_structure_gives_what_lowering_alone_gives",
     ),
     Fault(
-        6, "what a kernel captures is looked at once", "helion_ir/runtime/captures.py",
+        6, "what a kernel captures is looked at once", "helion_ir/runtime/specialization/captures.py",
         "if self._trail is None or not self._trail.holds():", "if self._trail is None:",
         "test_runtime_captures.py::test_the_next_call_sees_what_changed",
     ),
@@ -99,7 +99,7 @@ FAULTS = (
         "test_frontend_rounding.py::test_conversions_of_singles_round",
     ),
     Fault(
-        9, "changes of containers in loops are undone in silence", "helion_ir/frontend/mutation.py",
+        9, "changes of containers in loops are undone in silence", "helion_ir/frontend/walk/mutation.py",
         "            if _signature(value, carried) != signature:", "            if False:",
         "test_frontend_mutation.py::test_structures_unroll_loops_of_constant_bounds",
     ),

@@ -1,0 +1,1 @@
+"""The operators: what each PyTorch function and each subscript becomes in `tile`."""

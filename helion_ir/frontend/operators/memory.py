@@ -1,0 +1,378 @@
+"""Subscripts: of host tensors (loads, stores, atomics) and of device values (views)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from xdsl.dialects import arith
+from xdsl.ir import Block, SSAValue
+
+from ... import exc
+from ...dialects import tile
+from ...dialects.dims import Dim, dims_of
+from ...language.tiles import Tile
+from ..builder import element_type
+from ..symbols.symbolic import poly_of, sym_int
+from ..tensors import DeviceTensor, HostTensor
+from ..tracer import Tracer
+from .table import Operand, broadcast, broadcast_to, operand
+from .views import local_scalar, viewed
+
+
+@dataclass
+class Subscript:
+    """A subscript in the IR's terms: one index per dimension of the ref, and the axes that none of them gives.
+
+    `added` are those in order, each with its tile: None where `None` adds an axis of dim 1; a tile over a dimension of
+    size 1 reads the one element (its index is the scalar 0) in every lane.
+    """
+
+    indices: list[SSAValue] = field(default_factory=list)
+    tiles: list[SSAValue] = field(default_factory=list)
+    added: list[tuple[int, SSAValue | None]] = field(default_factory=list)
+    needs_zeros: bool = False  # lanes of a valid tile may lie past the tensor's end
+
+
+def flatten_index(index: Any) -> list[Any]:
+    """The subscripts as a flat list: `x[tiles]` and `x[i, tiles]` take a tuple of tiles whole."""
+    items = list(index) if isinstance(index, tuple | list) else [index]
+    flat: list[Any] = []
+    for item in items:
+        if isinstance(item, tuple | list) and any(isinstance(part, Tile) for part in item):
+            flat.extend(item)
+        else:
+            flat.append(item)
+    return flat
+
+
+def _fill_ellipsis(items: list[Any], rank: int) -> list[Any]:
+    """Every dimension has a subscript; `None` stays."""
+    consumed = sum(1 for item in items if item is not None and item is not Ellipsis)
+    if sum(1 for item in items if item is Ellipsis) > 1:
+        raise exc.TypeInferenceError("a subscript can have one ellipsis")
+    if consumed > rank:
+        error = exc.TypeInferenceError if any(item is Ellipsis for item in items) else exc.RankMismatch
+        raise error(f"{consumed} subscripts for a tensor of rank {rank}")
+    rest = [slice(None)] * (rank - consumed)
+    for i, item in enumerate(items):
+        if item is Ellipsis:
+            return [*items[:i], *rest, *items[i + 1 :]]
+    return [*items, *rest]
+
+
+def subscript(
+    tracer: Tracer, tensor: HostTensor, index: Any, *, writes: bool = False, masked: bool = False
+) -> Subscript:
+    """Resolve a subscript of a host tensor: of a load, or of what `writes`; `masked`: lanes may be left out."""
+    tracer.check_positions(tensor)
+    items = _fill_ellipsis(flatten_index(index), tensor.dim())
+    result = Subscript()
+    axis = dimension = 0
+    tensors: list[tuple[int, DeviceTensor]] = []
+    repeated = 0
+    for item in items:
+        if item is None:
+            result.added.append((axis, None))
+            axis += 1
+            continue
+        value = _index(tracer, tensor, dimension, item, result)
+        if isinstance(value, SSAValue) and _repeats(tracer, tensor.shape[dimension], dimension, value, writes):
+            if not masked:
+                result.added.append((axis, value))
+                result.indices.append(tracer.integer(0))
+                axis, dimension = axis + 1, dimension + 1
+                continue
+            value = _zeros_along(tracer, value)
+            repeated += 1
+        if isinstance(value, DeviceTensor):
+            tensors.append((dimension, value))
+            result.indices.append(value.ssa)
+            axis += value.dim()
+        else:
+            result.indices.append(value)
+            axis += isinstance(value.type, tile.TileType)
+        dimension += 1
+    if repeated and tile.are_joint([t.dim() for _, t in tensors]):
+        raise exc.InvalidIndexingType(
+            "a mask, a tile over a dimension of size 1 and index tensors of rank 2 or more in one subscript",
+            hint="index the dimension of size 1 with 0, and add its axis with None",
+        )
+    if tensors:
+        _join_tensors(tracer, result, tensors)
+    return result
+
+
+def _zeros_along(tracer: Tracer, of: SSAValue) -> DeviceTensor:
+    """An index tensor by which every lane of a tile, each under its own mask, reads element 0."""
+    assert isinstance(of.type, tile.TileType)
+    zeros = tracer.builder.splat(tracer.integer(0), [of.type.dim])
+    return tracer.tensor(zeros, tracer.options.index_dtype, [of])
+
+
+def _loop_tile(index: SSAValue) -> SSAValue | None:
+    """The tile of a loop that an index is, or is shifted from; None for slices, which are clipped as in Python."""
+    if isinstance(index.owner, tile.ShiftOp):
+        return _loop_tile(index.owner.tile)
+    return index if isinstance(index.type, tile.TileType) and isinstance(index.owner, Block) else None
+
+
+def _repeats(tracer: Tracer, size: int | torch.SymInt, dimension: int, of: SSAValue, writes: bool) -> bool:
+    """Whether a tile walks further than a dimension of size 1, so that every lane reads its one element.
+
+    A write there would put many lanes into one element. Where the loop's bounds are known on the device only, a write
+    is one of positions: those past the end are not written.
+    """
+    source = _loop_tile(of)
+    if source is None or tracer.ends_within(source, size):
+        return False
+    end = tracer.end_of(source)
+    if not tracer.is_one(size, unless=end):
+        return False
+    if not writes:
+        return True
+    if end is None or tracer.hint_of(end) is None or tracer.is_one(sym_int(tracer, end)):
+        return False
+    raise exc.ShapeMismatch(
+        f"a write through a tile that goes up to {end} into dimension {dimension}, which has size 1",
+        hint="every lane would write the one element: index the dimension with 0, and reduce the value first",
+    )
+
+
+def _join_tensors(tracer: Tracer, result: Subscript, tensors: list[tuple[int, DeviceTensor]]) -> None:
+    """1-D index tensors stay as they are (an outer product); else they broadcast to common dims."""
+    if any(t.dim() > 1 for _, t in tensors):
+        values, tiles, _ = broadcast(tracer, [Operand(t.ssa, t.tiles) for _, t in tensors])
+        for (dimension, _), value in zip(tensors, values, strict=True):
+            result.indices[dimension] = value
+        axes = list(zip(dims_of(values[0]), tiles, strict=True))
+    else:
+        axes = [(dims_of(t.ssa)[0], t.tiles[0]) for _, t in tensors]
+    result.tiles = [tracer.axis_tile(dim, known) for dim, known in axes]
+
+
+def _index(tracer: Tracer, tensor: HostTensor, dimension: int, item: Any, result: Subscript) -> SSAValue | DeviceTensor:
+    size = tensor.shape[dimension]
+    if isinstance(item, Tile):
+        result.needs_zeros |= not tracer.ends_within(item.ssa, size) or tracer.may_begin_before(item.ssa)
+        return item.ssa
+    if isinstance(item, bool | torch.SymBool):
+        raise exc.InvalidIndexingType("a truth value is no index")
+    if isinstance(item, int):
+        if isinstance(size, int) and not -size <= item < size:
+            raise exc.InvalidIndexingType(f"index {item} is out of range for dimension {dimension} of size {size}")
+        return tracer.integer(item if item >= 0 else item + size)
+    if isinstance(item, torch.SymInt):
+        tracer.within(item, size - 1)
+        return tracer.integer(item)
+    if isinstance(item, slice):
+        value = _slice(tracer, size, item)
+        result.needs_zeros |= tracer.may_begin_before(value)
+        return value
+    if isinstance(item, DeviceTensor):
+        if item.dtype == torch.bool:
+            raise exc.DataDependentOutputShapeNotSupported(
+                "a boolean mask selects a number of elements that depends on data",
+                hint="load with extra_mask, or use torch.where",
+            )
+        if item.dtype.is_floating_point:
+            raise exc.InvalidIndexingType(f"an index tensor holds integers, not {item.dtype}")
+        if item.dim() == 0:
+            return tracer.builder.integer(item.ssa, tracer.index_type)
+        return item
+    if isinstance(item, torch.Tensor):
+        raise exc.HostTensorDirectUsage(
+            "a host tensor is used as an index without a subscript", hint="load the indices first: x[index[tile]]"
+        )
+    raise exc.InvalidIndexingType(f"a {type(item).__name__} is no index")
+
+
+def _slice(tracer: Tracer, size: Any, item: slice) -> SSAValue:
+    step = 1 if item.step is None else item.step
+    if not isinstance(step, int) or step <= 0:
+        raise exc.InvalidSliceStep(f"the step of a slice must be a positive constant, got {item.step}")
+    begin, end = (_bound(tracer, size, bound, default) for bound, default in ((item.start, 0), (item.stop, size)))
+    if step == 1 and poly_of(begin).value == 0 and poly_of(end) == poly_of(size):
+        return tracer.builder.emit(tile.WholeOp(tracer.dim(size)))
+    length = sym_int(tracer, tracer.resolved(poly_of(end) - poly_of(begin)))
+    if step != 1:
+        length = (length + step - 1) // step
+    try:
+        dim = tracer.dim(length)
+    except exc.ShapeSpecializingAllocation:
+        raise exc.TensorSliceBound(
+            f"the slice has the length {length}, which is known on the device only",
+            hint="use a tile: for t in hl.tile(begin, end)",
+        ) from None
+    if isinstance(dim, int) and dim < 0:
+        raise exc.TensorSliceBound(f"the slice {begin}:{end} ends before it begins")
+    return tracer.builder.emit(tile.RangeOp(tracer.integer(begin), _clipped(tracer, end, size), dim, step))
+
+
+def _clipped(tracer: Tracer, end: Any, size: Any) -> SSAValue:
+    """The end of a slice, or the size where that is less: a slice has no lanes past the tensor's end."""
+    value = tracer.integer(end)
+    edge = value.owner.tile if isinstance(value.owner, tile.EndOp) else None
+    if (edge is not None and tracer.ends_within(edge, size)) or tracer.at_most(end, size):
+        return value
+    return tracer.builder.emit(arith.MinSIOp(value, tracer.integer(size)))
+
+
+def _bound(tracer: Tracer, size: Any, bound: Any, default: Any) -> Any:
+    """A bound of a slice: negative constants count from the end, constants are clipped to the size."""
+    if bound is None:
+        return default
+    if isinstance(bound, DeviceTensor) and bound.dim() == 0:
+        return local_scalar(tracer, bound)
+    if isinstance(bound, int) and isinstance(size, int):
+        return max(0, bound + size) if bound < 0 else min(bound, size)
+    if isinstance(bound, int):
+        reaches = tracer.decide("ge", poly_of(size), poly_of(abs(bound)))
+        if reaches is False:
+            return 0 if bound < 0 else size
+        return size + bound if bound < 0 else bound
+    if isinstance(bound, int | torch.SymInt):
+        tracer.within(bound, size)
+        return bound
+    raise exc.TensorSliceBound(f"a {type(bound).__name__} cannot bound a slice")
+
+
+_EVICTION = {
+    None: None, "": None, "first": "evict_first", "last": "evict_last", "evict_first": "evict_first",
+    "evict_last": "evict_last",
+}  # fmt: skip
+"""The user's spellings of eviction policies (those of configs, and Triton's) and the property of the load."""
+
+
+def load(
+    tracer: Tracer, tensor: HostTensor, index: Any, mask: Any = None, eviction_policy: str | None = None
+) -> DeviceTensor:
+    """`tensor[index]`."""
+    if eviction_policy not in _EVICTION:
+        known = ", ".join(repr(name) for name in _EVICTION if name)
+        raise exc.InvalidAPIUsage(f"unknown eviction policy {eviction_policy!r}", hint=f"one of {known}")
+    where = subscript(tracer, tensor, index, masked=mask is not None)
+    dims = tile.access_dims(where.indices)
+    zero = tracer.builder.constant(0, element_type(tensor.dtype)) if mask is not None or where.needs_zeros else None
+    op = tile.LoadOp(
+        tracer.ref(tensor), where.indices, tiles=where.tiles, mask=_mask(tracer, mask, dims), other=zero,
+        eviction_policy=_EVICTION[eviction_policy],
+    )  # fmt: skip
+    value = tracer.builder.emit(op)
+    tiles: list[SSAValue | None] = list(tile.access_tiles(op))
+    for axis, of in where.added:
+        value = tracer.builder.expand_dims(value, axis)
+        tiles.insert(axis, of)
+    return tracer.tensor(_repeated(tracer, value, where), tensor.dtype, tiles)
+
+
+def _repeated(tracer: Tracer, value: SSAValue, where: Subscript) -> SSAValue:
+    """A loaded value in every lane of the tiles that walk dimensions of size 1."""
+    dims = list(dims_of(value))
+    for axis, of in where.added:
+        if of is not None:
+            assert isinstance(of.type, tile.TileType)
+            dims[axis] = of.type.dim
+    return tracer.builder.broadcast(value, dims)
+
+
+def _mask(tracer: Tracer, mask: Any, dims: Sequence[Dim]) -> SSAValue | None:
+    return None if mask is None else _shaped(tracer, operand(tracer, mask, torch.bool), dims, "mask")
+
+
+def _shaped(tracer: Tracer, value: Operand, dims: Sequence[Dim], what: str) -> SSAValue:
+    """`value` broadcast to exactly `dims`."""
+    source = dims_of(value.ssa)
+    extra = len(source) - len(dims)
+    if extra > 0 and all(dim == 1 for dim in source[:extra]):
+        value = Operand(tracer.builder.emit(tile.ReshapeOp(value.ssa, source[extra:])), value.tiles[extra:])
+        if not dims:
+            return value.ssa
+    result = broadcast_to(tracer, value, dims)
+    if result is None:
+        raise exc.ShapeMismatch(f"the {what} has shape {list(source)}, the subscript selects {list(dims)}")
+    return result
+
+
+def stored(tracer: Tracer, tensor: HostTensor, where: Subscript, value: Any) -> SSAValue:
+    """`value` as a store or atomic needs it: the dtype of the tensor and the dims that the subscript selects."""
+    if isinstance(value, HostTensor):
+        value = load(tracer, value, (slice(None),) * value.dim())
+    if not isinstance(value, torch.Tensor | int | float | torch.SymInt | torch.SymFloat | torch.SymBool):
+        raise exc.RequiresTensorInAssignment(f"a {type(value).__name__} cannot be stored")
+    dims = tile.access_dims(where.indices)
+    converted = operand(tracer, value, tensor.dtype)
+    if where.added:
+        outer = list(dims)
+        for axis, _ in where.added:
+            outer.insert(axis, 1)
+        wide = _shaped(tracer, converted, outer, "value")
+        return tracer.builder.emit(tile.ReshapeOp(wide, dims))
+    return _shaped(tracer, converted, dims, "value")
+
+
+def store(tracer: Tracer, tensor: HostTensor, index: Any, value: Any, mask: Any = None) -> None:
+    """`tensor[index] = value`."""
+    where = subscript(tracer, tensor, index, writes=True)
+    tiles = [i for i in where.indices if isinstance(i.type, tile.TileType) and not isinstance(i.owner, tile.WholeOp)]
+    if len({id(t) for t in tiles}) < len(tiles):
+        raise exc.DuplicateStoreIndicesError("a store uses the same tile for two dimensions")
+    data = stored(tracer, tensor, where, value)
+    dims = tile.access_dims(where.indices)
+    tracer.placement.writes(tensor, where.indices)
+    tracer.effects += 1
+    tracer.builder.append(
+        tile.StoreOp(data, tracer.ref(tensor), where.indices, tiles=where.tiles, mask=_mask(tracer, mask, dims))
+    )
+
+
+def atomic(tracer: Tracer, kind: str, target: Any, index: Any, value: Any, sem: str) -> DeviceTensor:
+    """An atomic read-modify-write; the previous values."""
+    tensor, where = _atomic_target(tracer, target, index, sem)
+    data = stored(tracer, tensor, where, value)
+    op = tile.AtomicRMWOp(kind, data, tracer.ref(tensor), where.indices, sem=sem, tiles=where.tiles)
+    tracer.effects += 1
+    return tracer.tensor(tracer.builder.emit(op), tensor.dtype, tile.access_tiles(op))
+
+
+def atomic_cas(tracer: Tracer, target: Any, index: Any, expected: Any, value: Any, sem: str) -> DeviceTensor:
+    """A compare-and-swap; the previous values."""
+    tensor, where = _atomic_target(tracer, target, index, sem)
+    old, new = (stored(tracer, tensor, where, part) for part in (expected, value))
+    op = tile.AtomicCASOp(old, new, tracer.ref(tensor), where.indices, sem=sem, tiles=where.tiles)
+    tracer.effects += 1
+    return tracer.tensor(tracer.builder.emit(op), tensor.dtype, tile.access_tiles(op))
+
+
+def _atomic_target(tracer: Tracer, target: Any, index: Any, sem: str) -> tuple[HostTensor, Subscript]:
+    if isinstance(target, DeviceTensor) or not isinstance(target, torch.Tensor):
+        raise exc.AtomicOnDeviceTensor("atomics work on host tensors")
+    if sem not in ("relaxed", "acquire", "release", "acq_rel"):
+        raise exc.InvalidAPIUsage(f"unknown memory semantics {sem!r}", hint="relaxed, acquire, release or acq_rel")
+    tensor = tracer.host_tensor(target)
+    tracer.placement.writes(tensor, (), atomic=True)
+    return tensor, subscript(tracer, tensor, index, writes=True)
+
+
+def view_value(tracer: Tracer, value: DeviceTensor, index: Any) -> DeviceTensor:
+    """`value[index]` of a device value: keep dimensions (`:`) and add some (`None`)."""
+    items = _fill_ellipsis(list(index) if isinstance(index, tuple | list) else [index], value.dim())
+    result, tiles, axis = value.ssa, list(value.tiles), 0
+    for item in items:
+        if item is None:
+            result = tracer.builder.expand_dims(result, axis)
+            tiles.insert(axis, None)
+        elif isinstance(item, int) and not isinstance(item, bool) and tracer.fixed(dims_of(result)[axis]) == 1:
+            dims = dims_of(result)
+            result = tracer.builder.emit(tile.ReshapeOp(result, [*dims[:axis], *dims[axis + 1 :]]))
+            del tiles[axis]
+            continue
+        elif not (isinstance(item, slice) and item == slice(None)):
+            raise exc.InvalidIndexingType(
+                "a device value takes only `:` and `None` as subscripts",
+                hint="subscript the host tensor instead, or use torch.gather",
+            )
+        axis += 1
+    return viewed(tracer, result, value, tiles, False)

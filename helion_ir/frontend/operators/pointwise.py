@@ -1,0 +1,446 @@
+"""Lowerings of elementwise operators.
+
+Half precision is widened op by op: operands to float32, the operator, and back. The way back is marked as elidable:
+`elide-precision-casts` removes pairs of such conversions. Those that the user writes are not, and round.
+"""
+
+from __future__ import annotations
+
+import math as pymath
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+from torch._prims_common import ELEMENTWISE_TYPE_PROMOTION_KIND as Promotion
+from xdsl.dialects import arith, math
+from xdsl.dialects.builtin import i1
+from xdsl.ir import SSAValue
+
+from ... import exc
+from ...dialects import tile
+from ...dialects.dims import dims_of, element_of
+from ..builder import UNSIGNED, Builder, element_type
+from ..symbols.arithmetic import remainder as signed_remainder
+from ..symbols.arithmetic import small_power
+from ..tensors import DeviceTensor
+from ..tracer import Tracer
+from .table import aten, broadcast, device_tensor, like, lowers, operand, prims, promote
+
+Emit = Callable[..., SSAValue]
+FLOAT = Promotion.INT_TO_FLOAT
+BOOL = Promotion.ALWAYS_BOOL
+
+
+def pointwise(
+    tracer: Tracer,
+    emit: Callable[[Builder, torch.dtype, Sequence[SSAValue]], SSAValue],
+    args: Sequence[Any],
+    kind: Promotion = Promotion.DEFAULT,
+    *,
+    dtypes: tuple[torch.dtype, torch.dtype] | None = None,
+) -> DeviceTensor:
+    """Convert `args` to the dtype to compute in, broadcast, `emit`, convert to the dtype of the result."""
+    compute, result = dtypes or promote(args, kind)
+    values, tiles, reduced = broadcast(tracer, [operand(tracer, arg, compute) for arg in args])
+    value = emit(tracer.builder, compute, values)
+    produced = torch.bool if element_of(value) == i1 else compute
+    value = tracer.builder.convert(value, produced, result, elidable=True)
+    return tracer.tensor(value, result, tiles, reduced=reduced)
+
+
+def _choose(
+    floating: Any, integer: Any = None, boolean: Any = None, unsigned: Any = None
+) -> Callable[[Builder, torch.dtype, Sequence[SSAValue]], SSAValue]:
+    """Emit the op for the dtype's kind."""
+
+    def emit(builder: Builder, dtype: torch.dtype, values: Sequence[SSAValue]) -> SSAValue:
+        if dtype.is_floating_point:
+            op = floating
+        elif dtype == torch.bool:
+            op = boolean
+        else:
+            op = unsigned if dtype in UNSIGNED and unsigned is not None else integer
+        if op is None:
+            raise exc.InductorLoweringError(f"no lowering of this operator for {dtype}")
+        return builder.emit(op(*values))
+
+    return emit
+
+
+ADD = _choose(arith.AddfOp, arith.AddiOp, arith.OrIOp)
+SUB = _choose(arith.SubfOp, arith.SubiOp)
+MUL = _choose(arith.MulfOp, arith.MuliOp, arith.AndIOp)
+MAXIMUM = _choose(arith.MaximumfOp, arith.MaxSIOp, arith.OrIOp, arith.MaxUIOp)
+MINIMUM = _choose(arith.MinimumfOp, arith.MinSIOp, arith.AndIOp, arith.MinUIOp)
+
+_UNARY_FLOAT: dict[Any, Any] = {
+    aten.exp.default: math.ExpOp, aten.exp2.default: math.Exp2Op, aten.expm1.default: math.ExpM1Op,
+    aten.log.default: math.LogOp, aten.log2.default: math.Log2Op, aten.log10.default: math.Log10Op,
+    aten.log1p.default: math.Log1pOp, aten.sqrt.default: math.SqrtOp, aten.rsqrt.default: math.RsqrtOp,
+    aten.sin.default: math.SinOp, aten.cos.default: math.CosOp, aten.tan.default: math.TanOp,
+    aten.asin.default: math.AsinOp, aten.acos.default: math.AcosOp, aten.atan.default: math.AtanOp,
+    aten.sinh.default: math.SinhOp, aten.cosh.default: math.CoshOp, aten.tanh.default: math.TanhOp,
+    aten.asinh.default: math.AsinhOp, aten.acosh.default: math.AcoshOp, aten.atanh.default: math.AtanhOp,
+    aten.erf.default: math.ErfOp,
+}  # fmt: skip
+_LIBDEVICE = {
+    aten.erfinv.default: "erfinv", aten.erfc.default: "erfc", aten.lgamma.default: "lgamma",
+    aten.special_erfcx.default: "erfcx",
+}  # fmt: skip
+_ROUNDING: dict[Any, Any] = {
+    aten.floor.default: math.FloorOp, aten.ceil.default: math.CeilOp, aten.round.default: math.RoundEvenOp,
+    aten.trunc.default: math.TruncOp,
+}  # fmt: skip
+_BINARY: dict[Any, Any] = {
+    aten.mul.Tensor: MUL, aten.mul.Scalar: MUL, aten.maximum.default: MAXIMUM, aten.minimum.default: MINIMUM,
+    aten.fmax.default: _choose(arith.MaxnumfOp, arith.MaxSIOp, arith.OrIOp, arith.MaxUIOp),
+    aten.fmin.default: _choose(arith.MinnumfOp, arith.MinSIOp, arith.AndIOp, arith.MinUIOp),
+    aten.clamp_min.default: MAXIMUM, aten.clamp_max.default: MINIMUM,
+    aten.clamp_min.Tensor: MAXIMUM, aten.clamp_max.Tensor: MINIMUM,
+}  # fmt: skip
+for _name, _op in {"and": arith.AndIOp, "or": arith.OrIOp, "xor": arith.XOrIOp}.items():
+    for _overload in (getattr(aten, f"bitwise_{_name}"), getattr(aten, f"__{_name}__")):
+        for _kind in ("Tensor", "Scalar"):
+            _BINARY[getattr(_overload, _kind)] = _choose(None, _op, _op)
+for _overload in (aten.bitwise_left_shift, aten.__lshift__):
+    for _kind in ("Tensor", "Scalar") if _overload is aten.__lshift__ else ("Tensor", "Tensor_Scalar"):
+        _BINARY[getattr(_overload, _kind)] = _choose(None, arith.ShLIOp)
+for _overload in (aten.bitwise_right_shift, aten.__rshift__):
+    for _kind in ("Tensor", "Scalar") if _overload is aten.__rshift__ else ("Tensor", "Tensor_Scalar"):
+        _BINARY[getattr(_overload, _kind)] = _choose(None, arith.ShRSIOp, None, arith.ShRUIOp)
+
+
+def _register_tables() -> None:
+    def unary(op: Any) -> Any:
+        return lambda tracer, x: pointwise(tracer, lambda b, _, v: b.emit(op(v[0])), [x], FLOAT)
+
+    def libdevice(name: str) -> Any:
+        return lambda tracer, x: pointwise(tracer, lambda b, _, v: b.emit(tile.LibdeviceOp(name, v)), [x], FLOAT)
+
+    def rounding(op: Any) -> Any:
+        def emit(b: Builder, dtype: torch.dtype, v: Sequence[SSAValue]) -> SSAValue:
+            return b.emit(op(v[0])) if dtype.is_floating_point else v[0]
+
+        return lambda tracer, x: pointwise(tracer, emit, [x])
+
+    def binary(emit: Any) -> Any:
+        return lambda tracer, a, b: pointwise(tracer, emit, [a, b])
+
+    def compare(predicate: str) -> Any:
+        def emit(b: Builder, dtype: torch.dtype, v: Sequence[SSAValue]) -> SSAValue:
+            unsigned = (dtype in UNSIGNED or dtype == torch.bool) and predicate not in ("eq", "ne")
+            return b.emit(tile.CompareOp(f"u{predicate}" if unsigned else predicate, v[0], v[1]))
+
+        return lambda tracer, x, y: pointwise(tracer, emit, [x, y], BOOL, dtypes=(_comparison_dtype(x, y), torch.bool))
+
+    for table, make in ((_UNARY_FLOAT, unary), (_LIBDEVICE, libdevice), (_ROUNDING, rounding), (_BINARY, binary)):
+        for overload, entry in table.items():
+            lowers(overload)(make(entry))
+    for predicate in ("eq", "ne", "lt", "le", "gt", "ge"):
+        overload = getattr(aten, predicate)
+        lowers(overload.Tensor, overload.Scalar)(compare(predicate))
+
+
+def _comparison_dtype(x: Any, y: Any) -> torch.dtype:
+    return promote([x, y], BOOL)[0]
+
+
+_register_tables()
+
+
+@lowers(aten.add.Tensor, aten.add.Scalar)
+def add(tracer: Tracer, a: Any, b: Any, alpha: Any = 1) -> DeviceTensor:
+    dtypes = promote([a, b])
+    return pointwise(tracer, ADD, [a, _scaled(tracer, b, alpha)], dtypes=dtypes)
+
+
+@lowers(aten.sub.Tensor, aten.sub.Scalar)
+def sub(tracer: Tracer, a: Any, b: Any, alpha: Any = 1) -> DeviceTensor:
+    dtypes = promote([a, b])
+    return pointwise(tracer, SUB, [a, _scaled(tracer, b, alpha)], dtypes=dtypes)
+
+
+@lowers(aten.rsub.Tensor, aten.rsub.Scalar)
+def rsub(tracer: Tracer, a: Any, b: Any, alpha: Any = 1) -> DeviceTensor:
+    return sub(tracer, b, a, alpha) if alpha == 1 else sub(tracer, b, _scaled(tracer, a, alpha))
+
+
+def _scaled(tracer: Tracer, value: Any, alpha: Any) -> Any:
+    return value if isinstance(alpha, int | float) and alpha == 1 else pointwise(tracer, MUL, [value, alpha])
+
+
+@lowers(aten.div.Tensor, aten.div.Scalar)
+def div(tracer: Tracer, a: Any, b: Any) -> DeviceTensor:
+    return pointwise(tracer, _choose(arith.DivfOp), [a, b], FLOAT)
+
+
+@lowers(aten.div.Tensor_mode, aten.div.Scalar_mode)
+def div_mode(tracer: Tracer, a: Any, b: Any, rounding_mode: str | None = None) -> DeviceTensor:
+    if rounding_mode is None:
+        return div(tracer, a, b)
+
+    def emit(builder: Builder, dtype: torch.dtype, v: Sequence[SSAValue]) -> SSAValue:
+        if dtype.is_floating_point:
+            op = math.FloorOp if rounding_mode == "floor" else math.TruncOp
+            return builder.emit(op(builder.emit(arith.DivfOp(v[0], v[1]))))
+        if dtype in UNSIGNED:
+            return builder.emit(arith.DivUIOp(v[0], v[1]))
+        return builder.emit((arith.FloorDivSIOp if rounding_mode == "floor" else arith.DivSIOp)(v[0], v[1]))
+
+    return pointwise(tracer, emit, [a, b])
+
+
+@lowers(aten.floor_divide.default, aten.floor_divide.Scalar)
+def floor_divide(tracer: Tracer, a: Any, b: Any) -> DeviceTensor:
+    return div_mode(tracer, a, b, "floor")
+
+
+def _remainder(b: Builder, dtype: torch.dtype, v: Sequence[SSAValue], *, signed_by_divisor: bool) -> SSAValue:
+    if dtype in UNSIGNED:
+        return b.emit(arith.RemUIOp(v[0], v[1]))
+    return signed_remainder(b, v, signed_by_divisor=signed_by_divisor)
+
+
+@lowers(aten.remainder.Tensor, aten.remainder.Scalar, aten.remainder.Scalar_Tensor)
+def remainder(tracer: Tracer, a: Any, b: Any) -> DeviceTensor:
+    return pointwise(tracer, lambda *args: _remainder(*args, signed_by_divisor=True), [a, b])
+
+
+@lowers(aten.fmod.Tensor, aten.fmod.Scalar)
+def fmod(tracer: Tracer, a: Any, b: Any) -> DeviceTensor:
+    return pointwise(tracer, lambda *args: _remainder(*args, signed_by_divisor=False), [a, b])
+
+
+@lowers(aten.atan2.default)
+def atan2(tracer: Tracer, a: Any, b: Any) -> DeviceTensor:
+    return pointwise(tracer, _choose(math.Atan2Op), [a, b], FLOAT)
+
+
+@lowers(aten.neg.default)
+def neg(tracer: Tracer, x: Any) -> DeviceTensor:
+    def emit(b: Builder, dtype: torch.dtype, v: Sequence[SSAValue]) -> SSAValue:
+        if dtype.is_floating_point:
+            return b.emit(arith.NegfOp(v[0]))
+        return b.emit(arith.SubiOp(b.filled(0, element_of(v[0]), dims_of(v[0])), v[0]))
+
+    return pointwise(tracer, emit, [x])
+
+
+@lowers(aten.abs.default)
+def absolute(tracer: Tracer, x: Any) -> DeviceTensor:
+    if x.dtype in UNSIGNED or x.dtype == torch.bool:
+        return x
+    return pointwise(tracer, _choose(math.AbsFOp, math.AbsIOp), [x])
+
+
+@lowers(aten.reciprocal.default)
+def reciprocal(tracer: Tracer, x: Any) -> DeviceTensor:
+    def emit(b: Builder, _: torch.dtype, v: Sequence[SSAValue]) -> SSAValue:
+        return b.emit(arith.DivfOp(b.filled(1.0, element_of(v[0]), dims_of(v[0])), v[0]))
+
+    return pointwise(tracer, emit, [x], FLOAT)
+
+
+@lowers(aten.sigmoid.default)
+def sigmoid(tracer: Tracer, x: Any) -> DeviceTensor:
+    def emit(b: Builder, _: torch.dtype, v: Sequence[SSAValue]) -> SSAValue:
+        one = b.filled(1.0, element_of(v[0]), dims_of(v[0]))
+        power = b.emit(math.ExpOp(b.emit(arith.NegfOp(v[0]))))
+        return b.emit(arith.DivfOp(one, b.emit(arith.AddfOp(one, power))))
+
+    return pointwise(tracer, emit, [x], FLOAT)
+
+
+@lowers(aten.relu.default)
+def relu(tracer: Tracer, x: Any) -> DeviceTensor:
+    return pointwise(tracer, MAXIMUM, [x, 0])
+
+
+@lowers(aten.sign.default, aten.sgn.default)
+def sign(tracer: Tracer, x: Any) -> DeviceTensor:
+    def emit(b: Builder, dtype: torch.dtype, v: Sequence[SSAValue]) -> SSAValue:
+        element, dims = element_of(v[0]), dims_of(v[0])
+        zero, one, minus = (b.filled(k, element, dims) for k in (0, 1, -1))
+        result = b.emit(tile.SelectOp(b.emit(tile.CompareOp("lt", v[0], zero)), minus, zero))
+        return b.emit(tile.SelectOp(b.emit(tile.CompareOp("gt", v[0], zero)), one, result))
+
+    return pointwise(tracer, emit, [x])
+
+
+@lowers(aten.isnan.default)
+def isnan(tracer: Tracer, x: Any) -> DeviceTensor:
+    return pointwise(
+        tracer, lambda b, _, v: b.emit(tile.CompareOp("ne", v[0], v[0])), [x], dtypes=(_opmath(x), torch.bool)
+    )
+
+
+@lowers(aten.signbit.default, prims.signbit.default)
+def signbit(tracer: Tracer, x: Any) -> DeviceTensor:
+    """The sign, that of zeros and NaN too: floats are asked as integers."""
+
+    def emit(b: Builder, dtype: torch.dtype, v: Sequence[SSAValue]) -> SSAValue:
+        value = v[0]
+        if dtype == torch.bool or dtype in UNSIGNED:
+            return b.filled(0, i1, dims_of(value))
+        if dtype.is_floating_point:
+            value = b.emit(tile.BitcastOp(value, element_type(_SAME_WIDTH[dtype])))
+        return b.emit(tile.CompareOp("lt", value, b.filled(0, element_of(value), dims_of(value))))
+
+    return pointwise(tracer, emit, [x], dtypes=(_opmath(x), torch.bool))
+
+
+_SAME_WIDTH = {torch.float32: torch.int32, torch.float64: torch.int64}
+
+
+@lowers(aten.logaddexp2.default)
+def logaddexp2(tracer: Tracer, a: Any, b: Any) -> DeviceTensor:
+    """`max(a, b) + log2(1 + 2^-|a - b|)`; equal values, infinities among them, are at distance 0."""
+
+    def emit(builder: Builder, dtype: torch.dtype, v: Sequence[SSAValue]) -> SSAValue:
+        def full(value: float) -> SSAValue:
+            return builder.filled(value, element_of(v[0]), dims_of(v[0]))
+
+        apart = _choose(arith.SubfOp)(builder, dtype, v)
+        apart = builder.emit(tile.SelectOp(builder.emit(tile.CompareOp("eq", v[0], v[1])), full(0), apart))
+        power = builder.emit(math.Exp2Op(builder.emit(arith.NegfOp(builder.emit(math.AbsFOp(apart))))))
+        excess = builder.emit(arith.MulfOp(builder.emit(math.Log1pOp(power)), full(1 / pymath.log(2))))
+        return builder.emit(arith.AddfOp(MAXIMUM(builder, dtype, v), excess))
+
+    return pointwise(tracer, emit, [a, b])
+
+
+@lowers(aten.hypot.default, prims.hypot.default)
+def hypot(tracer: Tracer, a: Any, b: Any) -> DeviceTensor:
+    return pointwise(tracer, lambda builder, _, v: builder.emit(tile.LibdeviceOp("hypot", v)), [a, b])
+
+
+@lowers(aten.isinf.default)
+def isinf(tracer: Tracer, x: Any) -> DeviceTensor:
+    def emit(b: Builder, dtype: torch.dtype, v: Sequence[SSAValue]) -> SSAValue:
+        if not dtype.is_floating_point:
+            return b.filled(0, i1, dims_of(v[0]))
+        infinity = b.filled(pymath.inf, element_of(v[0]), dims_of(v[0]))
+        return b.emit(tile.CompareOp("eq", b.emit(math.AbsFOp(v[0])), infinity))
+
+    return pointwise(tracer, emit, [x], dtypes=(_opmath(x), torch.bool))
+
+
+def _opmath(x: Any) -> torch.dtype:
+    return promote([x])[0]
+
+
+@lowers(aten.clamp.default, aten.clamp.Tensor)
+def clamp(tracer: Tracer, x: Any, min: Any = None, max: Any = None) -> DeviceTensor:
+    bounds = [bound for bound in (min, max) if bound is not None]
+    dtypes = promote([x, *bounds])
+    result = x if min is None else pointwise(tracer, MAXIMUM, [x, min], dtypes=dtypes)
+    return result if max is None else pointwise(tracer, MINIMUM, [result, max], dtypes=dtypes)
+
+
+@lowers(aten.where.self, aten.where.ScalarOther, aten.where.ScalarSelf, aten.where.Scalar)
+def where(tracer: Tracer, condition: Any, a: Any, b: Any) -> DeviceTensor:
+    _, dtype = promote([a, b], Promotion.NO_OPMATH)
+    parts = [operand(tracer, condition, torch.bool), operand(tracer, a, dtype), operand(tracer, b, dtype)]
+    values, tiles, reduced = broadcast(tracer, parts)
+    return tracer.tensor(tracer.builder.emit(tile.SelectOp(*values)), dtype, tiles, reduced=reduced)
+
+
+@lowers(aten.masked_fill.Scalar, aten.masked_fill.Tensor)
+def masked_fill(tracer: Tracer, x: DeviceTensor, mask: Any, value: Any) -> DeviceTensor:
+    parts = [operand(tracer, mask, torch.bool), operand(tracer, value, x.dtype), operand(tracer, x, x.dtype)]
+    values, tiles, reduced = broadcast(tracer, parts)
+    return tracer.tensor(tracer.builder.emit(tile.SelectOp(*values)), x.dtype, tiles, reduced=reduced)
+
+
+def _logical(op: Any) -> Any:
+    def lowering(tracer: Tracer, a: Any, b: Any) -> DeviceTensor:
+        return pointwise(
+            tracer, lambda builder, _, v: builder.emit(op(v[0], v[1])), [a, b], dtypes=(torch.bool, torch.bool)
+        )
+
+    return lowering
+
+
+lowers(aten.logical_and.default)(_logical(arith.AndIOp))
+lowers(aten.logical_or.default)(_logical(arith.OrIOp))
+lowers(aten.logical_xor.default)(_logical(arith.XOrIOp))
+
+
+def _invert(b: Builder, _: torch.dtype, v: Sequence[SSAValue]) -> SSAValue:
+    ones = b.filled(True if element_of(v[0]) == i1 else -1, element_of(v[0]), dims_of(v[0]))
+    return b.emit(arith.XOrIOp(v[0], ones))
+
+
+@lowers(aten.logical_not.default)
+def logical_not(tracer: Tracer, x: Any) -> DeviceTensor:
+    return pointwise(tracer, _invert, [x], dtypes=(torch.bool, torch.bool))
+
+
+@lowers(aten.bitwise_not.default)
+def bitwise_not(tracer: Tracer, x: Any) -> DeviceTensor:
+    return pointwise(tracer, _invert, [x])
+
+
+@lowers(aten.pow.Tensor_Scalar)
+def pow_scalar(tracer: Tracer, x: Any, exponent: Any) -> DeviceTensor:
+    floating = promote([x, exponent])[0].is_floating_point
+    if isinstance(exponent, int | float) and exponent in (1, 2, 3):
+        dtypes = promote([x, exponent])
+
+        def emit(b: Builder, dtype: torch.dtype, v: Sequence[SSAValue]) -> SSAValue:
+            return small_power(v[0], int(exponent), lambda x, y: MUL(b, dtype, [x, y]))
+
+        return pointwise(tracer, emit, [x], dtypes=dtypes)
+    if floating and isinstance(exponent, int | float) and exponent in (0.5, -0.5, -1):
+        op = {0.5: math.SqrtOp, -0.5: math.RsqrtOp}.get(exponent)
+        return reciprocal(tracer, x) if op is None else pointwise(tracer, lambda b, _, v: b.emit(op(v[0])), [x], FLOAT)
+    return pow_tensor(tracer, x, exponent)
+
+
+@lowers(aten.pow.Tensor_Tensor, aten.pow.Scalar)
+def pow_tensor(tracer: Tracer, x: Any, exponent: Any) -> DeviceTensor:
+    return pointwise(tracer, _choose(math.PowFOp, math.IPowIOp), [x, exponent])
+
+
+# Conversions
+
+
+@lowers(prims.convert_element_type.default)
+def convert_element_type(tracer: Tracer, x: Any, dtype: torch.dtype) -> DeviceTensor:
+    x = device_tensor(tracer, x)
+    elidable = tracer.internal > 1  # what a decomposition converts back is no conversion of the user's
+    return like(tracer, tracer.builder.convert(x.ssa, x.dtype, dtype, elidable=elidable), x, dtype)
+
+
+def rounded(tracer: Tracer, x: DeviceTensor) -> DeviceTensor:
+    """`x.to(x.dtype)`: `x` itself to PyTorch, but the user says that it has this precision."""
+    builder = tracer.builder
+    result = like(tracer, builder.convert(builder.convert(x.ssa, x.dtype, torch.float32), torch.float32, x.dtype), x)
+    return result.view_of(x)
+
+
+@lowers(aten._to_copy.default)
+def to_copy(tracer: Tracer, x: Any, dtype: torch.dtype | None = None, **_: Any) -> DeviceTensor:
+    return convert_element_type(tracer, x, dtype or x.dtype)
+
+
+@lowers(aten.view.dtype)
+def bitcast(tracer: Tracer, x: DeviceTensor, dtype: torch.dtype) -> DeviceTensor:
+    if x.dtype.itemsize != dtype.itemsize:
+        raise exc.InductorLoweringError("no lowering for view(dtype) between types of different widths")
+    return like(tracer, tracer.builder.emit(tile.BitcastOp(x.ssa, element_type(dtype))), x, dtype)
+
+
+@lowers(aten.clone.default, aten.lift_fresh_copy.default)
+def clone(tracer: Tracer, x: Any, **_: Any) -> Any:
+    """A tensor of its own."""
+    return like(tracer, x.ssa, x) if isinstance(x, DeviceTensor) else x
+
+
+@lowers(
+    aten.alias.default, aten.detach.default, aten.lift_fresh.default, aten.lift.default, aten.contiguous.default,
+    aten.positive.default, aten.conj.default, aten.resolve_conj.default, aten.resolve_neg.default,
+)  # fmt: skip
+def identity(tracer: Tracer, x: Any, **_: Any) -> Any:
+    """The same memory."""
+    return x

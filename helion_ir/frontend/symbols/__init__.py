@@ -1,0 +1,1 @@
+"""Sizes, scalars and symbols: the numbers of a trace, and what PyTorch asks of them."""

@@ -1,0 +1,261 @@
+"""What the functions of the language do."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from xdsl.ir import Operation
+
+from ... import exc
+from ... import language as hl
+from ...dialects import tile
+from ...dialects.dims import Dim
+from ...language.api import implement
+from ...language.tiles import Tile, Tiles, tile_shift
+from ...sizes import next_power_of_2
+from ..operators import memory, products, reductions, views
+from ..operators import split_join as parts
+from ..symbols.symbolic import poly_of
+from ..tensors import DeviceTensor
+from ..tracer import Tracer
+from .control_flow import Loop, index_value
+from .static_loops import StaticRange
+
+# Loops
+
+
+def _bounds(tracer: Tracer, begin_or_end: Any, end: Any) -> tuple[list[Any], list[Any], bool]:
+    single = not isinstance(begin_or_end, list | tuple)
+    if end is not None and single != (not isinstance(end, list | tuple)):
+        raise exc.InvalidTileRange("begin and end must both be sizes, or both sequences of sizes")
+    first = [begin_or_end] if single else list(begin_or_end)
+    if end is None:
+        begins, ends = [0] * len(first), first
+    else:
+        begins, ends = first, [end] if single else list(end)
+    if len(begins) != len(ends):
+        raise exc.InvalidTileRange(f"{len(begins)} begins but {len(ends)} ends")
+    if not ends:
+        raise exc.InvalidTileRange("a loop needs at least one dimension")
+    tracer.needs_number(*(poly_of(bound) for bound in (*begins, *ends) if type(bound) is torch.SymInt))
+    for bound in (*begins, *ends):
+        if isinstance(bound, Tile):
+            raise exc.TileOfTile("a tile is no extent to loop over", hint="loop from tile.begin to tile.end")
+        if isinstance(bound, bool) or not isinstance(bound, int | torch.SymInt | torch.Tensor):
+            raise exc.InvalidTileRange(f"a loop bound must be an integer, got {type(bound).__name__}")
+    for low, high in zip(begins, ends, strict=True):
+        if isinstance(low, int) and isinstance(high, int) and low > high:
+            raise exc.InvalidTileRange(f"the loop begins at {low}, after its end {high}")
+    return begins, ends, single
+
+
+def _per_dimension(value: Any, count: int, what: str) -> list[Any]:
+    values = list(value) if isinstance(value, list | tuple) else [value] * count
+    if len(values) != count:
+        raise exc.InvalidTileRange(f"{len(values)} {what}s for {count} dimensions")
+    return values
+
+
+@implement(hl.tile)
+def loop_tile(tracer: Tracer, begin_or_end: Any, end: Any = None, /, block_size: Any = None) -> Loop:
+    begins, ends, single = _bounds(tracer, begin_or_end, end)
+    blocks = [_block(tracer, size) for size in _per_dimension(block_size, len(ends), "block size")]
+    return Loop(begins, ends, blocks, single)
+
+
+def _block(tracer: Tracer, size: Any) -> Dim:
+    if size is None:
+        return tracer.new_block()
+    if isinstance(size, torch.SymInt):
+        dim = tracer.dim(size)
+        if isinstance(dim, str):
+            return dim
+        size = dim
+    if isinstance(size, bool) or not isinstance(size, int) or size < 1:
+        raise exc.InvalidTileRange(f"a block size must be a positive int or a registered block size, got {size!r}")
+    return tracer.new_block(size, size)
+
+
+@implement(hl.grid)
+def loop_grid(tracer: Tracer, begin_or_end: Any, end: Any = None, /, step: Any = None) -> Loop:
+    begins, ends, single = _bounds(tracer, begin_or_end, end)
+    steps = [1 if s is None else s for s in _per_dimension(step, len(ends), "step")]
+    if any(not isinstance(s, int) or s < 1 for s in steps):
+        raise exc.InvalidTileRange(f"the step of hl.grid must be a positive constant, got {step!r}")
+    return Loop(begins, ends, list(steps), single)
+
+
+def loop_range(tracer: Tracer, *args: Any) -> Loop:
+    """`range` in a `for` statement of device code."""
+    if len(args) == 1:
+        return loop_grid(tracer, args[0])
+    return loop_grid(tracer, args[0], args[1], step=args[2] if len(args) > 2 else 1)
+
+
+@implement(hl.static_range)
+def static_range(tracer: Tracer, begin_or_end: Any, end: Any = None, /, step: int = 1) -> StaticRange:
+    bounds = (0, begin_or_end, step) if end is None else (begin_or_end, end, step)
+    for bound in bounds:
+        if isinstance(bound, bool) or not isinstance(bound, int | torch.SymInt) or isinstance(bound, Tile):
+            raise exc.InvalidTileRange(
+                f"the bounds of hl.static_range must be compile-time ints, got {type(bound).__name__}"
+            )
+    if step == 0:
+        raise exc.InvalidTileRange("the step of hl.static_range must not be 0")
+    return StaticRange(range(*map(int, bounds)))
+
+
+# Compile time
+
+
+@implement(hl.register_block_size)
+def register_block_size(tracer: Tracer, min_or_max: Any, max: Any = None) -> Any:
+    if tracer.in_device:
+        raise exc.NotAllowedOnDevice("hl.register_block_size is host code", hint="call it before the outermost loop")
+    low, high = (1, min_or_max) if max is None else (min_or_max, max)
+    low, high = (tracer.hint_of(poly_of(v)) if isinstance(v, torch.SymInt) else v for v in (low, high))
+    if not isinstance(low, int) or not isinstance(high, int) or not low >= 1:
+        raise exc.InvalidAPIUsage("hl.register_block_size takes a maximum, or a minimum and a maximum")
+    low, high = next_power_of_2(low), next_power_of_2(high)
+    name = tracer.new_block(low, None if low >= high else high)
+    tracer.registered(name)
+    return tracer.size(name)
+
+
+@implement(hl.specialize)
+def specialize(tracer: Tracer, value: Any) -> Any:
+    if isinstance(value, list | tuple):
+        parts = [specialize(tracer, part) for part in value]
+        return torch.Size(parts) if isinstance(value, torch.Size) else type(value)(parts)
+    if isinstance(value, torch.SymInt) and not isinstance(value, Tile):
+        if any(atom.startswith("@") for atom in poly_of(value).atoms()):
+            raise exc.SpecializeOnDevice("a value that only the device knows cannot be a constant")
+        return tracer.specialize(value)
+    if isinstance(value, int):
+        return value
+    raise exc.SpecializeArgType(f"hl.specialize takes sizes and strides, got {type(value).__name__}")
+
+
+# Tiles
+
+
+def _tile_scalar(name: str, op: Any) -> Any:
+    def implementation(tracer: Tracer, of: Tile) -> Any:
+        ssa = _ssa(of)
+        return tracer.device_scalar(lambda: tracer.builder.emit(op(ssa, tracer.index_type)), f"{name}{id(ssa)}")
+
+    return implementation
+
+
+def _ssa(of: Any) -> Any:
+    if isinstance(of, Tiles):
+        of._refuse()
+    if not isinstance(of, Tile):
+        raise exc.IncorrectTileUsage(f"expected a tile, got {type(of).__name__}")
+    return of.ssa
+
+
+implement(hl.tile_begin)(_tile_scalar("begin", tile.BeginOp))
+implement(hl.tile_end)(_tile_scalar("end", tile.EndOp))
+implement(hl.tile_id)(_tile_scalar("id", tile.IdOp))
+implement(hl.tile_count)(_tile_scalar("count", tile.CountOp))
+
+
+@implement(hl.tile_block_size)
+def tile_block_size(tracer: Tracer, of: Tile) -> Any:
+    return tracer.size(_ssa(of).type.dim)
+
+
+@implement(hl.tile_index)
+def tile_index(tracer: Tracer, of: Tile) -> DeviceTensor:
+    value = tracer.builder.emit(tile.IndexOp(_ssa(of), tracer.index_type))
+    return tracer.tensor(value, tracer.options.index_dtype, [of.ssa])
+
+
+@implement(tile_shift)
+def shift(tracer: Tracer, of: Tile, offset: Any) -> Tile:
+    return tracer.make_tile(tracer.builder.emit(tile.ShiftOp(of.ssa, index_value(tracer, offset))))
+
+
+# Values
+
+
+@implement(hl.zeros)
+def zeros(tracer: Tracer, shape: Sequence[Any], dtype: torch.dtype = torch.float32) -> DeviceTensor:
+    return full(tracer, shape, 0, dtype)
+
+
+@implement(hl.full)
+def full(tracer: Tracer, shape: Sequence[Any], value: Any, dtype: torch.dtype = torch.float32) -> DeviceTensor:
+    sizes = list(shape) if isinstance(shape, list | tuple) else [shape]
+    sizes = memory.flatten_index(sizes)
+    return views.filled(tracer, [sizes], value, dtype)
+
+
+@implement(hl.arange)
+def arange(tracer: Tracer, *bounds: Any, step: int = 1, dtype: torch.dtype | None = None) -> DeviceTensor:
+    if not 1 <= len(bounds) <= 2:
+        raise exc.InvalidAPIUsage("hl.arange takes an end, or a begin and an end")
+    begin, end = bounds if len(bounds) == 2 else (0, bounds[0])
+    return views.arange(tracer, begin, end, step, dtype=dtype or tracer.options.index_dtype)
+
+
+implement(hl.dot)(products.hl_dot)
+implement(hl.split)(parts.split)
+implement(hl.join)(parts.join)
+implement(hl.subscript)(memory.view_value)
+
+
+@implement(hl.cumsum)
+def cumsum(tracer: Tracer, x: DeviceTensor, dim: int, reverse: bool = False) -> DeviceTensor:
+    return reductions.scan(tracer, "sum", x, dim, x.dtype, reverse)
+
+
+@implement(hl.cumprod)
+def cumprod(tracer: Tracer, x: DeviceTensor, dim: int, reverse: bool = False) -> DeviceTensor:
+    return reductions.scan(tracer, "prod", x, dim, x.dtype, reverse)
+
+
+# Memory
+
+
+@implement(hl.load)
+def load(
+    tracer: Tracer, tensor: Any, index: Any, extra_mask: Any = None, eviction_policy: str | None = None
+) -> DeviceTensor:
+    if isinstance(tensor, DeviceTensor):
+        raise exc.InvalidAPIUsage("hl.load reads host tensors", hint="hl.subscript views a device value")
+    return memory.load(tracer, tracer.host_tensor(tensor), index, extra_mask, eviction_policy)
+
+
+@implement(hl.store)
+def store(tracer: Tracer, tensor: Any, index: Any, value: Any, extra_mask: Any = None) -> None:
+    if isinstance(tensor, DeviceTensor):
+        raise exc.DeviceTensorSubscriptAssignmentNotAllowed("a device value has no memory to store into")
+    memory.store(tracer, tracer.host_tensor(tensor), index, value, extra_mask)
+
+
+def _register_atomics() -> None:
+    def make(kind: str) -> Any:
+        def implementation(tracer: Tracer, target: Any, index: Any, value: Any, sem: str = "relaxed") -> DeviceTensor:
+            return memory.atomic(tracer, kind, target, index, value, sem)
+
+        return implementation
+
+    for kind in ("add", "and", "or", "xor", "xchg", "max", "min"):
+        implement(getattr(hl, f"atomic_{kind}"))(make(kind))
+
+
+_register_atomics()
+
+
+@implement(hl.atomic_cas)
+def atomic_cas(
+    tracer: Tracer, target: Any, index: Any, expected: Any, value: Any, sem: str = "relaxed"
+) -> DeviceTensor:
+    return memory.atomic_cas(tracer, target, index, expected, value, sem)
+
+
+__all__ = ["Loop", "Operation", "loop_range"]

@@ -1,0 +1,200 @@
+"""Python's builtin functions and those of `math` on numbers that are known at run time only.
+
+A call of such a function in device code is looked up here by the function itself. Its arguments are numbers of the
+trace (`SymInt`, `SymFloat`, `SymBool`) or scalar device tensors; what it returns is a number of the type that
+Python's would be.
+"""
+
+from __future__ import annotations
+
+import builtins
+import math
+import operator
+from collections.abc import Callable
+from typing import Any
+
+import torch
+
+from ... import exc
+from ...language.tiles import Tile
+from ..operators.table import LOWERINGS, aten
+from ..symbols.symbolic import BoolNode, FloatNode
+from ..tensors import DeviceTensor
+from ..tracer import Tracer
+
+NUMBERS = (torch.SymInt, torch.SymFloat, torch.SymBool)
+Function = Callable[..., Any]
+
+_FLOATS: dict[Function, Any] = {
+    getattr(math, name): getattr(aten, overload).default
+    for name, overload in {
+        "sqrt": "sqrt", "exp": "exp", "exp2": "exp2", "expm1": "expm1", "log2": "log2", "log10": "log10",
+        "log1p": "log1p", "sin": "sin", "cos": "cos", "tan": "tan", "asin": "asin", "acos": "acos", "atan": "atan",
+        "sinh": "sinh", "cosh": "cosh", "tanh": "tanh", "asinh": "asinh", "acosh": "acosh", "atanh": "atanh",
+        "erf": "erf", "erfc": "erfc", "lgamma": "lgamma", "fabs": "abs", "degrees": "rad2deg", "radians": "deg2rad",
+    }.items()
+}  # fmt: skip
+"""Functions of one float, with the operator that is the same function of a tensor."""
+_PAIRS: dict[Function, Any] = {
+    math.atan2: aten.atan2.default, math.hypot: aten.hypot.default, math.copysign: aten.copysign.Tensor,
+    math.fmod: aten.fmod.Tensor,
+}  # fmt: skip
+_TESTS: dict[Function, Any] = {math.isnan: aten.isnan.default, math.isinf: aten.isinf.default}
+
+
+def python_function(tracer: Tracer, function: Any, args: tuple[Any, ...], kwargs: Any) -> Any:
+    """The result of a call of a function of Python's on run-time numbers; `NotImplemented` for any other call."""
+    try:
+        known = function in _TABLE
+    except TypeError:
+        return NotImplemented
+    if not known or not any(_is_number(arg) for arg in args):
+        return NotImplemented
+    if kwargs:
+        raise exc.InvalidAPIUsage(f"{function.__name__}() of run-time numbers takes no keyword arguments")
+    return _TABLE[function](tracer, *args)
+
+
+def with_values(tracer: Tracer, function: Function, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """The result of a call; what takes no run-time truth value, or number, gets the value, which joins the key."""
+    for kinds in ((torch.SymBool,), NUMBERS):
+        try:
+            return function(*args, **kwargs)
+        except TypeError:
+            if not any(isinstance(value, kinds) for value in (*args, *kwargs.values())):
+                raise
+        args = tuple(tracer.constant(value) if isinstance(value, kinds) else value for value in args)
+        kwargs = {key: tracer.constant(value) if isinstance(value, kinds) else value for key, value in kwargs.items()}
+    return function(*args, **kwargs)
+
+
+def inverted(value: Any) -> Any:
+    """`~value`: of integers `-value - 1`, of anything else Python's."""
+    if isinstance(value, torch.SymInt) and not isinstance(value, Tile):
+        return -value - 1
+    plain: Any = int(value) if isinstance(value, torch.SymBool) else value
+    return ~plain
+
+
+def power(base: Any, exponent: Any) -> Any:
+    """`base ** exponent`: an integer for integers and exponents that are not negative, else a float."""
+    values = [_unit(base), _unit(exponent)]
+    if not any(isinstance(value, torch.SymInt | torch.SymFloat) for value in values):
+        return base**exponent
+    if not all(isinstance(value, int | float | torch.SymInt | torch.SymFloat) for value in values):
+        return base**exponent
+    if all(isinstance(value, int | torch.SymInt) for value in values) and values[1] >= 0:
+        return values[0] ** values[1]
+    floats = [torch.sym_float(value) for value in values]
+    node = next(value.node for value in floats if isinstance(value, torch.SymFloat))
+    nodes = [value.node if isinstance(value, torch.SymFloat) else node.wrap_float(value) for value in floats]
+    result = node.context.float_op("float_pow", nodes)
+    return result.constant_value if result.constant_value is not None else torch.SymFloat(result)
+
+
+def inplace_power(base: Any, exponent: Any) -> Any:
+    """`base **= exponent`."""
+    return operator.ipow(base, exponent) if hasattr(base, "__ipow__") else power(base, exponent)
+
+
+def _unit(value: Any) -> Any:
+    return int(value) if isinstance(value, torch.SymBool) else value
+
+
+def integer_division(a: Any, b: Any) -> tuple[Any, Any]:
+    """`divmod(a, b)`."""
+    return a // b, a % b
+
+
+def _is_number(value: Any) -> bool:
+    scalar = isinstance(value, DeviceTensor) and value.dim() == 0
+    return scalar or (isinstance(value, NUMBERS) and not isinstance(value, Tile))
+
+
+def _number(value: Any) -> Any:
+    """A scalar tensor as a number; anything else as it is."""
+    return value.item() if isinstance(value, DeviceTensor) else value
+
+
+def _int(tracer: Tracer, value: Any) -> Any:
+    value = _number(value)
+    if isinstance(value, torch.SymFloat):
+        return math.trunc(value)
+    if isinstance(value, torch.SymBool):
+        return _number(_tensor(tracer, value).to(torch.int64)) if tracer.in_device else int(value)
+    return value
+
+
+def _float(tracer: Tracer, value: Any) -> Any:
+    return torch.sym_float(_plain(tracer, value))
+
+
+def _bool(tracer: Tracer, value: Any) -> Any:
+    value = _number(value)
+    return value if isinstance(value, torch.SymBool) else value != 0
+
+
+def _abs(tracer: Tracer, value: Any) -> Any:
+    return value.abs() if isinstance(value, DeviceTensor) else builtins.abs(_plain(tracer, value))
+
+
+def _round(tracer: Tracer, value: Any, digits: Any = None) -> Any:
+    if isinstance(value, DeviceTensor):
+        return torch.round(value)
+    if digits is not None:
+        raise exc.InvalidAPIUsage("round() of a run-time number takes no number of digits")
+    return builtins.round(_plain(tracer, value))
+
+
+def _plain(tracer: Tracer, value: Any) -> Any:
+    """A number with arithmetic: a truth value is 0 or 1."""
+    return _int(tracer, value) if isinstance(value, torch.SymBool) else _number(value)
+
+
+def _rounding(function: Function) -> Function:
+    return lambda tracer, value: function(_plain(tracer, value))
+
+
+def _binary(function: Function) -> Function:
+    return lambda tracer, a, b: function(_plain(tracer, a), _plain(tracer, b))
+
+
+def _tensor(tracer: Tracer, value: Any) -> DeviceTensor:
+    """A number as a scalar tensor of its own dtype."""
+    return LOWERINGS[aten.scalar_tensor.default](tracer, value, dtype=_dtype(value))
+
+
+def _dtype(value: Any) -> torch.dtype:
+    if isinstance(value, bool | torch.SymBool):
+        return torch.bool
+    return torch.float32 if isinstance(value, float | torch.SymFloat) else torch.int64
+
+
+def _of_floats(overload: Any) -> Function:
+    def function(tracer: Tracer, *args: Any) -> Any:
+        floats = [_tensor(tracer, _float(tracer, arg)) for arg in args]
+        result = overload(*floats)
+        if result.dtype == torch.bool:
+            return torch.SymBool(BoolNode(tracer, result.ssa))
+        return torch.SymFloat(FloatNode(tracer, result.ssa))
+
+    return function
+
+
+def _log(tracer: Tracer, value: Any, base: Any = None) -> Any:
+    log = _of_floats(aten.log.default)
+    return log(tracer, value) if base is None else log(tracer, value) / log(tracer, base)
+
+
+def _isfinite(tracer: Tracer, value: Any) -> Any:
+    return _of_floats(aten.isfinite.default)(tracer, value)
+
+
+_TABLE: dict[Function, Function] = {
+    int: _int, float: _float, bool: _bool, abs: _abs, round: _round, divmod: _binary(integer_division),
+    pow: _binary(power), math.pow: lambda tracer, a, b: power(_float(tracer, a), _float(tracer, b)),
+    math.floor: _rounding(math.floor), math.ceil: _rounding(math.ceil), math.trunc: _rounding(math.trunc),
+    math.log: _log, math.isfinite: _isfinite,
+    **{function: _of_floats(overload) for function, overload in {**_FLOATS, **_PAIRS, **_TESTS}.items()},
+}  # fmt: skip
+"""Python's function → what it does with a tracer and the arguments."""

@@ -1,0 +1,1 @@
+"""Specialization: what of a call, and of all that tracing read, decides which kernel serves it."""

@@ -1,0 +1,38 @@
+"""Settings that change the code of a kernel, and the GPU that it is for, become attributes of the traced kernel."""
+
+from __future__ import annotations
+
+import re
+
+import torch
+from xdsl.dialects.builtin import StringAttr
+
+from ...dialects.settings import record_settings
+from ...dialects.targets import DEFAULT
+from ...dialects.tile import KernelOp
+from ...settings import Settings
+from ..device import target_name
+
+_COMMENT = re.compile(r"^[ \t]*# src\[.*\n", re.MULTILINE)
+
+
+def record(settings: Settings, device: torch.device, kernel: KernelOp) -> None:
+    """Say on a traced kernel what the settings and the device of its arguments ask of it."""
+    record_settings(
+        kernel,
+        {
+            "fast_math": settings.fast_math,
+            "dtype_asserts": settings.debug_dtype_asserts,
+            "no_comments": not settings.output_origin_lines,
+            "no_warp_specialize": not settings.allow_warp_specialize,
+            "strict_barriers": not settings.auto_barrier,
+            "reserved_sms": settings.persistent_reserved_sms,
+        },
+    )
+    if not settings.output_origin_lines:
+        kernel.host = StringAttr(_COMMENT.sub("", kernel.host.data))
+    if (target := target_name(device)) != DEFAULT:
+        kernel.attributes["target"] = StringAttr(target)
+
+
+__all__ = ["record"]
