@@ -33,8 +33,8 @@ _path.setup()
 
 import torch  # noqa: E402
 
-from tests.executions import Outcome, run_case  # noqa: E402
-from tests.matrix import Case, every_case  # noqa: E402
+from tests.support.executions import Outcome, run_case  # noqa: E402
+from tests.support.matrix import Case, every_case  # noqa: E402
 
 
 def check(case: Case) -> tuple[Case, Outcome]:

@@ -29,7 +29,7 @@ def assemble(
     """`cls.create(…)` at a third of the cost, for parts taken from an op of `cls`: no default is missing.
 
     xDSL's constructor goes through setters that take an op's former operands and successors away first, and looks
-    the definition up for properties to fill in. This sets the same fields (tests/test_construction.py compares them).
+    the definition up for properties to fill in. This sets the same fields (tests compare them: test_construction.py).
     """
     op = cls.__new__(cls)
     values = op._operands = SSAValues(operands)  # pyright: ignore[reportPrivateUsage]

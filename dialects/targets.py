@@ -20,7 +20,7 @@ class GPU:
       Specifications per Compute Capability"; AMD CDNA3 and CDNA4 ISA guides.
     - `spare_stages`: of `n` pipeline stages, how many Triton keeps no buffer for. Tensor cores of sm_90 and later read
       operands from shared memory, so the stage in use needs its buffer; elsewhere it is in registers. Source: bytes of
-      shared memory of matrix products with 1 to 4 stages, Triton 3.7.1 (tests/test_resources.py).
+      shared memory of matrix products with 1 to 4 stages, Triton 3.7.1 (tests/config/test_resources.py).
     - `stage_bytes`: what each stage takes besides, for its barriers. Source: the same.
     - `wgmma`: tensor cores accumulate in registers that cannot be spilled, `WGMMA_REGISTERS` of a thread at a time at
       most. Source: PTX ISA, `wgmma.mma_async`; ptxas' error C7602.

@@ -9,7 +9,7 @@ import sys
 import tomllib
 from pathlib import Path
 
-from . import lit
+from .support import lit
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")

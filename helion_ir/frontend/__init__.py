@@ -24,7 +24,7 @@ from ..runtime.specialization.in_place import Written
 from .arguments import Arguments, constant_parameter
 from .operators import opaque as _opaque  # noqa: F401
 from .operators import primitives as _primitives  # noqa: F401
-from .source import error_location, node_location
+from .source import error_location, node_location, walks
 from .symbols.expressions import Poly
 from .symbols.sizes import Options, Retrace, WidePositions
 from .tracer import Tracer
@@ -57,6 +57,7 @@ class TracedKernel:
     """The tensors among the arguments that device code writes into."""
 
 
+@walks
 def trace(
     fn: Callable[..., Any],
     args: Sequence[object],

@@ -11,8 +11,7 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
-from pathlib import Path
-from types import CodeType, FrameType, TracebackType
+from types import CodeType, FrameType, FunctionType, TracebackType
 from typing import Any, TypeVar
 
 import torch
@@ -208,11 +207,16 @@ def node_location(node: ast.AST, file: str) -> exc.SourceLocation:
     return exc.SourceLocation(file, line, column + 1, None if end is None else end + 1)
 
 
-_WALKERS = {
-    "trace": str(Path(__file__).with_name("__init__.py")),
-    "_walk_helper": str(Path(__file__).with_name("device_walker.py")),
-}
+_Function = TypeVar("_Function", bound=FunctionType)
+
+_WALKERS: dict[str, str] = {}
 """The functions, with their files, that walk user's code: expressions in frames above theirs are their callers'."""
+
+
+def walks(function: _Function) -> _Function:
+    """Mark a function that walks code of the user's: what is evaluated below it is not its caller's expression."""
+    _WALKERS[function.__code__.co_name] = function.__code__.co_filename
+    return function
 
 
 @lru_cache(maxsize=1024)

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import torch
 
-from tests.triton_patches import correct_interpreter
+from tests.support.triton_patches import correct_interpreter
 
 from .checks import LIMIT_S, Finding, Options, Refused, check_case
 from .kernels import Case

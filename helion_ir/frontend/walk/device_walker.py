@@ -15,7 +15,7 @@ from xdsl.ir import SSAValue
 from ... import exc
 from ... import language as hl
 from ...language.tiles import Tile
-from ..source import CALL, expression_code, located, node_location, statement_code
+from ..source import CALL, expression_code, located, node_location, statement_code, walks
 from ..tensors import DeviceTensor
 from ..tracer import Tracer
 from .boolean_operators import Logic
@@ -383,6 +383,7 @@ class DeviceWalker:
             self.tracer.helpers.pop()
             self.tracer.builder.location = place
 
+    @walks
     def _walk_helper(self, helper: Helper, call: HelperCall) -> Any:
         environment = Environment(call.names(), call.parameters, caller=self.environment)
         walker = HelperWalker(self.tracer, environment, helper.file, helper.body)

@@ -1,0 +1,1 @@
+"""Configs, settings and the search space."""

@@ -1,0 +1,1 @@
+"""The dialects: ops, types, what they declare, what verification refuses."""

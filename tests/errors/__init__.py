@@ -1,0 +1,1 @@
+"""Mistakes: the class of the error, its message and its place."""

@@ -1,0 +1,1 @@
+"""Whole kernels through the whole compiler, against PyTorch in float64."""

@@ -1,0 +1,1 @@
+"""The passes, by FileCheck and by what kernels compute before and after."""

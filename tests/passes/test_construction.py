@@ -1,0 +1,141 @@
+"""The shortcuts that make compiling quick do what the slow ways do."""
+
+from __future__ import annotations
+
+import pytest
+from helion_ir.dialects import tile, tl
+from helion_ir.dialects.copies import assemble, copy_module
+from helion_ir.dialects.dims import tensor_type
+from helion_ir.dialects.effects import has_no_effects, ref_effects
+from helion_ir.dialects.verify import verify_module
+from helion_ir.dialects.walk import ops_in
+from helion_ir.passes.construction import (
+    build,
+    cast_op,
+    compare_op,
+    constant_op,
+    descriptor_op,
+    load_op,
+    number_of,
+    reduce_op,
+    store_op,
+)
+from xdsl.dialects import arith
+from xdsl.dialects.builtin import FloatAttr, IntegerAttr, IntegerType, StringAttr, f32, i1, i32, i64
+from xdsl.ir import Attribute, SSAValue
+from xdsl.irdl import IRDLOperation
+from xdsl.irdl.operations import get_accessors_from_op_def
+from xdsl.traits import get_effects, is_side_effect_free
+from xdsl.utils.test_value import create_ssa_value
+
+from helion_ir.runtime.stages import ir_text
+
+from ..support.ir_text import KERNELS, kernel
+
+NAMES = sorted(path.stem for path in KERNELS.glob("*.mlir"))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_walk_copy_and_effects(name: str) -> None:
+    module = kernel(name)
+    assert ops_in(module) == list(module.walk())
+    assert ops_in(module.body.block) == list(module.body.block.walk())
+    assert all(has_no_effects(op) == is_side_effect_free(op) for op in module.walk())
+    for op in module.walk():
+        if (effects := ref_effects(op)) is not None:
+            assert set(effects) == {(effect.kind, effect.value) for effect in get_effects(op) or ()}
+    text = ir_text(module)
+    copy = copy_module(module)
+    verify_module(copy)
+    assert ir_text(copy) == text
+    assert not {*module.walk()} & {*copy.walk()}
+    for op in list(copy.walk()):
+        op.attributes.clear()
+        op.properties.clear()
+    assert ir_text(module) == text
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_quick_accessors_give_what_xdsls_give(name: str) -> None:
+    compared = 0
+    for op in kernel(name).walk():
+        if not isinstance(op, IRDLOperation) or op.dialect_name() != "tile":
+            continue
+        definition = op.get_irdl_definition()
+        accessors = get_accessors_from_op_def(definition, None)
+        for field, _ in (*definition.operands, *definition.results, *definition.regions):
+            assert isinstance(vars(type(op))[field], property)
+            assert getattr(op, field) == accessors[field].__get__(op, type(op)), f"{op.name}.{field}"
+            compared += 1
+    assert compared > 10
+
+
+def values(*types: Attribute) -> list[SSAValue]:
+    return [create_ssa_value(type_) for type_ in types]
+
+
+WIDE, MASK, FLOAT, POINTER = tensor_type(i32, 64), tensor_type(i1, 64), tensor_type(f32, 64), tl.PtrType(f32)
+CASES = {
+    "expand": (tl.ExpandDimsOp, (WIDE,), (1,)),
+    "compare": (compare_op, (WIDE, WIDE), ("lt",)),
+    "cast": (cast_op, (WIDE,), ("extsi", i64)),
+    "reduce": (reduce_op, (FLOAT,), ("max", 0, True)),
+    "load": (load_op, (POINTER, WIDE, None, None), (None, None)),
+    "masked load": (load_op, (POINTER, WIDE, MASK, f32), (StringAttr("evict_first"), None)),
+    "store": (store_op, (POINTER, WIDE, None, FLOAT), (None,)),
+    "masked store": (store_op, (POINTER, WIDE, MASK, FLOAT), (StringAttr(".cg"),)),
+    "descriptor": (descriptor_op, (POINTER, i32, i32, i32, i32), ((32, 64),)),
+    "begin": (tile.BeginOp, (tile.TileType("b0"),), (i64,)),
+}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_an_op_from_a_model_is_what_the_constructor_makes(name: str) -> None:
+    make, types, rest = CASES[name]
+    for _ in range(2):  # the first one makes the model
+        operands = [None if type_ is None else create_ssa_value(type_) for type_ in types]
+        op, expected = build(make, operands, rest), make(*operands, *rest)
+        op.verify()
+        assert type(op) is type(expected)
+        assert op.properties == expected.properties
+        assert list(op.operands) == list(expected.operands)
+        assert op.result_types == expected.result_types
+
+
+def test_models_of_different_operand_types_are_apart() -> None:
+    narrow, wide = (build(tl.ExpandDimsOp, values(type_), (0,)) for type_ in (WIDE, tensor_type(i32, 128)))
+    assert narrow.result.type == tensor_type(i32, 1, 64)
+    assert wide.result.type == tensor_type(i32, 1, 128)
+
+
+def test_ops_of_one_model_share_no_dictionary() -> None:
+    first, second = (build(tl.ExpandDimsOp, values(WIDE), (0,)) for _ in range(2))
+    first.properties.clear()
+    assert second.axis.data == 0
+
+
+def test_numbers_tell_attributes_apart() -> None:
+    assert number_of(IntegerType(17)) == number_of(IntegerType(17))
+    assert number_of(IntegerAttr(1, i32)) != number_of(IntegerAttr(1, i64))
+
+
+@pytest.mark.parametrize("value", [IntegerAttr(-3, i32), IntegerAttr(1, i1), FloatAttr(0.5, f32)])
+def test_constants(value: Attribute) -> None:
+    op, expected = constant_op(value), arith.ConstantOp(value)  # pyright: ignore[reportArgumentType, reportCallIssue]
+    op.verify()
+    assert op.is_structurally_equivalent(expected)
+
+
+def test_an_assembled_op_has_every_field_that_xdsls_constructor_sets() -> None:
+    a, b = values(i32, i32)
+    model = arith.AddiOp(a, b)
+    created = arith.AddiOp.create(operands=[a, b], result_types=[i32], properties=model.properties)
+    assembled = assemble(arith.AddiOp, [a, b], [i32], model.properties)
+    assert vars(assembled).keys() == vars(created).keys()
+    assert assembled.is_structurally_equivalent(created)
+    assert assembled.location == created.location
+    assert [(use.operation, use.index) for use in a.uses] == [(op, 0) for op in (assembled, created, model)]
+    assembled.operands[0] = b
+    assert len(list(a.uses)) == 2
+    assembled.erase()
+    assert {use.operation for use in b.uses} == {created, model}

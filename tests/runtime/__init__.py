@@ -1,0 +1,1 @@
+"""Keys, arguments, captures, launches."""
