@@ -10,22 +10,22 @@ from .sizes import cdiv, next_power_of_2
 if TYPE_CHECKING:
     from . import autotuner, exc, language, runtime
     from .config import Config
+    from .kernels import BoundKernel, CompiledKernel, Kernel, TensorSpec, compile, from_cache, kernel
+    from .kernels import kernel as jit
     from .pipeline import register_pass
-    from .runtime import BoundKernel, CompiledKernel, Kernel, TensorSpec, compile, from_cache, kernel
-    from .runtime import kernel as jit
     from .settings import RefMode, Settings
 
 _LAZY = {
-    "BoundKernel": "runtime",
-    "CompiledKernel": "runtime",
+    "BoundKernel": "kernels",
+    "CompiledKernel": "kernels",
     "Config": "config",
-    "Kernel": "runtime",
+    "Kernel": "kernels",
     "RefMode": "settings",
     "Settings": "settings",
-    "TensorSpec": "runtime",
-    "compile": "runtime",
-    "from_cache": "runtime",
-    "kernel": "runtime",
+    "TensorSpec": "kernels",
+    "compile": "kernels",
+    "from_cache": "kernels",
+    "kernel": "kernels",
     "register_pass": "pipeline",
 }
 """Public name → module that defines it; loaded when first used, so that the import itself is cheap."""

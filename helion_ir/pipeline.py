@@ -13,10 +13,10 @@ from xdsl.dialects.builtin import ModuleOp
 from xdsl.passes import ModulePass
 
 from . import exc
-from .completion import Completion
 from .config import SHORTHANDS, Config
 from .passes.fragments import Fragment, Value
 from .passes.schedule import Key, SchedulePass, encode_option, plugin_keys
+from .space.completion import Completion
 
 PassClass: TypeAlias = type[ModulePass]
 PassFactory: TypeAlias = Callable[[], PassClass]

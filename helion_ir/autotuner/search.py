@@ -20,7 +20,7 @@ import torch
 from .. import exc
 from ..config import Config
 from ..dialects.targets import GPU
-from ..runtime.compiled import CompiledKernel
+from ..kernels.compiled import CompiledKernel
 from ..settings import Settings
 from .accuracy import Baseline, Run, Tolerance, WrongResultError
 from .efforts import MINIMAL_GAIN, Effort
@@ -31,7 +31,7 @@ from .strategies import Status, Strategy, Trial
 from .workers import NoWorkersError, TaskFailedError, Workers, default_jobs
 
 if TYPE_CHECKING:
-    from ..runtime.bound import BoundKernel
+    from ..kernels.bound import BoundKernel
 
 CLOSE = 1.15
 """Leaders are measured again if they are within this factor of the best."""

@@ -13,9 +13,9 @@ import torch
 from .. import exc
 from ..config import Config
 from ..pipeline import ConfigSpec
-from ..runtime.best_configs import remember
-from ..runtime.specialization.specs import tensors_in
 from ..settings import Settings
+from ..specialization.specs import tensors_in
+from .best_configs import remember
 from .efforts import EFFORTS
 from .priors import priors
 from .progress import Reporter, decorator_line, milliseconds
@@ -23,7 +23,7 @@ from .search import Outcome, Search
 from .strategies import FINITE, STRATEGIES, FiniteSearch, Strategy
 
 if TYPE_CHECKING:
-    from ..runtime.bound import BoundKernel
+    from ..kernels.bound import BoundKernel
 
 
 def tune(bound: BoundKernel, args: Sequence[object], **options: object) -> Outcome:

@@ -19,8 +19,8 @@ from .. import exc
 from ..dialects import tile
 from ..dialects.inline_triton import SnippetOp
 from ..language.api import ACTIVE
-from ..runtime.host_names import host_names
-from ..runtime.specialization.in_place import Written
+from ..specialization.host_names import host_names
+from ..specialization.in_place import Written
 from .arguments import Arguments, constant_parameter
 from .operators import opaque as _opaque  # noqa: F401
 from .operators import primitives as _primitives  # noqa: F401

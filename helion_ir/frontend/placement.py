@@ -12,7 +12,7 @@ from xdsl.ir import SSAValue
 
 from .. import exc
 from ..exc import SourceLocation
-from ..runtime.specialization.in_place import Written, refuse_shared
+from ..specialization.in_place import Written, refuse_shared
 from .symbols.symbolic import poly_of
 from .tensors import HostTensor
 

@@ -14,8 +14,8 @@ from .. import exc
 from ..dialects.tile import AccessBase, GridOp, KernelOp, MemoryAttr
 from ..passes.analysis.aliases import Location
 from ..passes.analysis.hazards import Access, accesses_of, dependency, race
-from ..runtime.specialization.keys import ALIGNMENT
-from ..runtime.specialization.overlap import DISJOINT, SAME, overlap
+from ..specialization.keys import ALIGNMENT
+from ..specialization.overlap import DISJOINT, SAME, overlap
 from .tensors import HostTensor
 
 if TYPE_CHECKING:

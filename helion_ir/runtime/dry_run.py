@@ -9,8 +9,8 @@ from typing import Any
 
 from xdsl.dialects.builtin import IntAttr, ModuleOp, StringAttr
 
+from ..specialization.specs import fakes, materialize
 from .host import host_function
-from .specialization.specs import fakes, materialize
 from .structure import only_func
 
 ALIGNED = 16

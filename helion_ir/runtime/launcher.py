@@ -23,7 +23,7 @@ from triton.errors import TritonError
 from triton.runtime import driver
 from triton.runtime.jit import native_specialize_impl
 
-from .specialization.keys import ALIGNMENT
+from ..specialization.keys import ALIGNMENT
 
 Explain = Callable[[Exception], Exception]
 _INT32, _INT64 = 2**31, 2**63

@@ -14,7 +14,7 @@ import torch
 import helion_ir
 import helion_ir.language as hl
 from helion_ir import Config, TensorSpec, exc
-from helion_ir.runtime.best_configs import remember
+from helion_ir.autotuner.best_configs import remember
 
 BLOCKS = Config(block_sizes=[16, 32])
 

@@ -19,10 +19,9 @@ from helion_ir.backends.triton.load import load_source, source_path
 import helion_ir
 import helion_ir.language as hl
 from helion_ir import Config, exc
-from helion_ir.autotuner import search
+from helion_ir.autotuner import best_configs, search
 from helion_ir.autotuner.precompile import Resources
 from helion_ir.autotuner.tuning import tune
-from helion_ir.runtime import best_configs
 
 WARPS = [1, 2, 4, 8]
 

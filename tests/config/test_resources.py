@@ -14,7 +14,7 @@ from triton.runtime.errors import OutOfResources
 import helion_ir
 import helion_ir.language as hl
 from helion_ir import exc
-from helion_ir.completion import Completion
+from helion_ir.space.completion import Completion
 
 kernel = helion_ir.kernel(autotune_effort="none")
 

@@ -444,7 +444,7 @@ def test_specialized_warps_are_proposed_where_the_target_has_them(monkeypatch: p
         return [list(fragment.candidates()) for fragment in spec.range_warp_specializes]
 
     assert proposed() == [[None], [None]]
-    monkeypatch.setattr("helion_ir.runtime.specialization.code_settings.target_name", lambda device: "sm_100")
+    monkeypatch.setattr("helion_ir.runtime.code_settings.target_name", lambda device: "sm_100")
     assert proposed() == [[None], [None, True, False]]
     assert proposed(allow_warp_specialize=False) == [[None], [None]]
 

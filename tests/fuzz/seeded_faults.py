@@ -84,7 +84,7 @@ FAULTS = (
         "runtime/test_structure.py::test_a_shared_structure_gives_what_lowering_alone_gives",
     ),
     Fault(
-        6, "what a kernel captures is looked at once", "helion_ir/runtime/specialization/captures.py",
+        6, "what a kernel captures is looked at once", "helion_ir/specialization/captures.py",
         "if self._trail is None or not self._trail.holds():", "if self._trail is None:",
         "runtime/test_captures.py::test_the_next_call_sees_what_changed",
     ),

@@ -11,7 +11,7 @@ from torch.testing import assert_close
 import helion_ir as helion
 import helion_ir.language as hl
 from helion_ir import exc
-from helion_ir.runtime.specialization.overlap import DISJOINT, PARTIAL, SAME, overlap
+from helion_ir.specialization.overlap import DISJOINT, PARTIAL, SAME, overlap
 
 kernel = helion.kernel(autotune_effort="none")
 

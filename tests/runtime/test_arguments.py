@@ -17,7 +17,7 @@ import torch
 import helion_ir
 import helion_ir.language as hl
 from helion_ir import Config, TensorSpec, exc
-from helion_ir.runtime.specialization.in_place import shares_elements
+from helion_ir.specialization.in_place import shares_elements
 
 
 @helion_ir.kernel(config=Config(block_sizes=[4, 8]))

@@ -14,7 +14,7 @@ import torch
 
 import helion_ir
 import helion_ir.language as hl
-from helion_ir.runtime.specialization.captures import Captures, baked
+from helion_ir.specialization.captures import Captures, baked
 
 from ..support import captured_elsewhere as elsewhere
 from ..support.captured_elsewhere import scaled

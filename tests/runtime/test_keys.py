@@ -11,7 +11,7 @@ import torch
 from torch._subclasses.fake_tensor import FakeTensorMode
 
 from helion_ir import TensorSpec, exc
-from helion_ir.runtime.specialization.keys import KeyMaker
+from helion_ir.specialization.keys import KeyMaker
 
 static, dynamic = KeyMaker(static_shapes=True), KeyMaker(static_shapes=False)
 

@@ -17,7 +17,7 @@ from triton.backends.compiler import GPUTarget
 import helion_ir
 import helion_ir.language as hl
 from helion_ir import Config
-from helion_ir.runtime import bound as bound_module
+from helion_ir.kernels import bound as bound_module
 from helion_ir.runtime.execute import run_emitted, run_on_gpu
 
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from ...dialects.names import kernel_name
-from ...runtime.host_names import host_names
+from ...specialization.host_names import host_names
 from ..source import CodeKey, FunctionSource, function_source
 
 _Function = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda

@@ -7,11 +7,11 @@ import re
 import torch
 from xdsl.dialects.builtin import StringAttr
 
-from ...dialects.settings import record_settings
-from ...dialects.targets import DEFAULT
-from ...dialects.tile import KernelOp
-from ...settings import Settings
-from ..device import target_name
+from ..dialects.settings import record_settings
+from ..dialects.targets import DEFAULT
+from ..dialects.tile import KernelOp
+from ..settings import Settings
+from .device import target_name
 
 _COMMENT = re.compile(r"^[ \t]*# src\[.*\n", re.MULTILINE)
 

@@ -10,7 +10,7 @@ import torch
 from torch._C._functorch import is_functorch_wrapped_tensor
 from torch._subclasses.fake_tensor import FakeTensor
 
-from ...exc import InvalidAPIUsage, NestedKernelCallsNotSupported, SourceLocation, UnsupportedPythonType
+from ..exc import InvalidAPIUsage, NestedKernelCallsNotSupported, SourceLocation, UnsupportedPythonType
 from .specs import TensorSpec
 
 

@@ -15,7 +15,7 @@ from typing import Any
 
 import torch
 
-from ...exc import InvalidAssignment, SourceLocation
+from ..exc import InvalidAssignment, SourceLocation
 
 
 @dataclass(frozen=True)

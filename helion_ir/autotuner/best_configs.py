@@ -25,8 +25,8 @@ from ..backends.triton.load import cache_dir
 from ..config import Config
 
 if TYPE_CHECKING:
-    from .bound import BoundKernel
-    from .kernels import Kernel
+    from ..kernels.bound import BoundKernel
+    from ..kernels.kernel import Kernel
 
 LONGEST = 1 << 20
 """Bytes of a file; no config is that long."""

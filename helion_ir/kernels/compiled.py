@@ -13,14 +13,14 @@ from ..backends.aot import CompiledBinary
 from ..config import Config
 from ..dialects.tl import PtrType
 from ..pipeline import pipeline_string, scheduled_passes
+from ..runtime.dry_run import LaunchValues, launch_values
+from ..runtime.execute import Run
+from ..runtime.stages import ir_text
+from ..runtime.structure import only_func
+from ..runtime.triton_errors import triton_error
+from ..specialization.specs import describe
 from .bound import BoundKernel, ConfigLike
-from .dry_run import LaunchValues, launch_values
-from .execute import Run
-from .kernels import Kernel
-from .specialization.specs import describe
-from .stages import ir_text
-from .structure import only_func
-from .triton_errors import triton_error
+from .kernel import Kernel
 
 
 class CompiledKernel:

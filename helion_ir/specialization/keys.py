@@ -18,8 +18,8 @@ from typing import Any
 import torch
 from torch._subclasses.fake_tensor import FakeTensor
 
-from ...exc import UnsupportedPythonType
-from ...language.compile_time import constexpr
+from ..exc import UnsupportedPythonType
+from ..language.compile_time import constexpr
 from .captures import Baked
 from .reads import is_library
 from .specs import TensorSpec

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from types import FunctionType, ModuleType
 
 from ..dialects.names import MODULES, host_name, kernel_name
-from .specialization.reads import reads_of
+from .reads import reads_of
 
 
 def host_names(fn: FunctionType) -> dict[str, str]:

@@ -19,17 +19,17 @@ import torch
 from .. import exc
 from ..config import Config
 from ..language.api import ACTIVE
+from ..runtime.execute import Run
 from ..settings import RefMode, Settings
+from ..specialization.captures import Captures
+from ..specialization.checks import check_arguments, check_real, check_tensors, refuse_nested_call
+from ..specialization.host_names import host_names
+from ..specialization.keys import KeyMaker
+from ..specialization.lookups import MISSING, content
+from ..specialization.overlap import overlaps
+from ..specialization.specs import tensors_in
 from .bound import BoundKernel, ConfigLike
 from .decorators import check_decorators
-from .execute import Run
-from .host_names import host_names
-from .specialization.captures import Captures
-from .specialization.checks import check_arguments, check_real, check_tensors, refuse_nested_call
-from .specialization.keys import KeyMaker
-from .specialization.lookups import MISSING, content
-from .specialization.overlap import overlaps
-from .specialization.specs import tensors_in
 
 Evaluate = Callable[..., Hashable]
 Guards = tuple[str, ...]

@@ -14,24 +14,24 @@ import torch
 from xdsl.dialects.builtin import ModuleOp
 
 from .. import exc
+from ..autotuner.best_configs import recall
 from ..backends.triton import emit
 from ..config import Config
 from ..dialects.copies import copy_module
 from ..pipeline import ConfigSpec, config_free_passes, has_plugins, scheduled_passes
+from ..runtime.code_settings import record
+from ..runtime.execute import Mode, Run, interpret_tile, interpret_tl, mode_for, run_emitted, run_on_gpu, shapes_alone
+from ..runtime.repro import call_script
+from ..runtime.stages import Stages
+from ..runtime.structure import Lowered, Structure, Structures, only_kernel
+from ..runtime.triton_errors import triton_error
 from ..settings import Settings
-from .best_configs import recall
-from .execute import Mode, Run, interpret_tile, interpret_tl, mode_for, run_emitted, run_on_gpu, shapes_alone
-from .repro import call_script
-from .specialization.code_settings import record
-from .specialization.in_place import names_in, writing
-from .specialization.specs import describe, materialize
-from .stages import Stages
-from .structure import Lowered, Structure, Structures, only_kernel
-from .triton_errors import triton_error
+from ..specialization.in_place import names_in, writing
+from ..specialization.specs import describe, materialize
 
 if TYPE_CHECKING:
     from ..frontend import TracedKernel
-    from .kernels import Kernel
+    from .kernel import Kernel
 
 ConfigLike = Config | Mapping[str, object]
 CONVERSION = "convert-tile-to-tl"

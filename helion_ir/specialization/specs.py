@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch._subclasses.fake_tensor import FakeTensor, FakeTensorMode
 
-from ...exc import InvalidAPIUsage
+from ..exc import InvalidAPIUsage
 
 
 @dataclass(frozen=True, init=False)
