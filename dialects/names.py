@@ -13,7 +13,9 @@ from functools import lru_cache
 MODULES = frozenset(("torch", "triton", "tl", "libdevice"))
 """What an emitted module imports."""
 
-BUILTINS = frozenset(("range", "float", "int", "bool", "min", "max", "print", "len", "RuntimeError"))
+BUILTINS = frozenset((
+    "range", "float", "int", "bool", "abs", "round", "min", "max", "print", "len", "RuntimeError",
+))  # fmt: skip
 """Python's own names that an emitted module may use."""
 
 LAUNCH_OPTIONS = frozenset((

@@ -19,7 +19,7 @@ import torch
 from .. import exc
 
 LAZY_AND, LAZY_OR, NOT, CHOOSE = "__tile_and__", "__tile_or__", "__tile_not__", "__tile_choose__"
-INVERT, POWER = "__tile_invert__", "__tile_power__"
+INVERT, POWER, FLOOR_DIVISION = "__tile_invert__", "__tile_power__", "__tile_floor_division__"
 CALL = "__tile_call__"
 
 
@@ -91,7 +91,7 @@ def _unreadable(fn: Callable[..., Any], hint: str) -> exc.InvalidAPIUsage:
 
 
 class _Numbers(ast.NodeTransformer):
-    """`~`, `**` and a few builtin functions as calls: PyTorch's symbolic numbers lack them."""
+    """`~`, `**`, `//` and a few builtin functions as calls: PyTorch's symbolic numbers lack them."""
 
     functions = frozenset(("divmod", "float", "pow"))
 
@@ -107,12 +107,16 @@ class _Numbers(ast.NodeTransformer):
 
     def visit_BinOp(self, node: ast.BinOp) -> ast.AST:
         self.generic_visit(node)
-        return self._call(node, POWER, [node.left, node.right]) if isinstance(node.op, ast.Pow) else node
+        name = _OPERATORS.get(type(node.op))
+        return node if name is None else self._call(node, name, [node.left, node.right])
 
     @staticmethod
     def _call(node: ast.expr, name: str, args: list[ast.expr], keywords: Sequence[ast.keyword] = ()) -> ast.expr:
         function = ast.copy_location(ast.Name(name, ast.Load()), node)
         return ast.copy_location(ast.Call(function, args, list(keywords)), node)
+
+
+_OPERATORS = {ast.Pow: POWER, ast.FloorDiv: FLOOR_DIVISION}
 
 
 class _RunTimeLogic(_Numbers):
@@ -158,8 +162,8 @@ class _RunTimeLogic(_Numbers):
         return ast.copy_location(ast.Lambda(arguments, node), node)
 
 
-_LOGIC = (ast.BoolOp, ast.UnaryOp, ast.IfExp, ast.Compare, ast.Call, ast.Pow)
-_NUMBERS = (ast.Invert, ast.Pow)
+_LOGIC = (ast.BoolOp, ast.UnaryOp, ast.IfExp, ast.Compare, ast.Call, *_OPERATORS)
+_NUMBERS = (ast.Invert, *_OPERATORS)
 
 
 _Node = TypeVar("_Node", bound=ast.AST)

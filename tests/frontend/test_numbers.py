@@ -15,7 +15,7 @@ from helion_ir import exc
 from helion_ir.frontend import trace
 
 kernel = helion_ir.kernel(autotune_effort="none")
-ARGUMENTS = ((-7, -2.5, True), (7, 3.25, False), (0, 0.0, True))
+ARGUMENTS = ((-7, -2.5, True), (3, 0.9, False), (2, 0.29, True), (7, 3.25, False), (0, 0.0, True))
 
 INTEGERS: list[Callable[[int, float, bool], Any]] = [
     lambda m, y, flag: m // 3,
@@ -37,6 +37,8 @@ INTEGERS: list[Callable[[int, float, bool], Any]] = [
 FLOATS: list[Callable[[int, float, bool], Any]] = [
     lambda m, y, flag: m / 4 + float(m) / 8,
     lambda m, y, flag: y // 2 + 10 * (y % 3),
+    lambda m, y, flag: y // 0.3 + 100 * (y % 0.3) + 10 * (m // 0.1) + divmod(y, 0.1)[0],
+    lambda m, y, flag: int(y * 100) + 1000 * math.floor(y * 10) + round(y * 10),
     lambda m, y, flag: y**2 + y**3,
     lambda m, y, flag: m**-1 if m else 1.0,
     lambda m, y, flag: int(y) + 10 * round(y) + 100 * math.floor(y) + 1000 * math.ceil(y) + math.trunc(y),

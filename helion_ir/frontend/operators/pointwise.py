@@ -20,8 +20,8 @@ from ... import exc
 from ...dialects import tile
 from ...dialects.dims import dims_of, element_of
 from ..builder import UNSIGNED, Builder, element_type
+from ..symbols.arithmetic import floor_quotient, small_power
 from ..symbols.arithmetic import remainder as signed_remainder
-from ..symbols.arithmetic import small_power
 from ..tensors import DeviceTensor
 from ..tracer import Tracer
 from .table import aten, broadcast, device_tensor, like, lowers, operand, prims, promote
@@ -181,8 +181,9 @@ def div_mode(tracer: Tracer, a: Any, b: Any, rounding_mode: str | None = None) -
 
     def emit(builder: Builder, dtype: torch.dtype, v: Sequence[SSAValue]) -> SSAValue:
         if dtype.is_floating_point:
-            op = math.FloorOp if rounding_mode == "floor" else math.TruncOp
-            return builder.emit(op(builder.emit(arith.DivfOp(v[0], v[1]))))
+            if rounding_mode == "floor":
+                return floor_quotient(builder, v)
+            return builder.emit(math.TruncOp(builder.emit(arith.DivfOp(v[0], v[1]))))
         if dtype in UNSIGNED:
             return builder.emit(arith.DivUIOp(v[0], v[1]))
         return builder.emit((arith.FloorDivSIOp if rounding_mode == "floor" else arith.DivSIOp)(v[0], v[1]))

@@ -1,10 +1,10 @@
-"""Arithmetic that takes several ops: what Python and PyTorch mean by `%` and by small powers."""
+"""Arithmetic that takes several ops: what Python and PyTorch mean by `%`, `//` and small powers."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from xdsl.dialects import arith
+from xdsl.dialects import arith, math
 from xdsl.dialects.builtin import IntegerType
 from xdsl.ir import SSAValue
 
@@ -25,6 +25,29 @@ def remainder(builder: Builder, values: Sequence[SSAValue], *, signed_by_divisor
     wrong = builder.emit(arith.AndIOp(builder.emit(tile.CompareOp("ne", rest, zero)), differ))
     moved = builder.emit((arith.AddfOp if floating else arith.AddiOp)(rest, values[1]))
     return builder.emit(tile.SelectOp(wrong, moved, rest))
+
+
+def floor_quotient(builder: Builder, values: Sequence[SSAValue]) -> SSAValue:
+    """`a // b` of floats: from the exact remainder, as the quotient itself may be rounded up to the next integer."""
+    a, b = values
+    dims, element = dims_of(a), element_of(a)
+    zero, one, half = (builder.filled(value, element, dims) for value in (0, 1, 0.5))
+
+    def test(predicate: str, lhs: SSAValue, rhs: SSAValue) -> SSAValue:
+        return builder.emit(tile.CompareOp(predicate, lhs, rhs))
+
+    quotient = builder.emit(arith.DivfOp(a, b))
+    rest = builder.emit(tile.LibdeviceOp("fmod", values))
+    steps = builder.emit(arith.DivfOp(builder.emit(arith.SubfOp(a, rest)), b))  # a whole number, but for rounding
+    opposite = builder.emit(arith.XOrIOp(test("lt", rest, zero), test("lt", b, zero)))
+    below = builder.emit(arith.AndIOp(test("ne", rest, zero), opposite))
+    steps = builder.emit(tile.SelectOp(below, builder.emit(arith.SubfOp(steps, one)), steps))
+    whole = builder.emit(math.FloorOp(steps))
+    short = test("gt", builder.emit(arith.SubfOp(steps, whole)), half)
+    whole = builder.emit(tile.SelectOp(short, builder.emit(arith.AddfOp(whole, one)), whole))
+    signed_zero = builder.emit(math.CopySignOp(zero, quotient))
+    whole = builder.emit(tile.SelectOp(test("ne", steps, zero), whole, signed_zero))
+    return builder.emit(tile.SelectOp(test("ne", b, zero), whole, quotient))
 
 
 def small_power(value: SSAValue, exponent: int, multiply: Callable[[SSAValue, SSAValue], SSAValue]) -> SSAValue:

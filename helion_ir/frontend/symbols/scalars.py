@@ -21,7 +21,7 @@ from ... import exc
 from ...dialects import tile
 from ...dialects.dims import Dim, symbols_of
 from ..source import FunctionSource, in_subscript
-from .arithmetic import remainder, small_power
+from .arithmetic import floor_quotient, remainder, small_power
 from .expressions import Poly
 from .sizes import LARGEST_OFFSET, OPPOSITES, PREDICATES, SIGNS, Options, Sizes
 from .symbolic import FLOAT_FUNCTIONS, BoolNode, FloatNode, IntNode, poly_of, sym_int
@@ -47,10 +47,14 @@ _ROUNDINGS: dict[str, tuple[Callable[[float], int], Callable[..., Any]]] = {
 }  # fmt: skip
 _FLOAT_SPELLINGS = {
     "add": "({} + {})", "sub": "({} - {})", "mul": "({} * {})", "float_truediv": "({} / {})", "float_pow": "({} ** {})",
-    "mod": "({} % {})", "neg": "(-{})", "abs": "abs({})", "sym_max": "max({}, {})", "sym_min": "min({}, {})",
+    "floordiv": "({} // {})", "mod": "({} % {})", "neg": "(-{})", "abs": "abs({})",
+    "sym_max": "max({}, {})", "sym_min": "min({}, {})",
     **{name: f"({{}} {sign} {{}})" for name, sign in SIGNS.items()},
 }  # fmt: skip
 """Float functions as host expressions; functions of `math` are spelled by their names."""
+_JUMPING = {"floordiv": "quotient", "mod": "remainder"}
+"""Functions whose result jumps, with a name for it: of floats that the arguments decide, the host computes it."""
+_MATH = "__import__('math')"
 _SYMBOL = re.compile(r"\bs\d+\b")
 
 
@@ -74,7 +78,9 @@ class Scalars(Sizes):
     @staticmethod
     def name_of(expr: str) -> str:
         """A name for what a host expression gives."""
-        return re.sub(r"\W+", "_", expr.replace(".__closure__", "").replace(".cell_contents", "")).strip("_")
+        for part in (".__closure__", ".cell_contents", f"{_MATH}."):
+            expr = expr.replace(part, "")
+        return re.sub(r"\W+", "_", expr).strip("_")
 
     def argument(
         self, key: object, expr: str, type_: Attribute, keep: object = None, *, name: str | None = None
@@ -223,6 +229,8 @@ class Scalars(Sizes):
         if node.constant_value is not None:
             return self.builder.constant(node.constant_value, f32)
         expr = self.paths.get(id(node))
+        if expr is None and node.name:
+            return self.argument(("float", node.expr), node.expr, f32, node, name=node.name)
         if expr is None:
             raise exc.UnsupportedPythonType("a host float without a name is used in device code")
         return self.argument(("float", id(node)), expr, f32, node)
@@ -360,6 +368,10 @@ class Scalars(Sizes):
         if node.constant_value is not None or not self.in_device:
             return Poly.constant(function(self.float_of(node)))
         self.called()
+        if node.hint is not None and pymath.isfinite(node.hint):  # in Python's precision: the result jumps
+            spelled = "int" if rounding == "trunc" else "round" if rounding == "round" else f"{_MATH}.{rounding}"
+            self.guards[f"{_MATH}.isfinite({node.expr})"] = None
+            return self.new_symbol(f"{spelled}({node.expr})", function(node.hint), argument=True)
         rounded = self.builder.emit(op(self.float_value(node)))
         result = self.builder.emit(arith.FPToSIOp(rounded, i64))
         return poly_of(self.device_scalar(lambda: result, element=i64))
@@ -379,6 +391,9 @@ class Scalars(Sizes):
         if name in SIGNS:
             truth = self.builder.emit(tile.CompareOp(name, *map(self.float_value, args)))
             return BoolNode(self, truth, hint=cast("bool | None", hint), expr=expr)
+        if name in _JUMPING and hint is not None:  # in Python's precision
+            self.guards[f"{_expr_of(args[1])} != 0"] = None
+            return FloatNode(self, hint=hint, expr=expr, name=_JUMPING[name])
         return FloatNode(self, self._float_op(name, args), hint=hint, expr=expr)
 
     def _float_hint(self, name: str, args: list[FloatNode]) -> tuple[Any, str]:
@@ -386,8 +401,8 @@ class Scalars(Sizes):
         values = [a.hint if a.constant_value is None else a.constant_value for a in args]
         if any(value is None for value in values):
             return None, ""
-        parts = [a.expr if a.constant_value is None else repr(a.constant_value) for a in args]
-        spelling = _FLOAT_SPELLINGS.get(name, f"__import__('math').{name}({{}})")
+        parts = map(_expr_of, args)
+        spelling = _FLOAT_SPELLINGS.get(name, f"{_MATH}.{name}({{}})")
         try:
             return FLOAT_FUNCTIONS[name](*values), spelling.format(*parts)
         except (ArithmeticError, ValueError):
@@ -399,6 +414,8 @@ class Scalars(Sizes):
         operands = [self.float_value(a) for a in args]
         if name == "mod":
             return remainder(self.builder, operands, signed_by_divisor=True)
+        if name == "floordiv":
+            return floor_quotient(self.builder, operands)
         exponent = args[1].constant_value if name == "float_pow" else None
         if exponent in (1, 2, 3):
             return small_power(operands[0], int(exponent), lambda x, y: self.builder.emit(arith.MulfOp(x, y)))
@@ -439,6 +456,11 @@ class Scalars(Sizes):
             )
         self.guards[f"{node.expr} is {node.hint}"] = None
         return node.hint
+
+
+def _expr_of(node: FloatNode) -> str:
+    """The host expression of a float that is a constant, or decided by the arguments."""
+    return node.expr if node.constant_value is None else repr(node.constant_value)
 
 
 def _group(poly: Poly) -> str:

@@ -235,7 +235,8 @@ for _method, _name in {
 class FloatNode(Node):
     """A float: a constant, a host value, or a device scalar (`ssa`).
 
-    A host value has its `hint`, the value in this call, and `expr`, the host expression of it over the parameters.
+    A host value has its `hint`, the value in this call, and `expr`, the host expression of it over the parameters;
+    one without a variable of the user's has a `name` for the kernel argument that it becomes in device code.
     """
 
     pytype = float
@@ -248,11 +249,13 @@ class FloatNode(Node):
         hint: float | None = None,
         expr: str = "",
         constant_value: float | None = None,
+        name: str = "",
     ):
         super().__init__(context)
         self.ssa = ssa
         self.hint = hint
         self.expr = expr
+        self.name = name
         self.constant_value = constant_value
 
     def __str__(self) -> str:
@@ -294,7 +297,8 @@ class FloatNode(Node):
 
 FLOAT_FUNCTIONS: dict[str, Callable[..., Any]] = {
     "add": operator.add, "sub": operator.sub, "mul": operator.mul, "float_truediv": operator.truediv,
-    "float_pow": operator.pow, "mod": operator.mod, "neg": operator.neg, "abs": abs, "sym_max": max, "sym_min": min,
+    "float_pow": operator.pow, "floordiv": operator.floordiv, "mod": operator.mod, "neg": operator.neg, "abs": abs,
+    "sym_max": max, "sym_min": min,
     "eq": operator.eq, "ne": operator.ne, "lt": operator.lt, "le": operator.le, "gt": operator.gt, "ge": operator.ge,
     "sqrt": math.sqrt, "exp": math.exp, "log": math.log, "sin": math.sin, "cos": math.cos, "tanh": math.tanh,
     "log2": math.log2,

@@ -13,12 +13,12 @@ from xdsl.ir import Block, Operation, SSAValue
 from ... import exc
 from ...dialects import tile
 from ...dialects.effects import has_no_effects
-from ..source import CHOOSE, INVERT, LAZY_AND, LAZY_OR, NOT, POWER
+from ..source import CHOOSE, FLOOR_DIVISION, INVERT, LAZY_AND, LAZY_OR, NOT, POWER
 from ..symbols.symbolic import BoolNode
 from ..tracer import Tracer
 from .control_flow import ControlFlow
 from .environment import Environment, Snapshot, carried_as, is_leaf, join, lift, lower
-from .python_functions import inverted, power
+from .python_functions import floor_division, inverted, power
 
 
 class Logic:
@@ -34,7 +34,8 @@ class Logic:
         """The functions that expressions are rewritten to call."""
         return {
             LAZY_AND: lambda *parts: self._logic("and", parts), LAZY_OR: lambda *parts: self._logic("or", parts),
-            NOT: self._not, INVERT: inverted, POWER: power, CHOOSE: self._choose,
+            NOT: self._not, INVERT: inverted, POWER: power, FLOOR_DIVISION: floor_division,
+            CHOOSE: self._choose,
         }  # fmt: skip
 
     def builtins(self) -> Mapping[str, Callable[..., Any]]:

@@ -26,12 +26,12 @@ from .hl_functions import loop_range
 from .liveness import liveness
 from .modes import setitem
 from .mutation import StructureChanged, attributes, watch_of_function
-from .python_functions import inplace_power, python_function, with_values
+from .python_functions import inplace_floor_division, inplace_power, python_function, with_values
 from .static_loops import StaticRange, drop_dead, reads_later, walk_once
 
 _AUGMENTED: dict[type[ast.operator], Callable[[Any, Any], Any]] = {
     ast.Add: operator.iadd, ast.Sub: operator.isub, ast.Mult: operator.imul, ast.Div: operator.itruediv,
-    ast.FloorDiv: operator.ifloordiv, ast.Mod: operator.imod, ast.Pow: inplace_power, ast.MatMult: operator.imatmul,
+    ast.FloorDiv: inplace_floor_division, ast.Mod: operator.imod, ast.Pow: inplace_power, ast.MatMult: operator.imatmul,
     ast.BitAnd: operator.iand, ast.BitOr: operator.ior, ast.BitXor: operator.ixor, ast.LShift: operator.ilshift,
     ast.RShift: operator.irshift,
 }  # fmt: skip

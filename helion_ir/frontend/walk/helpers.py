@@ -21,7 +21,18 @@ from ... import exc
 from ..source import CodeKey, function_source
 
 LIBRARIES = frozenset(("torch", "triton", "numpy", "helion_ir", *sys.stdlib_module_names))
-_DECIDING = (ast.If, ast.IfExp, ast.While, ast.For, ast.BoolOp, ast.Compare, ast.UnaryOp, ast.Pow, ast.Call)
+_DECIDING = (
+    ast.If,
+    ast.IfExp,
+    ast.While,
+    ast.For,
+    ast.BoolOp,
+    ast.Compare,
+    ast.UnaryOp,
+    ast.Pow,
+    ast.FloorDiv,
+    ast.Call,
+)
 """What may ask for a truth value, loop over the device, compute what PyTorch's numbers cannot, or call what does."""
 _LOOPS = (ast.For, ast.While)
 _SCOPES = (ast.FunctionDef, ast.Lambda)

@@ -12,7 +12,17 @@ from typing import Any
 import torch
 
 from ... import exc
-from ..source import CALL, INVERT, POWER, error_location, expression_code, located, node_location, statement_code
+from ..source import (
+    CALL,
+    FLOOR_DIVISION,
+    INVERT,
+    POWER,
+    error_location,
+    expression_code,
+    located,
+    node_location,
+    statement_code,
+)
 from ..tensors import HostTensor, TracedTensor
 from ..tracer import Tracer
 from ..tuples import TensorList, TensorTuple
@@ -21,7 +31,7 @@ from .device_walker import LOOP_FUNCTIONS, DeviceWalker, assigned_names
 from .environment import Environment
 from .liveness import liveness
 from .mutation import watch_of_host
-from .python_functions import inverted, power, python_function
+from .python_functions import floor_division, inverted, power, python_function
 
 
 class Returned(Exception):
@@ -43,7 +53,7 @@ class HostWalker:
         self.file = tracer.source.file
         self.launches: list[ast.For] = []
         self.device_names: set[str] = set()
-        names |= {INVERT: inverted, POWER: power, CALL: self._call}
+        names |= {INVERT: inverted, POWER: power, FLOOR_DIVISION: floor_division, CALL: self._call}
         self.between: ast.stmt | None = None
 
     def _call(self, function: Any, /, *args: Any, **kwargs: Any) -> Any:

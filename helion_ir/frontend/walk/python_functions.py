@@ -10,7 +10,7 @@ from __future__ import annotations
 import builtins
 import math
 import operator
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -85,16 +85,36 @@ def power(base: Any, exponent: Any) -> Any:
         return base**exponent
     if all(isinstance(value, int | torch.SymInt) for value in values) and values[1] >= 0:
         return values[0] ** values[1]
-    floats = [torch.sym_float(value) for value in values]
-    node = next(value.node for value in floats if isinstance(value, torch.SymFloat))
-    nodes = [value.node if isinstance(value, torch.SymFloat) else node.wrap_float(value) for value in floats]
-    result = node.context.float_op("float_pow", nodes)
-    return result.constant_value if result.constant_value is not None else torch.SymFloat(result)
+    return _of_two_floats("float_pow", values)
 
 
 def inplace_power(base: Any, exponent: Any) -> Any:
     """`base **= exponent`."""
     return operator.ipow(base, exponent) if hasattr(base, "__ipow__") else power(base, exponent)
+
+
+def floor_division(a: Any, b: Any) -> Any:
+    """`a // b`: PyTorch's numbers would round the quotient of two floats first."""
+    values = [_unit(a), _unit(b)]
+    floats = [isinstance(value, float | torch.SymFloat) for value in values]
+    numbers = all(isinstance(value, int | float | torch.SymInt | torch.SymFloat) for value in values)
+    if not (numbers and any(floats) and any(isinstance(value, NUMBERS) for value in values)):
+        return values[0] // values[1] if numbers else a // b
+    return _of_two_floats("floordiv", values)
+
+
+def inplace_floor_division(a: Any, b: Any) -> Any:
+    """`a //= b`."""
+    return operator.ifloordiv(a, b) if hasattr(a, "__ifloordiv__") else floor_division(a, b)
+
+
+def _of_two_floats(name: str, values: Sequence[Any]) -> Any:
+    """A function of two numbers as floats, at least one of which is known at run time only."""
+    floats = [torch.sym_float(value) for value in values]
+    node = next(value.node for value in floats if isinstance(value, torch.SymFloat))
+    nodes = [value.node if isinstance(value, torch.SymFloat) else node.wrap_float(value) for value in floats]
+    result = node.context.float_op(name, nodes)
+    return result.constant_value if result.constant_value is not None else torch.SymFloat(result)
 
 
 def _unit(value: Any) -> Any:
@@ -103,7 +123,7 @@ def _unit(value: Any) -> Any:
 
 def integer_division(a: Any, b: Any) -> tuple[Any, Any]:
     """`divmod(a, b)`."""
-    return a // b, a % b
+    return floor_division(a, b), a % b
 
 
 def _is_number(value: Any) -> bool:
