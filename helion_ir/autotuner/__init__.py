@@ -2,6 +2,8 @@
 
 `tune` (`tuning`) searches; it is imported when something is tuned first, as are the modules below it:
 
+- `choice`: which config a kernel runs under; asks for a search where nothing says.
+- `best_configs`: what searches found, on disk.
 - `strategies`: what to try next (`Strategy`: pattern search, random search, given configs).
 - `priors`: where searches begin.
 - `efforts`: how much to try.
@@ -13,17 +15,19 @@
 
 from __future__ import annotations
 
-from importlib import import_module
-
 from ..passes.fragments import BooleanFragment, EnumFragment, IntegerFragment, PowerOfTwoFragment
-
-_LAZY = {"tune": "tuning", "Strategy": "strategies", "Trial": "strategies", "STRATEGIES": "strategies"}
 
 
 def __getattr__(name: str) -> object:
-    if name not in _LAZY:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f".{_LAZY[name]}", __name__), name)
+    if name == "tune":
+        from .tuning import tune  # noqa: PLC0415 - most processes tune nothing
+
+        return tune
+    if name in ("STRATEGIES", "Strategy", "Trial"):
+        from . import strategies  # noqa: PLC0415 - see above
+
+        return getattr(strategies, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 __all__ = ["BooleanFragment", "EnumFragment", "IntegerFragment", "PowerOfTwoFragment"]

@@ -10,11 +10,10 @@ import hashlib
 import json
 import os
 import tempfile
-from collections.abc import Sequence
 from contextlib import suppress
 from io import StringIO
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 import triton
@@ -23,16 +22,13 @@ from xdsl.printer import Printer
 from .. import exc
 from ..backends.triton.load import cache_dir
 from ..config import Config
-
-if TYPE_CHECKING:
-    from ..kernels.bound import BoundKernel
-    from ..kernels.kernel import Kernel
+from ..runtime.specialized import SpecializedKernel
 
 LONGEST = 1 << 20
 """Bytes of a file; no config is that long."""
 
 
-def cache_key(bound: BoundKernel) -> dict[str, str]:
+def cache_key(bound: SpecializedKernel) -> dict[str, str]:
     """What a tuned config holds for: the config-free IR (which spells the specialization), device, and versions; and
     the configs to choose from, where there are several."""
     text = StringIO()
@@ -55,7 +51,7 @@ def _path(key: dict[str, str]) -> Path:
     return cache_dir() / "best" / f"{key['kernel']}_{digest}.json"
 
 
-def remember(bound: BoundKernel, config: Config) -> Path | None:
+def remember(bound: SpecializedKernel, config: Config) -> Path | None:
     """Keep `config` as the best of a specialization; returns its file, which replaces the one before at once.
 
     None, with the warning `CacheNotWritable`, where it cannot be written.
@@ -84,7 +80,7 @@ def _write(path: Path, text: str) -> None:
         raise
 
 
-def recall(bound: BoundKernel) -> Config | None:
+def recall(bound: SpecializedKernel) -> Config | None:
     """The best config kept for a specialization, as it was kept; None if there is none, or `HELION_SKIP_CACHE=1`.
 
     None, with the warning `CacheNotReadable`, where there is a file that is no legal config of the kernel.
@@ -116,7 +112,7 @@ def _text(path: Path) -> str | None:
     return path.read_text(encoding="utf-8")
 
 
-def _parsed(text: str, key: dict[str, str], bound: BoundKernel) -> Config:
+def _parsed(text: str, key: dict[str, str], bound: SpecializedKernel) -> Config:
     stored: Any = json.loads(text)
     if not isinstance(stored, dict) or not isinstance(stored.get("config"), dict):
         raise ValueError("it holds no config")
@@ -127,9 +123,4 @@ def _parsed(text: str, key: dict[str, str], bound: BoundKernel) -> Config:
     return config
 
 
-def from_cache(kernel: Kernel, args: Sequence[object]) -> Config | None:
-    """The best config that tuning found for these arguments on this machine, or None."""
-    return recall(kernel.bind(args))
-
-
-__all__ = ["cache_key", "from_cache", "recall", "remember"]
+__all__ = ["cache_key", "recall", "remember"]

@@ -13,14 +13,14 @@ from collections import Counter
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import dataclass, field
 from random import Random
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 
 from .. import exc
 from ..config import Config
 from ..dialects.targets import GPU
-from ..kernels.compiled import CompiledKernel
+from ..runtime.specialized import SpecializedKernel
 from ..settings import Settings
 from .accuracy import Baseline, Run, Tolerance, WrongResultError
 from .efforts import MINIMAL_GAIN, Effort
@@ -29,9 +29,6 @@ from .precompile import PrunedError, Resources, TileSizes, capture, compile_laun
 from .progress import Reporter
 from .strategies import Status, Strategy, Trial
 from .workers import NoWorkersError, TaskFailedError, Workers, default_jobs
-
-if TYPE_CHECKING:
-    from ..kernels.bound import BoundKernel
 
 CLOSE = 1.15
 """Leaders are measured again if they are within this factor of the best."""
@@ -69,7 +66,7 @@ class _Candidate:
     config: Config
     run: Run
     timed: Run
-    """What is measured: `run`, or for a benchmark function the `CompiledKernel`."""
+    """What is measured: `run`, or for a benchmark function the kernel under that config."""
 
 
 class Search:
@@ -77,7 +74,7 @@ class Search:
 
     def __init__(
         self,
-        bound: BoundKernel,
+        bound: SpecializedKernel,
         args: tuple[object, ...],
         settings: Settings,
         strategy: Strategy,
@@ -215,7 +212,7 @@ class Search:
         lowered = self._bound.lower(config)
         run = self._bound.runner(config)
         given = self._settings.autotune_benchmark_fn is not None
-        timed = CompiledKernel(self._bound.kernel, config, self._baseline.args) if given else run
+        timed = self._bound.kernel.compile(config, self._baseline.args) if given else run
         return _Candidate(proposed, config, run, timed), lowered.source
 
     def _drain(self, until: int, wait_for_it: bool = True) -> None:

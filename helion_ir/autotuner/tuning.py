@@ -6,13 +6,13 @@ import copy
 import logging
 import os
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import torch
 
 from .. import exc
 from ..config import Config
 from ..pipeline import ConfigSpec
+from ..runtime.specialized import SpecializedKernel
 from ..settings import Settings
 from ..specialization.specs import tensors_in
 from .best_configs import remember
@@ -22,11 +22,8 @@ from .progress import Reporter, decorator_line, milliseconds
 from .search import Outcome, Search
 from .strategies import FINITE, STRATEGIES, FiniteSearch, Strategy
 
-if TYPE_CHECKING:
-    from ..kernels.bound import BoundKernel
 
-
-def tune(bound: BoundKernel, args: Sequence[object], **options: object) -> Outcome:
+def tune(bound: SpecializedKernel, args: Sequence[object], **options: object) -> Outcome:
     """Search the best config of a bound kernel, and keep it on disk.
 
     Args:
@@ -48,7 +45,7 @@ def tune(bound: BoundKernel, args: Sequence[object], **options: object) -> Outco
         raise exc.AutotuneError(
             f"{bound.name}: its arguments are on a CPU, where nothing is tuned without autotune_benchmark_fn"
         )
-    args = bound.kernel.complete_args(args)
+    args = bound.signature.complete(args)
     if any(tensor.is_meta for tensor in tensors_in(list(args))):
         raise exc.AutotuneError(f"{bound.name}: tuning runs the kernel, it needs real tensors")
     if settings.autotune_effort == "none":
@@ -84,7 +81,7 @@ def _with_options(settings: Settings, options: dict[str, object]) -> Settings:
     return settings
 
 
-def _strategy(bound: BoundKernel, settings: Settings) -> Strategy:
+def _strategy(bound: SpecializedKernel, settings: Settings) -> Strategy:
     """The strategy that the kernel's configs, or setting `autotuner`, ask for."""
     spec = bound.config_spec
     given = [spec.normalize(config) for config in bound.kernel.configs]
@@ -104,7 +101,7 @@ def _config(seed: object) -> Config:
     return seed if isinstance(seed, Config) else Config.from_dict(seed)  # pyright: ignore[reportArgumentType]
 
 
-def _tell(outcome: Outcome, bound: BoundKernel, reporter: Reporter) -> None:
+def _tell(outcome: Outcome, bound: SpecializedKernel, reporter: Reporter) -> None:
     reporter.say(
         f"{'interrupted' if outcome.interrupted else 'tuned'}: {milliseconds(outcome.milliseconds)} after "
         f"{outcome.seconds_to_best:.0f} of {outcome.seconds:.0f} s; {outcome.tried} tried, {outcome.failed} failed, "

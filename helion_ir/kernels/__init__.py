@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from ..autotuner.best_configs import from_cache
 from ..specialization.specs import TensorSpec
 from .bound import BoundKernel
-from .compiled import CompiledKernel, compile
-from .kernel import Kernel, kernel
+from .compiled import CompiledKernel
+from .kernel import Kernel, compile, from_cache, kernel
 
 __all__ = ["BoundKernel", "CompiledKernel", "Kernel", "TensorSpec", "compile", "from_cache", "kernel"]

@@ -1,9 +1,9 @@
-"""`compile` and `CompiledKernel`: a kernel under one config, open at every level."""
+"""`CompiledKernel`: a kernel under one config, open at every level."""
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
-from typing import Any
+from collections.abc import Callable, Hashable, Sequence
+from typing import Any, Protocol
 
 from xdsl.dialects.builtin import ModuleOp, StringAttr
 
@@ -15,12 +15,31 @@ from ..dialects.tl import PtrType
 from ..pipeline import pipeline_string, scheduled_passes
 from ..runtime.dry_run import LaunchValues, launch_values
 from ..runtime.execute import Run
+from ..runtime.specialized import ConfigLike, Owner, SpecializedKernel
 from ..runtime.stages import ir_text
 from ..runtime.structure import only_func
 from ..runtime.triton_errors import triton_error
 from ..specialization.specs import describe
-from .bound import BoundKernel, ConfigLike
-from .kernel import Kernel
+
+
+class Binder(Owner, Protocol):
+    """A kernel, as what is made of it sees it."""
+
+    def bind(self, args: Sequence[object]) -> SpecializedKernel:
+        """The specialization for arguments."""
+        ...
+
+    def specialization_key(self, args: Sequence[object]) -> Hashable:
+        """What a specialization is found by."""
+        ...
+
+    def dispatch(self, args: tuple[object, ...], run_of: Callable[[Any, tuple[object, ...]], Run]) -> Run:
+        """What runs every call of the key of `args`."""
+        ...
+
+    def forget_runs(self) -> None:
+        """Let the next call decide anew which config it uses."""
+        ...
 
 
 class CompiledKernel:
@@ -30,21 +49,21 @@ class CompiledKernel:
     arguments of another specialization compiles for that one, with the same config.
     """
 
-    def __init__(self, kernel: Kernel, config: ConfigLike, args: Sequence[object] | None = None) -> None:
+    def __init__(self, kernel: Binder, config: ConfigLike, args: Sequence[object] | None = None) -> None:
         """Raises `InvalidConfig` and what binding raises; without `args` these come at the first call."""
         self.kernel = kernel
         self._given = Config.from_dict(config)
-        self._bound: BoundKernel | None = None
+        self._bound: SpecializedKernel | None = None
         self._runs: dict[Hashable, Run] = {}
         self._args: tuple[object, ...] | None = None
         if args is not None:
-            self._args = tuple(describe(arg) for arg in kernel.complete_args(args))
+            self._args = tuple(describe(arg) for arg in kernel.signature.complete(args))
             self._bound = kernel.bind(args)
             self._bound.lower(self._given)
 
     def __call__(self, *args: object, **kwargs: object) -> Any:
         """Run on real tensors."""
-        args = self.kernel.normalize_args(*args, **kwargs)
+        args = self.kernel.signature.normalize(args, kwargs)
         key = self.kernel.specialization_key(args)
         run = self._runs.get(key)
         if run is None:
@@ -57,11 +76,11 @@ class CompiledKernel:
         return (CompiledKernel, (self.kernel, self._given, None if self._bound is None else self._bound.args))
 
     @property
-    def bound(self) -> BoundKernel:
+    def bound(self) -> SpecializedKernel:
         """The specialization that this object describes; InvalidAPIUsage before there is one."""
         if self._bound is None:
             raise exc.InvalidAPIUsage(
-                f"{self.kernel.fn.__name__} is not specialized yet: give compile() arguments, or call it"
+                f"{self.kernel.signature.fn.__name__} is not specialized yet: give compile() arguments, or call it"
             )
         return self._bound
 
@@ -108,14 +127,14 @@ class CompiledKernel:
         except aot.UnsupportedTargetError as error:
             raise exc.BackendUnsupported(str(error)) from error
         except Exception as error:
-            raise triton_error(error, self.kernel.fn, f"compile it for {target}") from error
+            raise triton_error(error, self.kernel.signature.fn, f"compile it for {target}") from error
 
     def _launch_values(self, module: ModuleOp) -> LaunchValues:
         """What a launch for the arguments given to `compile`, else for those of the first bind, passes."""
         if not _computes(module):
             return LaunchValues({}, ())
         args = self.bound.args if self._args is None else self._args
-        return launch_values(module, args, self.kernel.captured(self.bound.traced.captures))
+        return launch_values(module, args, self.kernel.signature.captured(self.bound.traced.captures))
 
     def resources(self, target: str = "sm_90") -> CompiledBinary:
         """What has `shared_bytes`, `registers` and `spills` of the kernel on a target: the binary itself."""
@@ -129,15 +148,4 @@ def _computes(module: ModuleOp) -> bool:
     return scalars or any(isinstance(value, StringAttr) for value in func.constexprs.data.values())
 
 
-def compile(kernel: Kernel, config: ConfigLike, args: Sequence[object] | None = None) -> CompiledKernel:
-    """Compile `kernel` with `config` for example arguments, or for those of its first call.
-
-    `args` are the positional arguments: real tensors, `TensorSpec`s or fake tensors; nothing need be on a GPU. Those of
-    keyword-only parameters may follow, in the order of the parameters.
-    """
-    if not isinstance(kernel, Kernel):
-        raise TypeError(f"compile() takes a kernel, got {type(kernel).__name__}")
-    return CompiledKernel(kernel, config, args)
-
-
-__all__ = ["CompiledKernel", "compile"]
+__all__ = ["Binder", "CompiledKernel"]

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import functools
-import inspect
 import os
 import pickle
 import sys
 import threading
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, field
 from importlib import import_module
 from types import FunctionType
@@ -17,18 +16,20 @@ from typing import Any, NoReturn
 import torch
 
 from .. import exc
+from ..autotuner.best_configs import recall
 from ..config import Config
 from ..language.api import ACTIVE
 from ..runtime.execute import Run
+from ..runtime.specialized import ConfigLike
 from ..settings import RefMode, Settings
 from ..specialization.captures import Captures
-from ..specialization.checks import check_arguments, check_real, check_tensors, refuse_nested_call
-from ..specialization.host_names import host_names
+from ..specialization.checks import check_real, check_tensors, refuse_nested_call
 from ..specialization.keys import KeyMaker
-from ..specialization.lookups import MISSING, content
 from ..specialization.overlap import overlaps
+from ..specialization.signature import Signature
 from ..specialization.specs import tensors_in
-from .bound import BoundKernel, ConfigLike
+from .bound import BoundKernel
+from .compiled import CompiledKernel
 from .decorators import check_decorators
 
 Evaluate = Callable[..., Hashable]
@@ -75,22 +76,13 @@ class Kernel:
             fn = fn.fn
         if not isinstance(fn, FunctionType):
             raise exc.InvalidAPIUsage(f"kernel() decorates a Python function, got {type(fn).__name__}")
-        _check_definition(fn)
+        self.signature = Signature(fn)
         functools.update_wrapper(self, fn)
         self.fn = fn
         self.settings = settings or Settings()
-        self.__signature__ = self._signature = inspect.signature(fn)
-        self.keyword_only = tuple(p.name for p in self._signature.parameters.values() if p.kind is p.KEYWORD_ONLY)
-        self.parameters = tuple(self._signature.parameters)
-        self._host_names = host_names(fn)
-        self.host_parameters = tuple(self._host_names.get(name, name) for name in self.parameters)
-        """The parameters' names in the emitted host function, and in host expressions."""
-        self._arity = len(self.parameters)
-        self._complete = -1 if self.keyword_only else self._arity
+        self.__signature__ = self.signature.python
+        self._complete = -1 if self.signature.keyword_only else self.signature.arity
         """As many positional arguments are a call as it is to be."""
-        self._defaults = tuple(p.default for p in self._signature.parameters.values())
-        self._required = sum(default is inspect.Parameter.empty for default in self._defaults)
-        self._constants = _constexpr_positions(fn, self._signature)
         self._user_key = key
         self._said_untuned = False
         self._configs = _as_configs(configs)
@@ -136,26 +128,11 @@ class Kernel:
 
     def normalize_args(self, *args: object, **kwargs: object) -> tuple[object, ...]:
         """The arguments of a call, all positional, with defaults filled in; TypeError as for any function."""
-        if not kwargs and self._required <= len(args) <= self._arity and not self.keyword_only:
-            return args + self._defaults[len(args) :]
-        try:
-            bound = self._signature.bind(*args, **kwargs)
-        except TypeError as error:
-            raise TypeError(f"{self.fn.__name__}(): {error}") from None
-        bound.apply_defaults()
-        return tuple(bound.arguments[name] for name in self._signature.parameters)
+        return self.signature.normalize(args, kwargs)
 
     def specialization_key(self, args: Sequence[object]) -> Hashable:
         """What a bound kernel is found by; calls with equal keys share one, but for what `specialize` names."""
-        return self._checked_key(self.complete_args(args))
-
-    def complete_args(self, args: Sequence[object]) -> tuple[object, ...]:
-        """Example arguments as `bind` takes them: positional, with defaults filled in. Those of keyword-only parameters
-        may follow at the end. InvalidAPIUsage for what is no tuple or list."""
-        check_arguments(args, f"kernel {self.fn.__name__}")
-        if self.keyword_only and len(args) == self._arity:
-            return tuple(args)
-        return self.normalize_args(*args)
+        return self._checked_key(self.signature.complete(args))
 
     def _checked_key(self, args: tuple[object, ...]) -> Hashable:
         """The key; where there is none, the error says which argument is to blame."""
@@ -169,25 +146,25 @@ class Kernel:
 
     def _explain(self, error: Exception, args: tuple[object, ...]) -> None:
         """Raise what a failed key means, if there is a better word for it than `error`."""
-        if ACTIVE and any(isinstance(tensor, _traced_tensor()) for tensor in tensors_in(args)):
+        if ACTIVE and any(_is_traced(tensor) for tensor in tensors_in(args)):
             refuse_nested_call(self.fn.__name__)
-        check_tensors(self.parameters, args, exc.SourceLocation.of_definition(self.fn))
+        check_tensors(self.signature.parameters, args, self.signature.place)
         if isinstance(error, TypeError) and self._user_key is not None:
             raise exc.InvalidAPIUsage(
                 f"{self.fn.__name__}: key= gave what cannot be hashed: {error}",
-                location=exc.SourceLocation.of_definition(self.fn),
+                location=self.signature.place,
             ) from error
 
     def _first_key(self, args: tuple[object, ...]) -> Hashable:
         """The key of the first call, when the function's module is complete: what later keys are made of."""
-        plain = self._user_key is None and not self._constants and self._captures.empty
+        plain = self._user_key is None and not self.signature.constants and self._captures.empty
         self._key = self._make_key if plain else self._whole_key
         return self._key(args)
 
     def _whole_key(self, args: tuple[object, ...]) -> Hashable:
         """The key with constexpr arguments by value, what the kernel captures, and the user's addition."""
         of = self._make_key.of
-        constants = self._constants
+        constants = self.signature.constants
         return (
             tuple([(type(arg), arg) if i in constants else of(arg) for i, arg in enumerate(args)]),
             self._captures.key(),
@@ -199,7 +176,7 @@ class Kernel:
     def bind(self, args: Sequence[object]) -> BoundKernel:
         """The specialization for these arguments (tensors, fake tensors, `TensorSpec`s); the same object for an
         equal key. An error while it is made leaves nothing behind."""
-        return self._bind(self.complete_args(args))
+        return self._bind(self.signature.complete(args))
 
     def _bind(self, args: tuple[object, ...]) -> BoundKernel:
         key = self._checked_key(args)
@@ -213,7 +190,7 @@ class Kernel:
             if ACTIVE:  # being traced, by this thread: it holds the lock
                 refuse_nested_call(self.fn.__name__)
             check_decorators(self.fn, kernel)
-            check_tensors(self.parameters, args, exc.SourceLocation.of_definition(self.fn))
+            check_tensors(self.signature.parameters, args, self.signature.place)
             bound = BoundKernel(self, args)
             guards = bound.traced.guards
             evaluate = self._evaluator(guards)
@@ -243,26 +220,14 @@ class Kernel:
 
         return run
 
-    def captured(self, names: Mapping[str, tuple[FunctionType | None, str]]) -> dict[str, Any]:
-        """The values that names have now: those of the closures and modules of functions (None: this one's)."""
-        users = {new: name for name, new in self._host_names.items()}
-        found: dict[str, Any] = {}
-        for new, (owner, name) in names.items():
-            function, name = (self.fn, users.get(name, name)) if owner is None else (owner, name)
-            cells = dict(zip(function.__code__.co_freevars, function.__closure__ or (), strict=True))
-            value = content(cells[name]) if name in cells else function.__globals__.get(name, MISSING)
-            if value is not MISSING:
-                found[new] = value
-        return found
-
     def _evaluator(self, guards: Guards) -> Evaluate:
         """A function of the arguments: the values of guards."""
         if not guards:
             return lambda *args: ()
-        parameters, values = ", ".join(self.host_parameters), "".join(f"({guard}), " for guard in guards)
-        named = {self._host_names.get(name, name): (None, name) for name in self.fn.__code__.co_freevars}
+        parameters, values = ", ".join(self.signature.host_parameters), "".join(f"({guard}), " for guard in guards)
+        named = {self.signature.host_names.get(name, name): (None, name) for name in self.fn.__code__.co_freevars}
         own = {"__torch__": torch, "__overlaps__": overlaps}
-        scope = {"torch": torch, **self.fn.__globals__, **self.captured(named), **own}
+        scope = {"torch": torch, **self.fn.__globals__, **self.signature.captured(named), **own}
         return eval(f"lambda {parameters}: ({values})", scope)
 
     # Calls -----------------------------------------------------------------------------------------------------
@@ -280,7 +245,7 @@ class Kernel:
             self._explain(error, args)
             raise
         if run is None:
-            check_real(self.parameters, args, exc.SourceLocation.of_definition(self.fn))
+            check_real(self.signature.parameters, args, self.signature.place)
             run = self._runs[key] = self.dispatch(args, BoundKernel.run)
         return run(*args)
 
@@ -291,6 +256,10 @@ class Kernel:
                 hint="the first runs the kernel's Python, the second its emitted Triton: set one of the two",
             )
         raise exc.InvalidAPIUsage(f"{self.fn.__name__}: this build has no eager mode (ref_mode, HELION_INTERPRET)")
+
+    def compile(self, config: ConfigLike, args: Sequence[object] | None = None) -> CompiledKernel:
+        """The kernel under one config; see `compile`."""
+        return CompiledKernel(self, config, args)
 
     def autotune(self, args: Sequence[object], force: bool = True, **options: object) -> Config:
         """Search the best config for these arguments; see `BoundKernel.autotune`."""
@@ -307,6 +276,17 @@ class Kernel:
         self._said_untuned = True
         config = "the first of its configs" if self.configs else "the default config"
         print(f"helion_ir: {self.fn.__name__}: no GPU: does not tune: runs {config}", file=sys.stderr)
+
+
+def compile(kernel: Kernel, config: ConfigLike, args: Sequence[object] | None = None) -> CompiledKernel:
+    """Compile `kernel` with `config` for example arguments, or for those of its first call.
+
+    `args` are the positional arguments: real tensors, `TensorSpec`s or fake tensors; nothing need be on a GPU. Those of
+    keyword-only parameters may follow, in the order of the parameters.
+    """
+    if not isinstance(kernel, Kernel):
+        raise TypeError(f"compile() takes a kernel, got {type(kernel).__name__}")
+    return kernel.compile(config, args)
 
 
 def kernel(
@@ -331,6 +311,11 @@ def kernel(
 
     made = Settings(**settings)
     return decorate if fn is None else decorate(fn)
+
+
+def from_cache(kernel: Kernel, args: Sequence[object]) -> Config | None:
+    """The best config that tuning found for these arguments on this machine, or None."""
+    return recall(kernel.bind(args))
 
 
 def _as_configs(configs: Sequence[ConfigLike]) -> list[Config]:
@@ -364,32 +349,10 @@ def _name_of(kernel: Kernel) -> str:
     return found
 
 
-def _check_definition(fn: FunctionType) -> None:
-    """Raise `InvalidAPIUsage` for a function that cannot be a kernel, whatever it is called with."""
-    place = exc.SourceLocation.of_definition(fn)
-    for parameter in inspect.signature(fn).parameters.values():
-        if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
-            raise exc.InvalidAPIUsage(
-                f"{fn.__name__}: a kernel takes no {parameter}", hint="pass a tuple or a dict", location=place
-            )
-    if fn.__code__.co_flags & (inspect.CO_GENERATOR | inspect.CO_COROUTINE | inspect.CO_ASYNC_GENERATOR):
-        raise exc.InvalidAPIUsage(f"{fn.__name__}: a kernel is no generator and no coroutine", location=place)
+def _is_traced(tensor: torch.Tensor) -> bool:
+    from ..frontend.tensors import TracedTensor  # noqa: PLC0415 - asked while a kernel is traced only
+
+    return isinstance(tensor, TracedTensor)
 
 
-def _traced_tensor() -> type:
-    """What tensors are while a kernel is traced; asked for then only, as the frontend takes long to import."""
-    return import_module("..frontend.tensors", __package__).TracedTensor
-
-
-def _constexpr_positions(fn: FunctionType, signature: inspect.Signature) -> frozenset[int]:
-    """The arguments annotated as `constexpr`: keyed by value."""
-    return frozenset(i for i, p in enumerate(signature.parameters.values()) if _is_constexpr(p.annotation, fn))
-
-
-def _is_constexpr(annotation: object, fn: FunctionType) -> bool:
-    if isinstance(annotation, str):
-        return annotation.split("[")[0].split(".")[-1].strip() == "constexpr"
-    return getattr(annotation, "__name__", None) == "constexpr"
-
-
-__all__ = ["Kernel", "kernel"]
+__all__ = ["Kernel", "compile", "from_cache", "kernel"]

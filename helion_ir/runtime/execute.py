@@ -8,9 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
-from functools import cache
-from importlib import import_module
-from types import FunctionType, ModuleType
+from types import FunctionType
 from typing import Any, Literal
 
 from xdsl.dialects.builtin import ArrayAttr, DictionaryAttr, IntAttr, ModuleOp, StringAttr
@@ -38,18 +36,6 @@ def mode_for(device_type: str) -> Mode:
     return "tile" if level == "tile" else "tl"
 
 
-@cache
-def _interpreter() -> ModuleType:
-    """The reference interpreter, imported when something runs on it."""
-    return import_module("..interpreter", __package__)
-
-
-@cache
-def _launcher() -> ModuleType:
-    """What launches on a GPU; it imports Triton."""
-    return import_module("..runtime.launcher", __package__)
-
-
 def run_emitted(source: str, name: str) -> FunctionType:
     """The host function of an emitted module."""
     return getattr(load_source(source, name), name)
@@ -63,7 +49,9 @@ def run_on_gpu(
     `device` is the index of the GPU that holds the tensors, which need not be the current one; `explain` gives the
     error to raise for one of Triton's.
     """
-    return _launcher().with_launchers(run_emitted(source, name), device, explain)
+    from .launcher import with_launchers  # noqa: PLC0415 - it imports Triton, which only a GPU needs
+
+    return with_launchers(run_emitted(source, name), device, explain)
 
 
 def shapes_alone(module: ModuleOp) -> FunctionType:
@@ -73,10 +61,12 @@ def shapes_alone(module: ModuleOp) -> FunctionType:
 
 def interpret_tl(module: ModuleOp) -> FunctionType:
     """The host function of a `tl` module, whose launches the reference interpreter runs."""
+    from ..interpreter import run_func  # noqa: PLC0415 - where nothing is interpreted, nothing pays for it
+
     func = only_func(module)
 
     def launch(args: tuple[Any, ...], constexprs: dict[str, int]) -> None:
-        _interpreter().run_func(module, args, constexprs)
+        run_func(module, args, constexprs)
 
     table = _values(func.constexprs)
     sizes = {name: value for name, value in table.items() if isinstance(value, int)}
@@ -85,10 +75,12 @@ def interpret_tl(module: ModuleOp) -> FunctionType:
 
 def interpret_tile(module: ModuleOp, block_sizes: Mapping[str, int]) -> FunctionType:
     """The host function of a `tile` module, whose launches the reference interpreter runs."""
+    from ..interpreter import run_kernel  # noqa: PLC0415 - see `interpret_tl`
+
     kernel = only_kernel(module)
 
     def launch(args: tuple[Any, ...], symbols: dict[str, int]) -> None:
-        _interpreter().run_kernel(module, args, symbols, block_sizes)
+        run_kernel(module, args, symbols, block_sizes)
 
     table = _values(kernel.symbols)
     sizes = {block_param(symbol): size for symbol, size in block_sizes.items()}

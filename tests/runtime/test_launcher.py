@@ -17,7 +17,7 @@ from triton.backends.compiler import GPUTarget
 import helion_ir
 import helion_ir.language as hl
 from helion_ir import Config
-from helion_ir.kernels import bound as bound_module
+from helion_ir.runtime import specialized
 from helion_ir.runtime.execute import run_emitted, run_on_gpu
 
 
@@ -194,7 +194,7 @@ def _raise(error: Exception, *_: object, **__: object) -> None:
 
 
 def test_calls_launch_past_the_jit(driver: Driver, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bound_module, "mode_for", lambda device_type: "triton")
+    monkeypatch.setattr(specialized, "mode_for", lambda device_type: "triton")
     args = torch.randn(640), 7
     scaled.reset()
     for _ in range(3):

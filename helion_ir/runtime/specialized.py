@@ -1,0 +1,275 @@
+"""`SpecializedKernel`: a kernel traced for one specialization, lowered and run under the configs that it is given."""
+
+from __future__ import annotations
+
+import copy
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property, partial
+from types import FunctionType
+from typing import TYPE_CHECKING, Any, Protocol
+
+import torch
+from xdsl.dialects.builtin import ModuleOp
+
+from .. import exc
+from ..backends.triton import emit
+from ..config import Config
+from ..dialects.copies import copy_module
+from ..pipeline import ConfigSpec, config_free_passes, has_plugins, scheduled_passes
+from ..settings import Settings
+from ..specialization.in_place import names_in, writing
+from ..specialization.signature import Signature
+from ..specialization.specs import describe, materialize
+from .code_settings import record
+from .execute import Mode, Run, interpret_tile, interpret_tl, mode_for, run_emitted, run_on_gpu, shapes_alone
+from .repro import call_script
+from .stages import Stages
+from .structure import Lowered, Structure, Structures, only_kernel
+from .triton_errors import triton_error
+
+if TYPE_CHECKING:
+    from ..frontend import TracedKernel
+
+ConfigLike = Config | Mapping[str, object]
+CONVERSION = "convert-tile-to-tl"
+"""The pass between the levels: what stands before it is the scheduled tile module."""
+
+
+class Owner(Protocol):
+    """What a specialization, and whoever chooses its config, ask of its kernel."""
+
+    signature: Signature
+    settings: Settings
+
+    @property
+    def configs(self) -> Sequence[Config]:
+        """The configs that calls may use."""
+        ...
+
+    def compile(self, config: ConfigLike, args: Sequence[object] | None = None) -> Callable[..., Any]:
+        """The kernel under one config, for arguments of any specialization."""
+        ...
+
+    def say_untuned(self) -> None:
+        """Say, once, that there is no GPU to tune on."""
+        ...
+
+
+class SpecializedKernel:
+    """A kernel for one specialization.
+
+    Raises what tracing raises, `BackendUnsupported`, and `InternalError` when a config-free pass fails.
+    """
+
+    def __init__(self, kernel: Owner, args: Sequence[object]) -> None:
+        self.kernel = kernel
+        self.signature = kernel.signature
+        self.settings: Settings = copy.copy(kernel.settings)
+        if self.settings.backend != "triton":
+            raise exc.BackendUnsupported(f"backend {self.settings.backend!r} is not there; the one backend is 'triton'")
+        from ..frontend import trace  # noqa: PLC0415 - PyTorch's decompositions take seconds to import
+
+        traced = trace(
+            kernel.signature.fn,
+            tuple(materialize(arg) for arg in args),
+            static_shapes=self.settings.static_shapes,
+            index_dtype=self.settings.index_dtype,
+            dot_precision=self.settings.dot_precision,
+            auto_barrier=self.settings.auto_barrier,
+            ignore_warnings=tuple(self.settings.ignore_warnings),
+        )
+        self.traced: TracedKernel = traced
+        self.name: str = traced.name
+        self.args: tuple[object, ...] = tuple(describe(arg) for arg in args)
+        self._stages = Stages(self.name, self.settings)
+        record(self.settings, self.device, only_kernel(traced.module))
+        self._stages.show("trace", traced.module)
+        self._stages.run(config_free_passes(), traced.module)
+        self.tile_module: ModuleOp = traced.module
+        """The config-free module; not to be changed."""
+        self._lowered: dict[Config, Lowered] = {}
+        self._runs: dict[tuple[Config, Mode], Run] = {}
+        self._printed: set[Config] = set()
+        self._warned = False
+
+    @cached_property
+    def config_spec(self) -> ConfigSpec:
+        """The search space of this specialization."""
+        interpreted = self.device.type == "cpu"
+        return ConfigSpec(self.tile_module, getattr(self.traced, "tunables", None), interpreted=interpreted)
+
+    @cached_property
+    def _structures(self) -> Structures:
+        return Structures(self.tile_module)
+
+    @property
+    def device(self) -> torch.device:
+        """Where the kernel runs: with its tensors."""
+        return self.traced.device
+
+    def normalized(self, config: ConfigLike) -> Config:
+        """The config with a legal value for every key. Raises `InvalidConfig`, at the kernel's definition."""
+        try:
+            full = self.config_spec.normalize(Config.from_dict(config))
+        except exc.InvalidConfig as error:
+            error.location = error.location or exc.SourceLocation.of_definition(self.signature.fn)
+            raise
+        if not self._warned and "block_ptr" in _entries(full, "indexing", "atomic_indexing"):
+            self._warned = True
+            message = f"{self.name}: indexing='block_ptr': Triton has given block pointers up; plain pointers are used"
+            exc.warn(exc.BlockPtrIndexingUnavailable(message), tuple(self.settings.ignore_warnings))
+        return full
+
+    # Compilation -----------------------------------------------------------------------------------------------
+
+    def lower(self, config: ConfigLike) -> Lowered:
+        """The kernel for a config: from the cache, from one of equal structure, or by the passes.
+
+        Raises `InvalidConfig`.
+        """
+        given = config if isinstance(config, Config) else Config.from_dict(config)
+        if (known := self._lowered.get(given)) is not None:
+            return known
+        full = self.normalized(given)
+        structure = self._structures.find(full) or self._lower(full)
+        lowered = self._lowered[given] = Lowered.of(structure, full, self._structures.sizes(full))
+        return lowered
+
+    def _lower(self, full: Config) -> Structure:
+        module, sizes = copy_module(self.tile_module), self._structures.sizes(full)
+        questions = self._structures.questions(module)
+        self._stages.run(scheduled_passes(full, module), module, start=self.tile_module)
+        structure = Structure.of(module, tuple(sizes))
+        self._stages.check_source(lambda: emit(module))
+        if has_plugins():
+            questions.answers.update(sizes)
+        self._structures.add(full, questions, structure)
+        self._stages.save("source.py", lambda: emit(module))
+        return structure
+
+    def forget_lowered(self) -> None:
+        """Drop what configs were lowered to; the trace stays."""
+        self._structures.clear()
+        self._lowered.clear()
+        self._runs.clear()
+
+    def scheduled_module(self, config: ConfigLike, after: str | None = None) -> ModuleOp:
+        """A copy of the module after the schedule passes of `config`, or after the pass named `after`.
+
+        Raises ValueError if no such pass runs.
+        """
+        full = self.lower(config).config
+        module = copy_module(self.tile_module)
+        passes = scheduled_passes(full, module)
+        names = [pass_.name for pass_ in passes]
+        stop = names.index(CONVERSION) if after is None else names.index(after) + 1 if after in names else -1
+        if stop < 0:
+            raise ValueError(f"no pass {after!r} runs; the passes are {', '.join(names)}")
+        Stages(self.name, Settings(print_ir=(), dump_dir=None)).run(passes[:stop], module, start=self.tile_module)
+        return module
+
+    def script(self, source: str) -> str:
+        """A script that recreates the arguments and runs an emitted module of this kernel."""
+        return call_script(source, self.name, self.args, self.signature.host_keyword_only)
+
+    def compiled(self, config: ConfigLike) -> Run:
+        """What runs the kernel under a config, for arguments of this specialization; shows its code if asked to."""
+        self._show_code(self.lower(config))
+        return self.runner(config)
+
+    def runner(self, config: ConfigLike) -> Run:
+        """What `compiled` gives; shows nothing of it."""
+        lowered = self.lower(config)
+        mode = mode_for(self.device.type)
+        if mode == "triton":
+            return self._run(lowered, mode)
+
+        def run(*args: object) -> Any:
+            return self._run(lowered, mode_for(self.device.type))(*args)
+
+        self._run(lowered, mode)
+        return run
+
+    def _run(self, lowered: Lowered, mode: Mode) -> Run:
+        key = (lowered.config, mode)
+        if (run := self._runs.get(key)) is None:
+            run = self._capturing(self._make_run(lowered, mode))
+            run = self._runs[key] = self._watching_targets(_taking_positions(run, self.signature.host_keyword_only))
+        return run
+
+    def _watching_targets(self, run: Run) -> Run:
+        """`run`, looking at the arguments that it writes into, if there are any."""
+        own = {*self.signature.fn.__code__.co_freevars}  # cells cannot be reached from here
+        written = [each for each in self.traced.written if not own & names_in(each.expr)]
+        if not written:
+            return run
+        found = "".join(f"{each.expr}, " for each in written)
+        find = eval(f"lambda {', '.join(self.signature.host_parameters)}: ({found})", self.signature.fn.__globals__)
+        return writing(run, written, find, static=self.settings.static_shapes)
+
+    def _make_run(self, lowered: Lowered, mode: Mode) -> FunctionType:
+        if mode == "tl":
+            return interpret_tl(lowered.module())
+        if mode == "tile":
+            return interpret_tile(self.scheduled_module(lowered.config), self._structures.sizes(lowered.config))
+        if mode == "meta":
+            return shapes_alone(lowered.module())
+        if mode == "triton":
+            explain = partial(self._explain_launch, lowered.config)
+            return run_on_gpu(lowered.source, self.name, self.device.index, explain)
+        return run_emitted(lowered.source, self.name)
+
+    def _explain_launch(self, config: Config, error: Exception) -> Exception:
+        explained = triton_error(error, self.signature.fn, "compile it for this device")
+        if type(error).__name__ == "OutOfResources" and (parts := self.config_spec.shared_memory(config)):
+            explained.hint = f"shared memory is for {parts}; keys that a config leaves out are chosen to fit"
+        return explained
+
+    def _capturing(self, host: FunctionType) -> Run:
+        """The host function, seeing what the kernel captures as it is at each call."""
+        names = self.traced.captures
+        if not names:
+            return host
+        scope = dict(host.__globals__)
+        for name, value in host.__globals__.items():
+            if isinstance(value, FunctionType) and value.__globals__ is host.__globals__:
+                scope[name] = _within(scope, value)
+        run = _within(scope, host)
+
+        def capture_and_run(*args: object) -> Any:
+            scope.update(self.signature.captured(names))
+            return run(*args)
+
+        return capture_and_run
+
+    def _show_code(self, lowered: Lowered) -> None:
+        """`print_output_code` and `print_repro`, once per config."""
+        if lowered.config in self._printed:
+            return
+        self._printed.add(lowered.config)
+        if self.settings.print_output_code:
+            print(lowered.source, file=sys.stderr)
+        if self.settings.print_repro:
+            print(self.script(lowered.source), file=sys.stderr)
+
+
+def _entries(config: Config, *keys: str) -> list[object]:
+    """The values that keys of a normalized config have at their sites."""
+    lists = (config.get(key, ()) for key in keys)
+    return [value for values in lists for value in (values if isinstance(values, list | tuple) else [values])]
+
+
+def _within(scope: dict[str, Any], function: FunctionType) -> FunctionType:
+    """A copy of a function that sees other globals."""
+    copy_ = FunctionType(function.__code__, scope, function.__name__, function.__defaults__, function.__closure__)
+    copy_.__kwdefaults__ = function.__kwdefaults__
+    return copy_
+
+
+def _taking_positions(run: Run, keyword_only: tuple[str, ...]) -> Run:
+    """`run` with its keyword-only parameters given by position, last."""
+    if not keyword_only:
+        return run
+    count = len(keyword_only)
+    return lambda *args: run(*args[:-count], **dict(zip(keyword_only, args[-count:], strict=True)))
