@@ -29,7 +29,7 @@ RESERVED = frozenset(keyword.kwlist) | MODULES | LAUNCH_OPTIONS | {"range", "flo
 
 HELPERS = frozenset((
     "_max", "_min", "_fmax", "_fmin", "_prod", "_sum", "_and", "_or", "_xor", "_argmax", "_argmin", "_floordiv",
-    "_ceildiv", "_ceildiv_unsigned", "_trailing_zeros", "_alloc",
+    "_ceildiv", "_ceildiv_unsigned", "_trailing_zeros", "_power", "_alloc",
 ))  # fmt: skip
 """Functions that an emitted module may define for itself."""
 

@@ -238,6 +238,16 @@ def as_unsigned(context: Context, value: SSAValue) -> Expr:
     return cast(context.expr(value), unsigned_dtype(element), scalar=not dims_of(value), bitcast=True)
 
 
+def as_byte(context: Context, value: SSAValue) -> Expr:
+    """A truth value as 0 or 1 in eight bits; a scalar that Triton broadcasts by itself stays one."""
+    owner = value.owner
+    if isinstance(owner, FullOp | BroadcastOp) and _prints_its_input(owner):
+        return as_byte(context, owner.input)
+    if (constant := constant_of(value)) is not None:
+        return Expr(str(int(bool(constant))))
+    return cast(context.expr(value), "tl.int8", scalar=is_scalar(value))
+
+
 def unsigned(make: Callable[[Expr, Expr], Expr]) -> Row:
     """A row for a binary operation on unsigned integers with a result of their type."""
 

@@ -36,6 +36,16 @@ _SOURCES = {
     "_ceildiv_unsigned": """(a, b):
     quotient = a // b
     return tl.where(a % b != 0, quotient + 1, quotient)""",
+    "_power": """(a, b):
+    result = a * 0 + 1
+    factor = a
+    left = b
+    for _ in range(a.dtype.primitive_bitwidth - 1):
+        result = tl.where((left & 1) != 0, result * factor, result)
+        factor = factor * factor
+        left = left >> 1
+    root = tl.where((a == 1) | ((a == -1) & ((b & 1) == 0)), 1, tl.where(a == -1, -1, 0))
+    return tl.where(b < 0, root.to(a.dtype), result)""",
     "_trailing_zeros": """(a):
     return libdevice.popc((a & -a) - 1)""",
 }
@@ -44,6 +54,7 @@ HELPERS = {name: f"@triton.jit\ndef {name}{rest}\n" for name, rest in _SOURCES.i
 """Source of each helper by name, in the order in which a module defines them.
 
 `_argmax` and `_argmin` combine (value, index) pairs as torch does: a NaN wins, and of equals the lowest index.
+`_power` wraps around as torch's does; of a negative exponent only 1 and -1 leave something.
 `_floordiv` and `_ceildiv` correct the quotient, which Triton truncates toward zero.
 """
 

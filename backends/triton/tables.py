@@ -21,6 +21,7 @@ from .expressions import (
     Expr,
     Precedence,
     Row,
+    as_byte,
     as_unsigned,
     binary,
     bits,
@@ -104,7 +105,7 @@ def _comparison(context: Context, predicate: str, lhs: SSAValue, rhs: SSAValue) 
     if predicate in ("eq", "ne"):
         left, right = context.expr(lhs), context.expr(rhs)
     elif element_of(lhs) == i1:
-        left, right = (cast(context.expr(v), "tl.int8", scalar=is_scalar(v)) for v in (lhs, rhs))
+        left, right = as_byte(context, lhs), as_byte(context, rhs)
     elif predicate.startswith("u"):
         left, right = as_unsigned(context, lhs), as_unsigned(context, rhs)
     else:
@@ -341,6 +342,7 @@ ROWS: dict[type[Operation], Row] = {
     math.ExpM1Op: libdevice("expm1"),
     math.ExpOp: function("tl.exp"),
     math.FPowIOp: libdevice("pow"),
+    math.IPowIOp: helper("_power"),
     math.FloorOp: function("tl.floor"),
     math.FmaOp: function("tl.fma"),
     math.Log10Op: libdevice("log10"),

@@ -237,9 +237,9 @@ class SpecializedKernel:
                 scope[name] = _within(scope, value)
         run = _within(scope, host)
 
-        def capture_and_run(*args: object) -> Any:
+        def capture_and_run(*args: object, **kwargs: object) -> Any:
             scope.update(self.signature.captured(names))
-            return run(*args)
+            return run(*args, **kwargs)
 
         return capture_and_run
 

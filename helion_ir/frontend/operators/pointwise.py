@@ -262,6 +262,8 @@ def sign(tracer: Tracer, x: Any) -> DeviceTensor:
     def emit(b: Builder, dtype: torch.dtype, v: Sequence[SSAValue]) -> SSAValue:
         element, dims = element_of(v[0]), dims_of(v[0])
         zero, one, minus = (b.filled(k, element, dims) for k in (0, 1, -1))
+        if dtype in UNSIGNED or dtype == torch.bool:
+            return b.emit(tile.SelectOp(b.emit(tile.CompareOp("ne", v[0], zero)), one, zero))
         result = b.emit(tile.SelectOp(b.emit(tile.CompareOp("lt", v[0], zero)), minus, zero))
         return b.emit(tile.SelectOp(b.emit(tile.CompareOp("gt", v[0], zero)), one, result))
 
@@ -379,16 +381,23 @@ def logical_not(tracer: Tracer, x: Any) -> DeviceTensor:
 
 @lowers(aten.bitwise_not.default)
 def bitwise_not(tracer: Tracer, x: Any) -> DeviceTensor:
+    if x.dtype.is_floating_point:
+        raise exc.TorchOpTracingError(f"the bits of a {x.dtype} cannot be inverted", hint="torch.logical_not, or -x")
     return pointwise(tracer, _invert, [x])
 
 
 @lowers(aten.pow.Tensor_Scalar)
 def pow_scalar(tracer: Tracer, x: Any, exponent: Any) -> DeviceTensor:
-    floating = promote([x, exponent])[0].is_floating_point
-    if isinstance(exponent, int | float) and exponent in (1, 2, 3):
-        dtypes = promote([x, exponent])
+    dtypes = promote([x, exponent])
+    floating = dtypes[0].is_floating_point
+    constant = isinstance(exponent, int | float)
+    if constant and not floating and exponent < 0:
+        raise exc.TorchOpTracingError("integers to negative integer powers are not allowed", hint="convert to a float")
+    if constant and (exponent in (1, 2, 3) if floating else exponent >= 0):
 
         def emit(b: Builder, dtype: torch.dtype, v: Sequence[SSAValue]) -> SSAValue:
+            if exponent == 0:
+                return b.filled(1, element_of(v[0]), dims_of(v[0]))
             return small_power(v[0], int(exponent), lambda x, y: MUL(b, dtype, [x, y]))
 
         return pointwise(tracer, emit, [x], dtypes=dtypes)
@@ -400,7 +409,13 @@ def pow_scalar(tracer: Tracer, x: Any, exponent: Any) -> DeviceTensor:
 
 @lowers(aten.pow.Tensor_Tensor, aten.pow.Scalar)
 def pow_tensor(tracer: Tracer, x: Any, exponent: Any) -> DeviceTensor:
-    return pointwise(tracer, _choose(math.PowFOp, math.IPowIOp), [x, exponent])
+    def emit(b: Builder, dtype: torch.dtype, v: Sequence[SSAValue]) -> SSAValue:
+        if dtype not in UNSIGNED:
+            return _choose(math.PowFOp, math.IPowIOp)(b, dtype, v)
+        wide = [b.convert(value, dtype, torch.int64) for value in v]  # an exponent that is not negative
+        return b.convert(b.emit(math.IPowIOp(*wide)), torch.int64, dtype)
+
+    return pointwise(tracer, emit, [x, exponent])
 
 
 # Conversions

@@ -51,8 +51,9 @@ def floor_quotient(builder: Builder, values: Sequence[SSAValue]) -> SSAValue:
 
 
 def small_power(value: SSAValue, exponent: int, multiply: Callable[[SSAValue, SSAValue], SSAValue]) -> SSAValue:
-    """`value` to a small positive constant power, as products."""
-    result = value
-    for _ in range(exponent - 1):
-        result = multiply(result, value)
-    return result
+    """`value` to a positive constant power, as products of squares."""
+    if exponent == 1:
+        return value
+    root = small_power(value, exponent // 2, multiply)
+    square = multiply(root, root)
+    return multiply(square, value) if exponent % 2 else square
