@@ -114,6 +114,10 @@ class AlongAxis(AxisSemantics):
     def of_equal(self, op: Any, value: float | int) -> float | int | None:
         return value if self.equal is None else self.equal(op, value)
 
+    def verify(self, op: Operation) -> None:
+        """The tile is that of the axis."""
+        tile_matches(op, op.operands[0], op.properties["axis"].data, op.operands[1])
+
     def drop(self, op: Any, dropping: Dropping) -> Sequence[SSAValue] | None:
         """Renumber the axis; over one lane, the results are that lane, or what past the tile's end stands for it."""
         if (axis := dropping.now(dropping.operand_dims(0), op.properties["axis"].data)) is not None:
@@ -123,6 +127,19 @@ class AlongAxis(AxisSemantics):
         if not self.keeps and self.fill is not None and (fill := self.fill(op)) is not None:
             value = dropping.if_valid(operands_of(op)[1], value, partial(build.full, fill, value.type))
         return [value if same else build.full(0, r.type) for same, r in zip(self.one_lane, op.results, strict=True)]
+
+
+def tile_matches(op: Operation, value: SSAValue, axis: int, tile: Any) -> None:
+    """Check that `tile` has the dim of an axis of `value`.
+
+    Raises:
+        VerifyException: it has another one, or there is no such axis.
+    """
+    dims = dims_of(value)
+    if not 0 <= axis < len(dims):
+        raise VerifyException(f"{op.name}: axis {axis} out of range for rank {len(dims)}")
+    if tile.type.dim != dims[axis]:
+        raise VerifyException(f"{op.name}: the tile has dim {tile.type.dim}, axis {axis} has dim {dims[axis]}")
 
 
 def _branches(op: scf.IfOp) -> list[tuple[SSAValue, ...]]:

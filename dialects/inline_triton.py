@@ -37,8 +37,8 @@ from xdsl.utils.exceptions import VerifyException
 from .accessors import quicken
 from .dims import dims_of
 from .effects import UnknownEffects
-from .elementwise import ValueConstr
 from .tile.structure import IndexInt
+from .value import ValueConstr
 
 
 class UnknownEffectsUnlessPure(MemoryEffect):

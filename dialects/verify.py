@@ -17,7 +17,7 @@ SCALAR_ONLY: dict[type[Operation], str] = {
     arith.CmpfOp: "compare", arith.CmpiOp: "compare", arith.SelectOp: "select", arith.BitcastOp: "bitcast",
     arith.ConstantOp: "splat",
 }  # fmt: skip
-"""`arith` ops that must not touch tensors, and what each level has instead."""
+"""`arith` ops that must not touch tensors, and what `value` has instead."""
 
 ELEMENTWISE_DIALECTS = ("arith", "math")
 
@@ -132,7 +132,7 @@ def elementwise_rules(op: Operation) -> None:
         return
     if (instead := SCALAR_ONLY.get(type(op))) is not None:
         raise VerifyException(
-            f"{describe_op(op)}: {describe_value(tensors[0])} is a tensor; use the level's {instead} for tensors"
+            f"{describe_op(op)}: {describe_value(tensors[0])} is a tensor; use value.{instead} for tensors"
         )
     dims = dims_of(tensors[0])
     for value in values:

@@ -25,6 +25,7 @@ HELION_UNIVERSE = Universe(
     all_dialects={
         "tile": _dialect(".dialects.tile", "Tile"),
         "tl": _dialect(".dialects.tl", "Tl"),
+        "value": _dialect(".dialects.value", "Value"),
         "inline_triton": _dialect(".dialects.inline_triton", "InlineTriton"),
         "symm_mem": _dialect(".dialects.symm_mem", "SymmMem"),
     },

@@ -14,7 +14,7 @@ from xdsl.pattern_rewriter import PatternRewriter, RewritePattern, op_type_rewri
 
 from ..dialects.dims import dims_of, element_of
 from ..dialects.settings import setting
-from ..dialects.tile import BroadcastOp
+from ..dialects.value import BroadcastOp
 from .emit import Emitter
 from .locations import rewrite
 from .schedule import kernels
@@ -23,7 +23,7 @@ APPROXIMATE = FastMathFlagsAttr([FastMathFlag.APPROX_FUNC])
 
 
 class MultiplyByReciprocal(RewritePattern):
-    """`divf %x, (tile.broadcast %y)`  →  `mulf %x, (tile.broadcast (divf 1, %y))`: fewer divisions."""
+    """`divf %x, (value.broadcast %y)`  →  `mulf %x, (value.broadcast (divf 1, %y))`: fewer divisions."""
 
     @op_type_rewrite_pattern
     def match_and_rewrite(self, op: arith.DivfOp, rewriter: PatternRewriter) -> None:

@@ -1,68 +1,81 @@
-"""Quick construction of ops: each distinct one goes through its constructor once, then its parts are reused.
+"""Quick construction of ops: each distinct one goes through its constructor once, then its recipe is followed.
 
 xDSL's constructors sort and check their arguments each time, which is most of the cost of an op.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from itertools import count
-from typing import TypeVar, cast
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any, TypeVar, cast
 
 from xdsl.dialects import arith
-from xdsl.dialects.builtin import StringAttr
+from xdsl.dialects.builtin import IntegerAttr, IntegerType, StringAttr
 from xdsl.ir import Attribute, Operation, SSAValue, TypedAttribute
 
 from ..dialects import tl
 from ..dialects.copies import assemble
+from ..dialects.value import CastOp, CompareOp
 
 OpT = TypeVar("OpT", bound=Operation)
 
 _MAX_ENTRIES = 10_000
 
-_MODELS: dict[object, tuple[type[Operation], list[Attribute], dict[str, Attribute], list[Attribute | None]]] = {}
-"""What makes an op → its class, result types and properties; and the operand types, which the entry keeps alive."""
+
+@dataclass(frozen=True, eq=False)
+class Recipe:
+    """What makes an op but its operands. Equal recipes are one object, which as a key is hashed at no cost."""
+
+    cls: type[Operation]
+    result_types: Sequence[Attribute]
+    properties: Mapping[str, Attribute]
+    attributes: Mapping[str, Attribute]
+
+    def make(self, operands: Iterable[SSAValue]) -> Any:
+        """A new op, which is in no block."""
+        return assemble(self.cls, operands, self.result_types, self.properties, self.attributes)
 
 
-def build(cls: Callable[..., OpT], operands: Sequence[SSAValue | None], rest: tuple[object, ...]) -> OpT:
-    """`cls(*operands, *rest)`, from the properties and result types of an earlier op on operands of the same types.
+_KNOWN: dict[object, Recipe] = {}
+"""By what makes an op: its class, result types, properties and attributes."""
+_CALLS: dict[object, Recipe] = {}
+"""By the call of a constructor: the function, the operands' types, the other arguments."""
 
-    Operands come in the order of the op's definition, None for one left out; `rest` says what else tells ops apart.
-    Types are told apart by identity, as hashing one costs more than it saves.
+
+def recipe_of(
+    cls: type[Operation],
+    result_types: Sequence[Attribute],
+    properties: Mapping[str, Attribute],
+    attributes: Mapping[str, Attribute] = MappingProxyType({}),
+) -> Recipe:
+    """The recipe of ops of a class with these result types, properties and attributes."""
+    key = (cls, tuple(result_types), frozenset(properties.items()), frozenset(attributes.items()))
+    if (known := _KNOWN.get(key)) is None:
+        if len(_KNOWN) >= _MAX_ENTRIES:
+            _KNOWN.clear()
+            _CALLS.clear()
+        known = _KNOWN[key] = Recipe(cls, list(result_types), dict(properties), dict(attributes))
+    return known
+
+
+def recipe(make: Callable[..., Operation], operands: Sequence[SSAValue | None], rest: tuple[object, ...]) -> Recipe:
+    """The recipe of `make(*operands, *rest)`, which is called only where no such call was made before.
+
+    Operands come in the order of the op's definition, None for one left out; `rest` is hashable.
     """
-    types = [None if operand is None else operand.type for operand in operands]
-    key = (cls, rest, *map(id, types))
-    if (model := _MODELS.get(key)) is None:
-        op = cls(*operands, *rest)
-        if len(_MODELS) >= _MAX_ENTRIES:
-            _MODELS.clear()
-        _MODELS[key] = (type(op), [result.type for result in op.results], dict(op.properties), types)
-        return op
-    class_, result_types, properties, _ = model
-    present = [operand for operand in operands if operand is not None]
-    return assemble(class_, present, result_types, properties)  # pyright: ignore[reportReturnType] - equal keys make ops of one class
+    key = (make, rest, tuple([None if operand is None else operand.type for operand in operands]))
+    if (known := _CALLS.get(key)) is None:
+        op = make(*operands, *rest)
+        known = recipe_of(type(op), [result.type for result in op.results], op.properties, op.attributes)
+        _CALLS[key] = known
+        op.erase()
+    return known
 
 
-_NUMBERS: dict[int, tuple[Attribute, int]] = {}
-_NUMBER_OF_EQUAL: dict[Attribute, int] = {}
-_next_number = count()
-
-
-def number_of(attribute: Attribute) -> int:
-    """A number that equal attributes share: as a key it is hashed at no cost.
-
-    The attribute itself is hashed when it is first met; from then on its identity finds the number.
-    """
-    if (known := _NUMBERS.get(id(attribute))) is not None:
-        return known[1]
-    if len(_NUMBERS) >= _MAX_ENTRIES:
-        _NUMBERS.clear()
-        _NUMBER_OF_EQUAL.clear()
-    number = _NUMBER_OF_EQUAL.get(attribute)
-    if number is None:
-        number = _NUMBER_OF_EQUAL[attribute] = next(_next_number)
-    _NUMBERS[id(attribute)] = (attribute, number)
-    return number
+def build(make: Callable[..., OpT], operands: Sequence[SSAValue | None], rest: tuple[object, ...] = ()) -> OpT:
+    """`make(*operands, *rest)`, from its recipe."""
+    return recipe(make, operands, rest).make([operand for operand in operands if operand is not None])
 
 
 def constant_op(value: Attribute) -> arith.ConstantOp:
@@ -74,24 +87,20 @@ def constant_op(value: Attribute) -> arith.ConstantOp:
 # --- constructors as `build` wants them: operands first, in the order of the definition ---------------------------
 
 
-def compare_op(lhs: SSAValue, rhs: SSAValue, predicate: str) -> tl.CompareOp:
-    return tl.CompareOp(predicate, lhs, rhs)
+def compare_op(lhs: SSAValue, rhs: SSAValue, predicate: str) -> CompareOp:
+    return CompareOp(predicate, lhs, rhs)
 
 
-def cast_op(value: SSAValue, kind: str, element: Attribute) -> tl.CastOp:
-    return tl.CastOp(kind, value, element)
+def cast_op(value: SSAValue, kind: str, element: Attribute) -> CastOp:
+    return CastOp(kind, value, element)
+
+
+def integer_op(value: int, type_: IntegerType) -> arith.ConstantOp:
+    return constant_op(IntegerAttr(value, type_))
 
 
 def reduce_op(value: SSAValue, kind: str, axis: int, ignore_nan: bool) -> tl.ReduceOp:
     return tl.ReduceOp(kind, value, axis, ignore_nan=ignore_nan)
-
-
-def arg_reduce_op(value: SSAValue, kind: str, axis: int) -> tl.ArgReduceOp:
-    return tl.ArgReduceOp(kind, value, axis)
-
-
-def scan_op(value: SSAValue, kind: str, axis: int, reverse: bool) -> tl.ScanOp:
-    return tl.ScanOp(kind, value, axis, reverse=reverse)
 
 
 def load_op(

@@ -16,17 +16,8 @@ from ..dialects.accessors import operands_of
 from ..dialects.axes import semantics_of
 from ..dialects.axis_kinds import CarriesAxes
 from ..dialects.dims import Dim, dims_of, substitute, with_dims
-from ..dialects.tile import (
-    AccessBase,
-    BeginOp,
-    CompareOp,
-    KernelOp,
-    SelectOp,
-    TileType,
-    WholeOp,
-    access_dims,
-    are_joint,
-)
+from ..dialects.tile import AccessBase, BeginOp, KernelOp, TileType, WholeOp, access_dims, are_joint
+from ..dialects.value import CompareOp, SelectOp
 from ..dialects.walk import ops_in
 from .analysis.bounds import bound_dim, range_behind, tile_bounds
 from .analysis.positions import least_position

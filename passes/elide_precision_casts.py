@@ -15,8 +15,7 @@ from xdsl.passes import ModulePass
 from xdsl.pattern_rewriter import PatternRewriter, RewritePattern, op_type_rewrite_pattern
 
 from ..dialects.dims import dims_of, element_of, with_element
-from ..dialects.elementwise import ELIDABLE
-from ..dialects.tile import BroadcastOp, ExpandDimsOp, PermuteOp, ReshapeOp, SelectOp
+from ..dialects.value import ELIDABLE, BroadcastOp, ExpandDimsOp, PermuteOp, ReshapeOp, SelectOp
 from .locations import copy_location, rewrite
 
 _VIEWS = (BroadcastOp, ExpandDimsOp, PermuteOp, ReshapeOp)

@@ -14,20 +14,8 @@ from xdsl.irdl import AttrSizedOperandSegments
 from xdsl.rewriter import InsertPoint, Rewriter
 
 from ..dialects.dims import Dim, dims_of, element_of, with_element
-from ..dialects.tile import (
-    AccessBase,
-    BroadcastOp,
-    CastOp,
-    ExpandDimsOp,
-    ReduceOp,
-    ReshapeOp,
-    SplatOp,
-    SymbolOp,
-    WholeOp,
-    access_dims,
-    loaded_element,
-    tensor_type,
-)
+from ..dialects.tile import AccessBase, ReduceOp, SymbolOp, WholeOp, access_dims, loaded_element, tensor_type
+from ..dialects.value import BroadcastOp, CastOp, ExpandDimsOp, ReshapeOp, SplatOp
 from .construction import build, constant_op
 
 OpT = TypeVar("OpT", bound=Operation)

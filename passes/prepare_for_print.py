@@ -21,6 +21,7 @@ from ..dialects import tl
 from ..dialects.accessors import operands_of
 from ..dialects.effects import has_no_effects
 from ..dialects.inline_triton import ElementOp, SnippetOp
+from ..dialects.value import BroadcastOp, CompareOp, ExpandDimsOp, SplatOp
 from ..dialects.walk import ops_in
 from .analysis.coalescing import INLINE, Liveness, Variables, carried, is_inline
 from .analysis.printed_names import assign_names
@@ -28,14 +29,14 @@ from .analysis.printed_operands import accepts_bare, broadcasts_itself, is_weak
 from .construction import build, copy_op
 
 IMPLICIT = "implicit"
-"""On `tl.broadcast` and `tl.full`: Triton broadcasts by itself, only the input prints."""
+"""On `value.broadcast` and `value.splat`: Triton broadcasts by itself, only the input prints."""
 TYPED = "typed"
 """On constants and constexprs: printed with their type, as nothing they meet gives it to them."""
 MARK = UnitAttr()
 MAX_LENGTH = 80
 """The length of an expression, in characters, above which its parts become statements."""
 
-EXPRESSIONS = frozenset(("arith", "math", "tl", "inline_triton"))
+EXPRESSIONS = frozenset(("arith", "math", "value", "tl", "inline_triton"))
 """Dialects whose ops print as expressions."""
 STATEMENTS = frozenset((tl.ProgramIdOp, tl.MakeTensorDescriptorOp, tl.DotOp, tl.CopyOp, SnippetOp))
 """Ops that always get a name of their own: they are landmarks for the reader."""
@@ -115,7 +116,7 @@ _CMPF = {1: "eq", 2: "gt", 3: "ge", 4: "lt", 5: "le", 13: "ne"}
 
 
 def as_tl_compare(op: arith.CmpiOp | arith.CmpfOp) -> None:
-    """`arith.cmpi` and `arith.cmpf` as `tl.compare`: their text has no room for the attributes that this pass adds."""
+    """`arith.cmpi` and `arith.cmpf` as `value.compare`, whose text has room for the attributes that this pass adds."""
     number, (lhs, rhs) = op.predicate.value.data, op.operands
     if isinstance(op, arith.CmpfOp):
         predicate = _CMPF.get(number)
@@ -127,7 +128,7 @@ def as_tl_compare(op: arith.CmpiOp | arith.CmpfOp) -> None:
         predicate = _SIGNED[number] if number < 6 else _UNSIGNED[number]
     if predicate is None:
         raise PassFailedException(f"prepare-for-print: {op.name} with predicate {number} has no Triton spelling")
-    new = tl.CompareOp(predicate, lhs, rhs)
+    new = CompareOp(predicate, lhs, rhs)
     new.result.name_hint = op.result.name_hint
     _replace(op, new)
 
@@ -149,13 +150,11 @@ def split_uses(op: Operation, mark: str, wanted: Callable[[Use, SSAValue], bool]
         for use in others:
             use.operation.operands[use.index] = plain.results[0]
     op.attributes[mark] = MARK
-    if type(op) is tl.BroadcastOp and mark == IMPLICIT:
-        op.properties[IMPLICIT] = op.attributes.pop(mark)
 
 
 def is_implicit(op: Operation) -> bool:
     """Whether only the operand of this broadcast prints."""
-    return IMPLICIT in op.properties or IMPLICIT in op.attributes
+    return IMPLICIT in op.attributes
 
 
 # --- inlining ----------------------------------------------------------------------------------------------------
@@ -196,7 +195,7 @@ class Inliner:
         use = result.first_use
         if use is None or type(op) in STATEMENTS:
             return False
-        if type(op) is tl.ExpandDimsOp and _is_indexed_name(op.input):
+        if type(op) is ExpandDimsOp and _is_indexed_name(op.input):
             return True
         if type(op) is ElementOp and result.name_hint is None and isinstance(op.input, BlockArgument):
             return True
@@ -249,7 +248,7 @@ def _is_carried(use: Use) -> bool:
 def _is_indexed_name(value: SSAValue) -> bool:
     """Whether `value` prints as a name, with nothing but `[:, None]` after it: that costs nothing to repeat."""
     op = value.owner
-    return not isinstance(op, Operation) or not is_inline(op) or isinstance(op, tl.ExpandDimsOp)
+    return not isinstance(op, Operation) or not is_inline(op) or isinstance(op, ExpandDimsOp)
 
 
 # --- out of SSA --------------------------------------------------------------------------------------------------
@@ -351,7 +350,7 @@ def prepare(func: tl.FuncOp) -> None:
     for op in reversed(ops_in(body) if loops else ops):
         if type(op) is arith.CmpiOp or type(op) is arith.CmpfOp:
             as_tl_compare(op)
-        elif type(op) is tl.BroadcastOp or type(op) is tl.FullOp:
+        elif type(op) is BroadcastOp or type(op) is SplatOp:
             split_uses(op, IMPLICIT, broadcasts_itself)
         elif type(op) is arith.ConstantOp or type(op) is tl.ConstexprOp:
             # its users come later, so what they are is settled

@@ -13,6 +13,7 @@ from xdsl.pattern_rewriter import PatternRewriter, RewritePattern, op_type_rewri
 
 from ..dialects import tl
 from ..dialects.dims import dims_of, element_of
+from ..dialects.value import PermuteOp
 from .locations import rewrite
 
 
@@ -26,7 +27,7 @@ class TransposeReduction(RewritePattern):
             return
         if isinstance(element_of(op.input), IntegerType) or not is_broken(op):
             return
-        turned = tl.TransOp(op.input, [rank - 1, *range(rank - 1)])
+        turned = PermuteOp(op.input, [rank - 1, *range(rank - 1)])
         new = tl.ReduceOp(op.kind.data, turned.result, 0, ignore_nan=op.ignore_nan is not None)
         new.attributes.update(op.attributes)
         new.result.name_hint = op.result.name_hint

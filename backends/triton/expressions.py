@@ -17,7 +17,8 @@ from xdsl.ir import Attribute, Operation, SSAValue
 
 from ...dialects.accessors import operands_of
 from ...dialects.dims import Dim, dims_of, element_of
-from ...dialects.tl import BroadcastOp, FullOp, PtrType
+from ...dialects.tl import PtrType
+from ...dialects.value import BroadcastOp, SplatOp
 
 
 class Precedence:
@@ -221,7 +222,7 @@ def narrow(row: Row) -> Row:
 
 def _prints_its_input(op: Operation) -> bool:
     """Whether `prepare-for-print` left it to Triton to broadcast the operand of `op`."""
-    return "implicit" in op.properties or "implicit" in op.attributes
+    return "implicit" in op.attributes
 
 
 def as_unsigned(context: Context, value: SSAValue) -> Expr:
@@ -229,7 +230,7 @@ def as_unsigned(context: Context, value: SSAValue) -> Expr:
     element = element_of(value)
     assert isinstance(element, IntegerType)
     owner = value.owner
-    if isinstance(owner, FullOp | BroadcastOp) and _prints_its_input(owner):
+    if isinstance(owner, SplatOp | BroadcastOp) and _prints_its_input(owner):
         return as_unsigned(context, owner.input)
     if (constant := constant_of(value)) is not None:
         return Expr(str(constant % (1 << element.width.data)))
@@ -241,7 +242,7 @@ def as_unsigned(context: Context, value: SSAValue) -> Expr:
 def as_byte(context: Context, value: SSAValue) -> Expr:
     """A truth value as 0 or 1 in eight bits; a scalar that Triton broadcasts by itself stays one."""
     owner = value.owner
-    if isinstance(owner, FullOp | BroadcastOp) and _prints_its_input(owner):
+    if isinstance(owner, SplatOp | BroadcastOp) and _prints_its_input(owner):
         return as_byte(context, owner.input)
     if (constant := constant_of(value)) is not None:
         return Expr(str(int(bool(constant))))

@@ -11,6 +11,7 @@ from xdsl.ir import Operation, SSAValue
 from xdsl.utils.exceptions import DiagnosticException
 
 from ...dialects import tl
+from ...dialects.value import CompareOp, SelectOp
 from ...dialects.walk import ops_in
 from .expressions import Expr, Precedence, binary, call, literal
 from .tables import COMPARISONS
@@ -82,9 +83,9 @@ HOST_ROWS: dict[type[Operation], HostRow] = {
     arith.ExtUIOp: _same,
     arith.TruncIOp: _same,
     arith.CmpiOp: _compare,
-    tl.CompareOp: _compare,
+    CompareOp: _compare,
     arith.SelectOp: _select,
-    tl.WhereOp: _select,
+    SelectOp: _select,
 }
 """How the ops of a grid region print on the host, where sizes are Python's unbounded, non-negative integers."""
 

@@ -16,6 +16,21 @@ from xdsl.ir import Operation, SSAValue
 
 from ...dialects import tl
 from ...dialects.dims import dims_of, element_of
+from ...dialects.value import (
+    BitcastOp,
+    BroadcastOp,
+    CastOp,
+    CompareOp,
+    ExpandDimsOp,
+    GatherOp,
+    JoinOp,
+    LibdeviceOp,
+    PermuteOp,
+    ReshapeOp,
+    SelectOp,
+    SplatOp,
+    SplitOp,
+)
 from .expressions import (
     Context,
     Expr,
@@ -58,16 +73,16 @@ def _constexpr(context: Context, op: tl.ConstexprOp) -> Expr:
     return typed(name, op.result.type) if "typed" in op.attributes else Expr(name)
 
 
-def _full(context: Context, op: tl.FullOp) -> Expr:
+def _full(context: Context, op: SplatOp) -> Expr:
     value = context.expr(op.input)
     if "implicit" in op.attributes:
         return value
     return call("tl.full", shape(dims_of(op.result)), value, dtype(element_of(op.result)))
 
 
-def _broadcast(context: Context, op: tl.BroadcastOp) -> Expr:
+def _broadcast(context: Context, op: BroadcastOp) -> Expr:
     value = context.expr(op.input)
-    return value if op.implicit is not None else call("tl.broadcast_to", value, shape(dims_of(op.result)))
+    return value if "implicit" in op.attributes else call("tl.broadcast_to", value, shape(dims_of(op.result)))
 
 
 def _arange(context: Context, op: tl.ArangeOp) -> Expr:
@@ -87,7 +102,7 @@ def _negated(value: Expr) -> Expr:
 
 def _xor(context: Context, op: arith.XOrIOp) -> Expr:
     """A logical or bitwise not where the right operand is all ones."""
-    rhs = op.rhs.owner.input if isinstance(op.rhs.owner, tl.FullOp) else op.rhs
+    rhs = op.rhs.owner.input if isinstance(op.rhs.owner, SplatOp) else op.rhs
     ones = (-1, 1) if element_of(op.result) == i1 else (-1,)
     if constant_of(rhs) not in ones:
         return infix("^", P.XOR)(context, op)
@@ -114,7 +129,7 @@ def _comparison(context: Context, predicate: str, lhs: SSAValue, rhs: SSAValue) 
     return Expr(f"{left.at(P.OR)} {operator} {right.at(P.OR)}", P.COMPARE)
 
 
-def _compare(context: Context, op: tl.CompareOp) -> Expr:
+def _compare(context: Context, op: CompareOp) -> Expr:
     return _comparison(context, op.predicate.data, op.lhs, op.rhs)
 
 
@@ -174,24 +189,24 @@ CASTS: dict[str, Row] = {
 }
 
 
-def _cast(context: Context, op: tl.CastOp) -> Expr:
+def _cast(context: Context, op: CastOp) -> Expr:
     return CASTS[op.kind.data](context, op)
 
 
 # --- shapes ------------------------------------------------------------------------------------------------------
 
 
-def _expand_dims(context: Context, op: tl.ExpandDimsOp) -> Expr:
+def _expand_dims(context: Context, op: ExpandDimsOp) -> Expr:
     index = [":"] * len(dims_of(op.input))
     index.insert(op.axis.data, "None")
     return Expr(f"{context.expr(op.input).at(P.ATOM)}[{', '.join(index)}]")
 
 
-def _trans(context: Context, op: tl.TransOp) -> Expr:
+def _trans(context: Context, op: PermuteOp) -> Expr:
     return call("tl.permute", context.expr(op.input), shape(op.permutation))
 
 
-def _reshape(context: Context, op: tl.ReshapeOp) -> Expr:
+def _reshape(context: Context, op: ReshapeOp) -> Expr:
     return call("tl.reshape", context.expr(op.input), shape(dims_of(op.result)))
 
 
@@ -239,7 +254,7 @@ def _arg_reduce(context: Context, op: tl.ArgReduceOp) -> Expr:
     return call("tl.reduce", pair, str(axis), context.helper(f"_arg{op.kind.data}"))
 
 
-def _gather(context: Context, op: tl.GatherOp) -> Expr:
+def _gather(context: Context, op: GatherOp) -> Expr:
     return call("tl.gather", context.expr(op.input), context.expr(op.index), str(op.axis.data))
 
 
@@ -256,7 +271,7 @@ def _dot(context: Context, op: tl.DotOp) -> Expr:
 # --- the rest ----------------------------------------------------------------------------------------------------
 
 
-def _libdevice(context: Context, op: tl.LibdeviceOp) -> Expr:
+def _libdevice(context: Context, op: LibdeviceOp) -> Expr:
     return call(context.libdevice(op.function.data), *map(context.expr, op.args))
 
 
@@ -366,22 +381,22 @@ ROWS: dict[type[Operation], Row] = {
     tl.CopyOp: _copy,
     tl.DebugBarrierOp: function("tl.debug_barrier"),
     tl.ArangeOp: _arange,
-    tl.FullOp: _full,
-    tl.BroadcastOp: _broadcast,
-    tl.ExpandDimsOp: _expand_dims,
-    tl.TransOp: _trans,
-    tl.ReshapeOp: _reshape,
-    tl.JoinOp: function("tl.join"),
-    tl.SplitOp: function("tl.split"),
-    tl.CompareOp: _compare,
-    tl.WhereOp: function("tl.where"),
-    tl.BitcastOp: _bitcast,
-    tl.CastOp: _cast,
-    tl.LibdeviceOp: _libdevice,
+    SplatOp: _full,
+    BroadcastOp: _broadcast,
+    ExpandDimsOp: _expand_dims,
+    PermuteOp: _trans,
+    ReshapeOp: _reshape,
+    JoinOp: function("tl.join"),
+    SplitOp: function("tl.split"),
+    CompareOp: _compare,
+    SelectOp: function("tl.where"),
+    BitcastOp: _bitcast,
+    CastOp: _cast,
+    LibdeviceOp: _libdevice,
     tl.ReduceOp: narrow(_reduce),
     tl.ArgReduceOp: _arg_reduce,
     tl.ScanOp: narrow(_scan),
-    tl.GatherOp: _gather,
+    GatherOp: _gather,
     tl.DotOp: _dot,
     **MEMORY,
     **OPAQUE,

@@ -1,8 +1,8 @@
 """Dialect `tile`: what the user meant, with no config in it.
 
 A device value is a builtin tensor whose dims may be symbolic (`DimsAttr`), or a plain scalar at rank 0; host
-tensors are refs; a run of positions is a tile. Elementwise work is `arith` and `math`, control flow `scf`.
-Which lanes of an axis are valid is found through the *tile* operands of loads, stores, reductions and dots.
+tensors are refs; a run of positions is a tile. Elementwise work and views are `arith`, `math` and `value`; control flow
+is `scf`. Which lanes of an axis are valid is found through the *tile* operands of loads, stores, reductions and dots.
 """
 
 from __future__ import annotations
@@ -12,19 +12,17 @@ from xdsl.ir import Dialect
 from ..accessors import quicken
 from ..collect import ops_of
 from ..dims import Dim, DimsAttr, dims_of, element_of, substitute, symbols_of, tensor_type, with_dims, with_element
-from . import along_axis, dot, memory, structure, values, views
+from . import along_axis, dot, memory, structure
 from .along_axis import *
 from .dot import *
 from .memory import *
 from .structure import *
 from .subscript import Subscript, access_dims, are_joint
 from .types import BlockAttr, MemoryAttr, RefType, TileType
-from .values import *
-from .views import *
 
 Tile = Dialect(
     "tile",
-    ops_of(structure, memory, views, values, along_axis, dot),
+    ops_of(structure, memory, along_axis, dot),
     [DimsAttr, TileType, RefType, BlockAttr, MemoryAttr],
 )
 quicken(Tile.operations)
@@ -36,7 +34,5 @@ __all__ = [
 ]  # fmt: skip
 __all__ += structure.__all__
 __all__ += memory.__all__
-__all__ += views.__all__
-__all__ += values.__all__
 __all__ += along_axis.__all__
 __all__ += dot.__all__

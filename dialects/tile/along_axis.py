@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import ClassVar
 
 from xdsl.dialects import arith
-from xdsl.dialects.builtin import IntAttr, IntegerType, StringAttr, UnitAttr
+from xdsl.dialects.builtin import IntAttr, IntegerType
 from xdsl.ir import SSAValue
 from xdsl.irdl import (
     IRDLOperation,
@@ -14,7 +14,6 @@ from xdsl.irdl import (
     VarConstraint,
     irdl_op_definition,
     operand_def,
-    opt_prop_def,
     prop_def,
     result_def,
     traits_def,
@@ -24,26 +23,18 @@ from xdsl.utils.exceptions import VerifyException
 
 from ..attributes import int_attr
 from ..axes import At, Axes, AxisFacts, Builder, DeclaresAxes, Dropping, FoldsChunks, OwnAxes
-from ..axis_kinds import AlongAxis
-from ..dims import Dim, dims_of, element_of, with_dims, with_element
-from ..elementwise import ScalarConstr, ValueConstr
+from ..axis_kinds import AlongAxis, tile_matches
+from ..dims import Dim, dims_of, element_of, with_dims
 from ..neutral import neutral_element
+from ..value import AlongAxisBase, ArgReduceBase, CompareOp, ReduceBase, ScalarConstr, ScanBase, SelectOp, ValueConstr
 from .structure import BeginOp, WholeOp
 from .types import TileType
-from .values import CompareOp, SelectOp
-
-REDUCE_KINDS = ("sum", "prod", "max", "min", "and", "or", "xor")
-"""`max` and `min` propagate NaN unless the op says `ignore_nan`."""
-SCAN_KINDS = ("sum", "prod", "max", "min")
 
 
-def axis_tile_matches(op: IRDLOperation, value: SSAValue, axis: int, tile: SSAValue) -> None:
-    dims = dims_of(value)
-    if not 0 <= axis < len(dims):
-        raise VerifyException(f"{op.name}: axis {axis} out of range for rank {len(dims)}")
-    assert isinstance(tile.type, TileType)
-    if tile.type.dim != dims[axis]:
-        raise VerifyException(f"{op.name}: the tile has dim {tile.type.dim}, axis {axis} has dim {dims[axis]}")
+class OverTile(IRDLOperation):
+    """An op that sees the valid lanes of an axis, those before the end of its last operand."""
+
+    tile = operand_def(TileType)
 
 
 @irdl_op_definition
@@ -68,7 +59,7 @@ class PadOp(IRDLOperation, DeclaresAxes):
         super().__init__(operands=[value, fill, tile], properties={"axis": IntAttr(axis)}, result_types=[value.type])
 
     def verify_(self) -> None:
-        axis_tile_matches(self, self.input, self.axis.data, self.tile)
+        tile_matches(self, self.input, self.axis.data, self.tile)
         if self.fill.type != element_of(self.input):
             raise VerifyException("fill must have the input's element type")
 
@@ -113,7 +104,7 @@ class KeepOp(IRDLOperation, DeclaresAxes):
         super().__init__(operands=[new, old, tile], properties={"axis": IntAttr(axis)}, result_types=[new.type])
 
     def verify_(self) -> None:
-        axis_tile_matches(self, self.new, self.axis.data, self.tile)
+        tile_matches(self, self.new, self.axis.data, self.tile)
 
     def axis_facts(self) -> AxisFacts:
         lanes = [Axes((At(0, axis), At(1, axis)), (At(0, axis),)) for axis in range(len(dims_of(self.new)))]
@@ -151,23 +142,8 @@ def _of_equal(op: ReduceOp | ScanOp, value: float | int) -> float | int | None:
     return value if op.kind.data in ("max", "min", "and", "or") or value == _neutral(op) else None
 
 
-class _AxisBase(IRDLOperation):
-    """An op along one `axis`, whose `tile` says which lanes of it are valid; it never sees the others."""
-
-    axis = prop_def(IntAttr)
-    input = operand_def(ValueConstr)
-    tile = operand_def(TileType)
-
-    traits = traits_def(Pure())
-    irdl_options = (ParsePropInAttrDict(),)
-
-    def reduced_dims(self) -> tuple[Dim, ...]:
-        dims = dims_of(self.input)
-        return dims[: self.axis.data] + dims[self.axis.data + 1 :]
-
-
 @irdl_op_definition
-class ReduceOp(_AxisBase, FoldsChunks):
+class ReduceOp(ReduceBase, OverTile, FoldsChunks):
     """Reduce one axis away with `kind` of `REDUCE_KINDS`.
 
     ```mlir
@@ -179,30 +155,7 @@ class ReduceOp(_AxisBase, FoldsChunks):
 
     traits = traits_def(AlongAxis(keeps=False, fill=_neutral, equal=_of_equal))
 
-    kind = prop_def(StringAttr)
-    ignore_nan = opt_prop_def(UnitAttr)
-    result = result_def(ValueConstr)
-
     assembly_format = "$kind $input `over` $tile attr-dict `:` type($input) `,` type($tile) `->` type($result)"
-
-    def __init__(self, kind: str, value: SSAValue, axis: int, tile: SSAValue, *, ignore_nan: bool = False):
-        dims = dims_of(value)
-        super().__init__(
-            operands=[value, tile],
-            properties={
-                "kind": StringAttr(kind),
-                "axis": IntAttr(axis),
-                "ignore_nan": UnitAttr() if ignore_nan else None,
-            },
-            result_types=[with_dims(value.type, dims[:axis] + dims[axis + 1 :])],
-        )
-
-    def verify_(self) -> None:
-        if self.kind.data not in REDUCE_KINDS:
-            raise VerifyException(f"unknown kind {self.kind.data!r}, expected one of {', '.join(REDUCE_KINDS)}")
-        axis_tile_matches(self, self.input, self.axis.data, self.tile)
-        if self.result.type != with_dims(self.input.type, self.reduced_dims()):
-            raise VerifyException("the result must be the input without the reduced axis")
 
     def before_chunks(self, chunk_dims: Sequence[Dim], build: Builder) -> list[SSAValue]:
         """A neutral element in each lane of a chunk."""
@@ -234,36 +187,16 @@ class ReduceOp(_AxisBase, FoldsChunks):
 
 
 @irdl_op_definition
-class ArgReduceOp(_AxisBase, FoldsChunks):
+class ArgReduceOp(ArgReduceBase, OverTile, FoldsChunks):
     """The `max` or `min` along an axis and the position of its first occurrence within the axis (a NaN wins)."""
 
     name = "tile.arg_reduce"
 
     traits = traits_def(AlongAxis(keeps=False, fill=_neutral, one_lane=(True, False)))
 
-    kind = prop_def(StringAttr)
-    value = result_def(ValueConstr)
-    index = result_def(ValueConstr)
-
     assembly_format = (
         "$kind $input `over` $tile attr-dict `:` type($input) `,` type($tile) `->` type($value) `,` type($index)"
     )
-
-    def __init__(self, kind: str, value: SSAValue, axis: int, tile: SSAValue, index_element: IntegerType):
-        dims = dims_of(value)
-        reduced = with_dims(value.type, dims[:axis] + dims[axis + 1 :])
-        super().__init__(
-            operands=[value, tile],
-            properties={"kind": StringAttr(kind), "axis": IntAttr(axis)},
-            result_types=[reduced, with_element(reduced, index_element)],
-        )
-
-    def verify_(self) -> None:
-        if self.kind.data not in ("max", "min"):
-            raise VerifyException(f"unknown kind {self.kind.data!r}, expected max or min")
-        axis_tile_matches(self, self.input, self.axis.data, self.tile)
-        if self.value.type != with_dims(self.input.type, self.reduced_dims()):
-            raise VerifyException("the value must be the input without the reduced axis")
 
     def before_chunks(self, chunk_dims: Sequence[Dim], build: Builder) -> list[SSAValue]:
         return [build.full(_neutral(self), self.value.type), build.full(0, self.index.type)]
@@ -274,7 +207,7 @@ class ArgReduceOp(_AxisBase, FoldsChunks):
         """A later chunk wins only if it is strictly better, so the first occurrence stays; a NaN wins over all."""
         kind, index_element = self.kind.data, element_of(self.index)
         assert isinstance(index_element, IntegerType)
-        local = build.op(ArgReduceOp(kind, value, self.axis.data, chunk, index_element))
+        local = build.op(ArgReduceOp(kind, value, self.axis.data, index_element, chunk))
         local.attributes.update(self.attributes)
         begin = build.cast(build.op(BeginOp(chunk, index_type)).result, index_element)
         position = build.op(arith.AddiOp(local.index, build.splat(begin, dims_of(local.index)))).result
@@ -293,40 +226,18 @@ class ArgReduceOp(_AxisBase, FoldsChunks):
 
 
 @irdl_op_definition
-class ScanOp(_AxisBase):
+class ScanOp(ScanBase, OverTile):
     """Inclusive prefix `kind` (of `SCAN_KINDS`) along an axis, from the other end when `reverse`."""
 
     name = "tile.scan"
 
     traits = traits_def(AlongAxis(keeps=True, fill=_neutral_if_reverse, equal=_of_equal))
 
-    kind = prop_def(StringAttr)
-    reverse = opt_prop_def(UnitAttr)
-    result = result_def(ValueConstr)
-
     assembly_format = "$kind $input `over` $tile attr-dict `:` type($input) `,` type($tile) `->` type($result)"
-
-    def __init__(self, kind: str, value: SSAValue, axis: int, tile: SSAValue, *, reverse: bool = False):
-        super().__init__(
-            operands=[value, tile],
-            properties={
-                "kind": StringAttr(kind),
-                "axis": IntAttr(axis),
-                "reverse": UnitAttr() if reverse else None,
-            },
-            result_types=[value.type],
-        )
-
-    def verify_(self) -> None:
-        if self.kind.data not in SCAN_KINDS:
-            raise VerifyException(f"unknown kind {self.kind.data!r}, expected one of {', '.join(SCAN_KINDS)}")
-        axis_tile_matches(self, self.input, self.axis.data, self.tile)
-        if self.result.type != self.input.type:
-            raise VerifyException("a scan keeps its type")
 
 
 @irdl_op_definition
-class FlipOp(_AxisBase):
+class FlipOp(AlongAxisBase, OverTile):
     """The valid lanes of an axis in reverse order (`torch.flip`): lane `i` is lane `valid - 1 - i` of the input.
 
     ```mlir
@@ -347,60 +258,5 @@ class FlipOp(_AxisBase):
     def __init__(self, value: SSAValue, axis: int, tile: SSAValue):
         super().__init__(operands=[value, tile], properties={"axis": IntAttr(axis)}, result_types=[value.type])
 
-    def verify_(self) -> None:
-        axis_tile_matches(self, self.input, self.axis.data, self.tile)
 
-
-@irdl_op_definition
-class GatherOp(IRDLOperation, DeclaresAxes):
-    """`torch.gather` on a device value: `result[.., i, ..] = input[.., index[.., i, ..], ..]` along `axis`."""
-
-    name = "tile.gather"
-
-    axis = prop_def(IntAttr)
-    input = operand_def(ValueConstr)
-    index = operand_def(ValueConstr)
-    result = result_def(ValueConstr)
-
-    traits = traits_def(Pure(), OwnAxes())
-    irdl_options = (ParsePropInAttrDict(),)
-    assembly_format = "$input `,` $index attr-dict `:` type($input) `,` type($index) `->` type($result)"
-
-    def __init__(self, value: SSAValue, index: SSAValue, axis: int):
-        super().__init__(
-            operands=[value, index],
-            properties={"axis": IntAttr(axis)},
-            result_types=[with_dims(value.type, dims_of(index))],
-        )
-
-    def verify_(self) -> None:
-        source, index = dims_of(self.input), dims_of(self.index)
-        if len(source) != len(index) or not 0 <= self.axis.data < len(source):
-            raise VerifyException(f"input and index must have equal rank, and axis {self.axis.data} be one of it")
-        if self.result.type != with_dims(self.input.type, index):
-            raise VerifyException("the result must have the index's dims and the input's element type")
-
-    def axis_facts(self) -> AxisFacts:
-        """Along the axis any lane of the input may be taken; along the others its lanes go with those of the index."""
-        at = self.axis.data
-        lanes = [
-            Axes((At(1, i),) if i == at else (At(0, i), At(1, i)), (At(0, i),)) for i in range(len(dims_of(self.index)))
-        ]
-        return AxisFacts(tuple(lanes), Axes((At(0, at),)))
-
-    def drop_axes(self, dropping: Dropping) -> Sequence[SSAValue] | None:
-        """From one lane every index takes that lane; one index into many lanes is an index tensor of dim 1."""
-        build, at = dropping.build, self.axis.data
-        source, index = dropping.now(dropping.operand_dims(0), at), dropping.now(dropping.operand_dims(1), at)
-        place = sum(not dropping.is_unit(dim) for dim in dropping.operand_dims(1)[:at])
-        if source is not None and index is not None:
-            self.axis = int_attr(source)
-            return None
-        if source is None:
-            value = self.input if index is None else build.expand(self.input, place)
-            return [build.broadcast(value, dims_of(self.result))]
-        one = build.op(GatherOp(self.input, build.expand(self.index, place), source), self.result).result
-        return [build.reshape(one, dims_of(self.result))]
-
-
-__all__ = ["REDUCE_KINDS", "SCAN_KINDS", "ArgReduceOp", "FlipOp", "GatherOp", "KeepOp", "PadOp", "ReduceOp", "ScanOp"]
+__all__ = ["ArgReduceOp", "FlipOp", "KeepOp", "OverTile", "PadOp", "ReduceOp", "ScanOp"]

@@ -3,35 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import ClassVar
 
 from xdsl.dialects import arith
-from xdsl.dialects.builtin import IntegerType, StringAttr
+from xdsl.dialects.builtin import IntegerType
 from xdsl.ir import SSAValue
 from xdsl.irdl import (
-    IRDLOperation,
-    ParsePropInAttrDict,
-    VarConstraint,
     irdl_op_definition,
-    operand_def,
-    prop_def,
-    result_def,
     traits_def,
 )
-from xdsl.traits import Pure
-from xdsl.utils.exceptions import VerifyException
 
 from ..axes import At, Axes, AxisFacts, Builder, Consumed, DeclaresAxes, Dropping, OwnAxes, opaque_facts
+from ..axis_kinds import tile_matches
 from ..dims import dims_of, element_of
-from ..elementwise import ValueConstr
-from .along_axis import axis_tile_matches
-from .types import TileType
-
-PRECISIONS = ("tf32", "tf32x3", "ieee")
+from ..value import DotBase
+from .along_axis import OverTile
 
 
 @irdl_op_definition
-class DotOp(IRDLOperation, DeclaresAxes):
+class DotOp(DotBase, OverTile, DeclaresAxes):
     """`acc + lhs @ rhs` for `[M, K]` and `[K, N]`, or with one leading batch axis; `tile` is that of K.
 
     ```mlir
@@ -42,39 +31,14 @@ class DotOp(IRDLOperation, DeclaresAxes):
 
     name = "tile.dot"
 
-    T: ClassVar = VarConstraint("T", ValueConstr)
-
-    precision = prop_def(StringAttr, default_value=StringAttr("tf32"))
-    lhs = operand_def(ValueConstr)
-    rhs = operand_def(ValueConstr)
-    acc = operand_def(T)
-    tile = operand_def(TileType)
-    result = result_def(T)
-
-    traits = traits_def(Pure(), OwnAxes())
-    irdl_options = (ParsePropInAttrDict(),)
+    traits = traits_def(OwnAxes())
     assembly_format = (
         "$lhs `,` $rhs `,` $acc `over` $tile attr-dict `:` type($lhs) `,` type($rhs) `,` type($acc) `,` type($tile)"
     )
 
-    def __init__(self, lhs: SSAValue, rhs: SSAValue, acc: SSAValue, tile: SSAValue, precision: str = "tf32"):
-        super().__init__(
-            operands=[lhs, rhs, acc, tile],
-            properties={"precision": StringAttr(precision)},
-            result_types=[acc.type],
-        )
-
     def verify_(self) -> None:
-        lhs, rhs, acc = dims_of(self.lhs), dims_of(self.rhs), dims_of(self.acc)
-        if len(lhs) not in (2, 3) or len(rhs) != len(lhs):
-            raise VerifyException(f"dot operands must both have rank 2 or 3, got {len(lhs)} and {len(rhs)}")
-        if lhs[:-2] != rhs[:-2] or lhs[-1] != rhs[-2]:
-            raise VerifyException(f"dot operands do not match: {lhs} and {rhs}")
-        if acc != (*lhs[:-1], rhs[-1]):
-            raise VerifyException(f"the accumulator must have dims {(*lhs[:-1], rhs[-1])}, got {acc}")
-        axis_tile_matches(self, self.lhs, len(lhs) - 1, self.tile)
-        if self.precision.data not in PRECISIONS:
-            raise VerifyException(f"unknown precision {self.precision.data!r}, expected one of {', '.join(PRECISIONS)}")
+        super().verify_()
+        tile_matches(self, self.lhs, len(dims_of(self.lhs)) - 1, self.tile)
 
     def axis_facts(self) -> AxisFacts:
         """Lanes of a batch, of M and of N go together; none of these axes is cut, as loops would repeat the product."""
@@ -101,7 +65,7 @@ class DotOp(IRDLOperation, DeclaresAxes):
             lhs, acc = build.expand(lhs, batch), build.expand(acc, batch)
         if unit_n:
             rhs, acc = build.expand(rhs, batch + 1), build.expand(acc, batch + 1)
-        dot = build.op(DotOp(lhs, rhs, acc, self.tile, self.precision.data), self.result).result
+        dot = build.op(DotOp(lhs, rhs, acc, self.tile, precision=self.precision.data), self.result).result
         return [build.reshape(dot, dims_of(self.result))]
 
 
@@ -130,4 +94,4 @@ def product(op: DotOp, build: Builder, *, unit_m: bool = False, unit_n: bool = F
     return build.op(arith.AddfOp(op.acc, build.op(arith.MulfOp(lhs, rhs)).result), op.result).result
 
 
-__all__ = ["PRECISIONS", "DotOp", "product"]
+__all__ = ["DotOp", "product"]

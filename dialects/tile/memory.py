@@ -28,7 +28,7 @@ from ..accessors import operands_of
 from ..axes import At, Axes, AxisFacts, DeclaresAxes, Dropping, OwnAxes
 from ..dims import Dim, dims_of, element_of, tensor_type
 from ..effects import Reads, ReadsAndWrites, Writes
-from ..elementwise import ScalarConstr, ValueConstr
+from ..value import ScalarConstr, ValueConstr
 from .subscript import Subscript, access_dims, are_joint
 from .types import RefType, TileType
 

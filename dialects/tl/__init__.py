@@ -1,8 +1,8 @@
 """Dialect `tl`: one config's kernel, one op per construct of `triton.language`.
 
 Masks, offsets, descriptors, program ids and loop options are explicit; nothing is decided after this level.
-Elementwise work is `arith` and `math`; control flow `scf`. Every int dim is a power of two; a symbolic dim is the
-name of a constexpr parameter.
+Elementwise work and views are `arith`, `math` and `value`; control flow is `scf`. Every int dim is a power of two; a
+symbolic dim is the name of a constexpr parameter.
 """
 
 from __future__ import annotations

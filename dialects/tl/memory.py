@@ -27,9 +27,9 @@ from xdsl.utils.exceptions import VerifyException
 
 from ..dims import Dim, element_of, with_element
 from ..effects import Reads, ReadsAndWrites, Writes
-from ..elementwise import ValueConstr
 from ..tile.memory import ATOMIC_KINDS, SEMANTICS
 from ..tile.structure import IndexInt
+from ..value import ValueConstr
 from .types import PtrType, TensorDescType
 
 

@@ -36,9 +36,8 @@ from xdsl.dialects.builtin import (
 from xdsl.ir import Attribute, Block, Operation, SSAValue
 
 from .. import exc
-from ..dialects import tile
 from ..dialects.dims import Dim, dims_of, element_of, with_element
-from ..dialects.elementwise import ELIDABLE
+from ..dialects.value import ELIDABLE, BroadcastOp, CastOp, CompareOp, ExpandDimsOp, SplatOp
 
 ELEMENTS: dict[torch.dtype, Attribute] = {
     torch.float64: f64, torch.float32: f32, torch.float16: f16, torch.bfloat16: bf16,
@@ -119,14 +118,14 @@ class Builder:
 
     def splat(self, value: SSAValue, dims: Sequence[Dim]) -> SSAValue:
         """A scalar in every lane; the scalar itself for rank 0."""
-        return self.emit(tile.SplatOp(value, dims)) if dims else value
+        return self.emit(SplatOp(value, dims)) if dims else value
 
     def filled(self, value: float, element: Attribute, dims: Sequence[Dim]) -> SSAValue:
         """A constant in every lane."""
         return self.splat(self.constant(value, element), dims)
 
     def expand_dims(self, value: SSAValue, axis: int) -> SSAValue:
-        return self.emit(tile.ExpandDimsOp(value, axis))
+        return self.emit(ExpandDimsOp(value, axis))
 
     def broadcast(self, value: SSAValue, dims: Sequence[Dim], placement: Sequence[int] | None = None) -> SSAValue:
         """Broadcast to `dims`; `placement[i]` is the axis of `dims` that axis `i` goes to (trailing axes when None)."""
@@ -139,7 +138,7 @@ class Builder:
         for axis in range(len(dims)):
             if axis not in taken:
                 value = self.expand_dims(value, axis)
-        return value if dims_of(value) == tuple(dims) else self.emit(tile.BroadcastOp(value, dims))
+        return value if dims_of(value) == tuple(dims) else self.emit(BroadcastOp(value, dims))
 
     def integer(self, value: SSAValue, element: IntegerType, *, unsigned: bool = False) -> SSAValue:
         """An integer value of another width."""
@@ -152,9 +151,9 @@ class Builder:
         return self.cast("extui" if unsigned or source == i1 else "extsi", value, element)
 
     def cast(self, kind: str, value: SSAValue, element: Attribute) -> SSAValue:
-        """A conversion to or from integers: `arith` for scalars, `tile.cast` for tensors."""
+        """A conversion to or from integers: `arith` for scalars, `value.cast` for tensors."""
         if isinstance(value.type, TensorType):
-            return self.emit(tile.CastOp(kind, value, element))
+            return self.emit(CastOp(kind, value, element))
         return self.emit(_SCALAR_CASTS[kind](value, element))
 
     def convert(self, value: SSAValue, source: torch.dtype, target: torch.dtype, *, elidable: bool = False) -> SSAValue:
@@ -168,7 +167,7 @@ class Builder:
         element = element_type(target)
         if target == torch.bool:
             zero = self.filled(0, element_of(value), dims_of(value))
-            return self.emit(tile.CompareOp("ne", value, zero))
+            return self.emit(CompareOp("ne", value, zero))
         if source.is_floating_point:
             if target.is_floating_point:
                 return self._float(value, element, elidable)

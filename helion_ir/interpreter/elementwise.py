@@ -103,7 +103,7 @@ COMPARE: dict[str, TensorFunction] = {
     "ult": integers.unsigned(torch.lt), "ule": integers.unsigned(torch.le),
     "ugt": integers.unsigned(torch.gt), "uge": integers.unsigned(torch.ge),
 }  # fmt: skip
-"""The predicates of `tile.compare`; `i1` orders false below true."""
+"""The predicates of `value.compare`; `i1` orders false below true."""
 
 _CMPI = ("eq", "ne", "lt", "le", "gt", "ge", "ult", "ule", "ugt", "uge")
 _CMPF_ORDERED = ("eq", "gt", "ge", "lt", "le", "ne")

@@ -1,4 +1,4 @@
-"""Every op of the `tile` dialect that is not shared with `tl`: kernels, loops, tiles, memory, contractions."""
+"""Every op of the `tile` dialect that `tl` has nothing like: kernels, loops, tiles, memory."""
 
 from __future__ import annotations
 
@@ -23,12 +23,10 @@ from xdsl.ir import Operation
 
 from helion_ir.dialects.tile import (
     AccessBase,
-    ArgReduceOp,
     AtomicCASOp,
     AtomicRMWOp,
     BeginOp,
     CountOp,
-    DotOp,
     EndOp,
     FlipOp,
     ForOp,
@@ -40,8 +38,6 @@ from helion_ir.dialects.tile import (
     LoopBase,
     PadOp,
     RangeOp,
-    ReduceOp,
-    ScanOp,
     ShiftOp,
     StoreOp,
     SymbolOp,
@@ -49,13 +45,11 @@ from helion_ir.dialects.tile import (
     WholeOp,
     YieldOp,
 )
-from helion_ir.dialects.tl import DebugBarrierOp
 
-from . import contractions
 from .memory import Update, atomic, atomic_update, compare_and_swap, gather, scatter
 from .state import State
 from .tile_access import AccessPlan, Tile, box_access, scattered_access, zero_outside
-from .values import Evaluate, StatefulFunctions, table_functions
+from .values import Evaluate, StatefulFunctions, poisoned_past, table_functions, valid_lanes
 
 
 def _scalar(state: State, op: Operation, value: int) -> PythonValues:
@@ -158,47 +152,10 @@ def _keep(state: State, op: KeepOp, args: PythonValues) -> PythonValues:
     return (torch.cat([new.narrow(axis, 0, tile.valid), rest], axis),)
 
 
-def _valid_lanes(value: Tensor, axis: int, tile: Tile) -> Tensor:
-    return value if tile.valid == tile.dim else value.narrow(axis, 0, tile.valid)
-
-
-def _reduce(state: State, op: ReduceOp, args: PythonValues) -> PythonValues:
-    axis = op.axis.data
-    lanes = _valid_lanes(args[0], axis, args[1])
-    return (contractions.reduce(op.kind.data, lanes, axis, ignore_nan=op.ignore_nan is not None),)
-
-
-def _arg_reduce(state: State, op: ArgReduceOp, args: PythonValues) -> PythonValues:
-    axis = op.axis.data
-    value, index = contractions.arg_reduce(op.kind.data, _valid_lanes(args[0], axis, args[1]), axis)
-    return value, index.to(state.layout(op.index.type)[1])
-
-
-def _scan(state: State, op: ScanOp, args: PythonValues) -> PythonValues:
-    value, tile = args
-    axis = op.axis.data
-    result = contractions.scan(op.kind.data, _valid_lanes(value, axis, tile), axis, reverse=op.reverse is not None)
-    return (_poisoned_past(state, result, axis, tile),)
-
-
 def _flip(state: State, op: FlipOp, args: PythonValues) -> PythonValues:
     value, tile = args
     axis = op.axis.data
-    return (_poisoned_past(state, _valid_lanes(value, axis, tile).flip(axis), axis, tile),)
-
-
-def _poisoned_past(state: State, lanes: Tensor, axis: int, tile: Tile) -> Tensor:
-    """The valid lanes of an axis, and poison past the end of its tile."""
-    if tile.valid == tile.dim:
-        return lanes
-    padding = (*lanes.shape[:axis], tile.dim - tile.valid, *lanes.shape[axis + 1 :])
-    return torch.cat([lanes, state.poison(padding, lanes.dtype)], axis)
-
-
-def _dot(state: State, op: DotOp, args: PythonValues) -> PythonValues:
-    lhs, rhs, acc, tile = args
-    lhs, rhs = _valid_lanes(lhs, lhs.ndim - 1, tile), _valid_lanes(rhs, rhs.ndim - 2, tile)
-    return (contractions.dot(lhs, rhs, acc, acc.dtype),)
+    return (poisoned_past(state, valid_lanes(value, axis, tile).flip(axis), axis, tile),)
 
 
 ROWS: dict[type[Operation], Evaluate] = {
@@ -208,13 +165,11 @@ ROWS: dict[type[Operation], Evaluate] = {
     CountOp: lambda state, op, args: _scalar(state, op, args[0].count),
     SymbolOp: lambda state, op, args: _scalar(state, op, state.size(op.value)),
     LoadOp: _load, StoreOp: _store, AtomicRMWOp: _atomic_rmw, AtomicCASOp: _atomic_cas,
-    DebugBarrierOp: lambda state, op, args: (),
-    PadOp: _pad, KeepOp: _keep, ReduceOp: _reduce, ArgReduceOp: _arg_reduce, ScanOp: _scan, FlipOp: _flip,
-    DotOp: _dot,
+    PadOp: _pad, KeepOp: _keep, FlipOp: _flip,
 }  # fmt: skip
 
 TileValueFunctions = table_functions("TileValueFunctions", ROWS)
-"""Tiles, memory and contractions."""
+"""Tiles and memory."""
 
 
 @register_impls

@@ -25,7 +25,7 @@ from xdsl.utils.exceptions import InterpretationError
 
 from helion_ir.dialects import tl
 
-from . import contractions, integers
+from . import integers
 from .memory import atomic, atomic_update, check_bounds, compare_and_swap, gather, scatter
 from .state import State
 from .values import Evaluate, StatefulFunctions, table_functions
@@ -166,33 +166,12 @@ def _constexpr(state: State, op: tl.ConstexprOp, args: PythonValues) -> PythonVa
     return (torch.tensor(state.size(op.param.data), dtype=state.layout(op.result.type)[1]),)
 
 
-def _reduce(state: State, op: tl.ReduceOp, args: PythonValues) -> PythonValues:
-    return (contractions.reduce(op.kind.data, args[0], op.axis.data, ignore_nan=op.ignore_nan is not None),)
-
-
-def _arg_reduce(state: State, op: tl.ArgReduceOp, args: PythonValues) -> PythonValues:
-    value, index = contractions.arg_reduce(op.kind.data, args[0], op.axis.data)
-    return value, index.to(state.layout(op.index.type)[1])
-
-
-def _scan(state: State, op: tl.ScanOp, args: PythonValues) -> PythonValues:
-    return (contractions.scan(op.kind.data, args[0], op.axis.data, reverse=op.reverse is not None),)
-
-
-def _dot(state: State, op: tl.DotOp, args: PythonValues) -> PythonValues:
-    lhs, rhs, acc = args
-    return (contractions.dot(lhs, rhs, acc, acc.dtype),)
-
-
 ROWS: dict[type[Operation], Evaluate] = {
     tl.LoadOp: _load, tl.StoreOp: _store, tl.AtomicRMWOp: _atomic_rmw, tl.AtomicCASOp: _atomic_cas,
     tl.AddPtrOp: _add_pointer, tl.MakeTensorDescriptorOp: _make_descriptor,
     tl.DescriptorLoadOp: _descriptor_load, tl.DescriptorStoreOp: _descriptor_store,
     tl.ArangeOp: _arange, tl.ConstexprOp: _constexpr,
     tl.CdivOp: lambda state, op, args: (integers.ceil_div(*args),),
-    tl.DebugBarrierOp: lambda state, op, args: (),
-    tl.ReduceOp: _reduce, tl.ArgReduceOp: _arg_reduce, tl.ScanOp: _scan,
-    tl.DotOp: _dot,
 }  # fmt: skip
 
 TlValueFunctions = table_functions("TlValueFunctions", ROWS)

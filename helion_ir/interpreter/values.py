@@ -1,4 +1,4 @@
-"""Views, elementwise ops and gathers that `tile` and `tl` have in common: one row per op of either dialect."""
+"""What `tile` and `tl` modules have in common: value ops, and contractions over the lanes that the level sees."""
 
 from __future__ import annotations
 
@@ -7,16 +7,39 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
+from torch import Tensor
 from xdsl.interpreter import Interpreter, InterpreterFunctions, PythonValues, impl, register_impls
 from xdsl.ir import Operation
 
 from helion_ir.dialects import inline_triton, tile, tl
+from helion_ir.dialects.value import (
+    AlongAxisBase,
+    ArgReduceBase,
+    BitcastOp,
+    BroadcastOp,
+    CastOp,
+    CompareOp,
+    DotBase,
+    ExpandDimsOp,
+    GatherOp,
+    JoinOp,
+    LibdeviceOp,
+    PermuteOp,
+    ReduceBase,
+    ReshapeOp,
+    ScanBase,
+    SelectOp,
+    SplatOp,
+    SplitOp,
+)
 
+from . import contractions
 from .elementwise import CAST, COMPARE, in_float32, libdevice
 from .state import State
+from .tile_access import Tile
 
 CASTS = {op.name.removeprefix("arith."): function for op, function in CAST.items()}
-"""Conversions by name, as `tile.cast` has them."""
+"""Conversions by name, as `value.cast` has them."""
 
 Evaluate = Callable[[State, Any, PythonValues], PythonValues]
 """`(state, op, operand values) -> result values`."""
@@ -30,7 +53,7 @@ def _reshape(state: State, op: Operation, args: PythonValues) -> PythonValues:
     return (args[0].reshape(state.layout(op.results[0].type)[0]),)
 
 
-def _compare(state: State, op: tile.CompareOp | tl.CompareOp, args: PythonValues) -> PythonValues:
+def _compare(state: State, op: CompareOp, args: PythonValues) -> PythonValues:
     lhs, rhs = args
     if lhs.is_floating_point() and lhs.dtype.itemsize == 1:
         lhs, rhs = lhs.float(), rhs.float()
@@ -41,15 +64,15 @@ def _bitcast(state: State, op: Operation, args: PythonValues) -> PythonValues:
     return (args[0].view(state.layout(op.results[0].type)[1]),)
 
 
-def _cast(state: State, op: tile.CastOp | tl.CastOp, args: PythonValues) -> PythonValues:
+def _cast(state: State, op: CastOp, args: PythonValues) -> PythonValues:
     return (CASTS[op.kind.data](args[0], state.layout(op.result.type)[1]),)
 
 
-def _libdevice(state: State, op: tile.LibdeviceOp | tl.LibdeviceOp, args: PythonValues) -> PythonValues:
+def _libdevice(state: State, op: LibdeviceOp, args: PythonValues) -> PythonValues:
     return (in_float32(libdevice(op.function.data))(*args).to(state.layout(op.result.type)[1]),)
 
 
-def _gather(state: State, op: tile.GatherOp | tl.GatherOp, args: PythonValues) -> PythonValues:
+def _gather(state: State, op: GatherOp, args: PythonValues) -> PythonValues:
     """Lanes whose index is out of range hold poison: they are padding, or wrong."""
     value, index = args
     axis = op.axis.data
@@ -62,26 +85,58 @@ def _gather(state: State, op: tile.GatherOp | tl.GatherOp, args: PythonValues) -
     return (found.view(value.dtype),)
 
 
-def _copy(state: State, op: Operation, args: PythonValues) -> PythonValues:
-    return args
+def _lanes(op: AlongAxisBase, args: PythonValues) -> Tensor:
+    """The lanes of the axis that the op sees: those of its tile that are valid, or all where it has none."""
+    value, *over = args
+    return valid_lanes(value, op.axis.data, *over) if over else value
+
+
+def _reduce(state: State, op: ReduceBase, args: PythonValues) -> PythonValues:
+    lanes, ignore_nan = _lanes(op, args), op.ignore_nan is not None
+    return (contractions.reduce(op.kind.data, lanes, op.axis.data, ignore_nan=ignore_nan),)
+
+
+def _arg_reduce(state: State, op: ArgReduceBase, args: PythonValues) -> PythonValues:
+    value, index = contractions.arg_reduce(op.kind.data, _lanes(op, args), op.axis.data)
+    return value, index.to(state.layout(op.index.type)[1])
+
+
+def _scan(state: State, op: ScanBase, args: PythonValues) -> PythonValues:
+    found = contractions.scan(op.kind.data, _lanes(op, args), op.axis.data, reverse=op.reverse is not None)
+    return (poisoned_past(state, found, op.axis.data, *args[1:]),)
+
+
+def _dot(state: State, op: DotBase, args: PythonValues) -> PythonValues:
+    lhs, rhs, acc, *over = args
+    if over:
+        lhs, rhs = valid_lanes(lhs, lhs.ndim - 1, *over), valid_lanes(rhs, rhs.ndim - 2, *over)
+    return (contractions.dot(lhs, rhs, acc, acc.dtype),)
+
+
+def valid_lanes(value: Tensor, axis: int, tile: Tile) -> Tensor:
+    """The lanes of an axis that are before the end of its tile."""
+    return value if tile.valid == tile.dim else value.narrow(axis, 0, tile.valid)
+
+
+def poisoned_past(state: State, lanes: Tensor, axis: int, tile: Tile | None = None) -> Tensor:
+    """The valid lanes of an axis, and poison past the end of its tile."""
+    if tile is None or tile.valid == tile.dim:
+        return lanes
+    padding = (*lanes.shape[:axis], tile.dim - tile.valid, *lanes.shape[axis + 1 :])
+    return torch.cat([lanes, state.poison(padding, lanes.dtype)], axis)
 
 
 ROWS: dict[type[Operation], Evaluate] = {
-    tile.SplatOp: _expand, tile.BroadcastOp: _expand, tl.FullOp: _expand, tl.BroadcastOp: _expand,
-    tile.ReshapeOp: _reshape, tile.ExpandDimsOp: _reshape, tl.ReshapeOp: _reshape, tl.ExpandDimsOp: _reshape,
-    tile.PermuteOp: lambda state, op, args: (args[0].permute(op.permutation),),
-    tl.TransOp: lambda state, op, args: (args[0].permute(op.permutation),),
-    tile.JoinOp: lambda state, op, args: (torch.stack(args, -1),),
-    tl.JoinOp: lambda state, op, args: (torch.stack(args, -1),),
-    tile.SplitOp: lambda state, op, args: args[0].unbind(-1), tl.SplitOp: lambda state, op, args: args[0].unbind(-1),
-    tile.CompareOp: _compare, tl.CompareOp: _compare,
-    tile.SelectOp: lambda state, op, args: (torch.where(*args),),
-    tl.WhereOp: lambda state, op, args: (torch.where(*args),),
-    tile.BitcastOp: _bitcast, tl.BitcastOp: _bitcast,
-    tile.CastOp: _cast, tl.CastOp: _cast,
-    tile.LibdeviceOp: _libdevice, tl.LibdeviceOp: _libdevice,
-    tile.GatherOp: _gather, tl.GatherOp: _gather,
-    tl.CopyOp: _copy,
+    SplatOp: _expand, BroadcastOp: _expand, ReshapeOp: _reshape, ExpandDimsOp: _reshape,
+    PermuteOp: lambda state, op, args: (args[0].permute(op.permutation),),
+    JoinOp: lambda state, op, args: (torch.stack(args, -1),),
+    SplitOp: lambda state, op, args: args[0].unbind(-1),
+    CompareOp: _compare, SelectOp: lambda state, op, args: (torch.where(*args),),
+    BitcastOp: _bitcast, CastOp: _cast, LibdeviceOp: _libdevice, GatherOp: _gather,
+    tile.ReduceOp: _reduce, tile.ArgReduceOp: _arg_reduce, tile.ScanOp: _scan, tile.DotOp: _dot,
+    tl.ReduceOp: _reduce, tl.ArgReduceOp: _arg_reduce, tl.ScanOp: _scan, tl.DotOp: _dot,
+    tl.CopyOp: lambda state, op, args: args,
+    tl.DebugBarrierOp: lambda state, op, args: (),
     inline_triton.MakeTupleOp: lambda state, op, args: (args,),
     inline_triton.ElementOp: lambda state, op, args: (args[0][int(args[1])],),
 }  # fmt: skip

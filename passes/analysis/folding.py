@@ -9,7 +9,7 @@ from xdsl.dialects import arith
 from xdsl.dialects.builtin import IntegerAttr, IntegerType
 from xdsl.ir import Operation
 
-from ...dialects.tile import CompareOp
+from ...dialects.value import CompareOp
 
 Fold = Callable[..., int | None]
 

@@ -14,7 +14,8 @@ from xdsl.ir import Operation, SSAValue
 from ...dialects.dims import Dim, dims_of, element_of, symbols_of
 from ...dialects.inline_triton import is_static_loop
 from ...dialects.targets import GPU, OTHER_REGISTERS, WGMMA_REGISTERS
-from ...dialects.tile import DotOp, GridOp, KernelOp, LoadOp, LoopBase, PermuteOp, ReshapeOp, StoreOp
+from ...dialects.tile import DotOp, GridOp, KernelOp, LoadOp, LoopBase, StoreOp
+from ...dialects.value import PermuteOp, ReshapeOp
 from ...dialects.walk import ops_in
 from ..assign_indexing import DESCRIPTOR, accesses
 from ..number_sites import loop_sites, site_counts

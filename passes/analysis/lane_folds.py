@@ -19,7 +19,7 @@ from xdsl.ir import Attribute, Operation
 from ...dialects.constants import Number, exact, highest, lowest, unsigned, wrapped
 from ...dialects.dims import element_of
 from ...dialects.neutral import neutral_element
-from ...dialects.tile import BitcastOp, CastOp, CompareOp
+from ...dialects.value import BitcastOp, CastOp, CompareOp
 
 Fold = Callable[..., Any]
 """Numbers in, the number out, None if it is not known."""

@@ -19,18 +19,8 @@ from ...dialects.axes import At, axis_facts, semantics_of
 from ...dialects.axis_kinds import is_lane_wise
 from ...dialects.constants import Number
 from ...dialects.dims import Dim, dims_of, substitute
-from ...dialects.tile import (
-    ForOp,
-    KeepOp,
-    KernelOp,
-    LoadOp,
-    PadOp,
-    RangeOp,
-    SelectOp,
-    ShiftOp,
-    WholeOp,
-    access_tiles,
-)
+from ...dialects.tile import ForOp, KeepOp, KernelOp, LoadOp, PadOp, RangeOp, ShiftOp, WholeOp, access_tiles
+from ...dialects.value import SelectOp
 from .bounds import bound_dim, same_tile, tile_bounds, tile_dim, tile_exact
 from .lane_folds import absorbed, folded, unseen
 from .physical import PhysicalDims

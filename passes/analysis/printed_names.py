@@ -13,11 +13,12 @@ from xdsl.ir import Operation, SSAValue
 from ...dialects import tl
 from ...dialects.inline_triton import CallOp, SnippetOp
 from ...dialects.names import NameScope, identifier
+from ...dialects.value import CompareOp
 from ...dialects.walk import ops_in
 from .coalescing import Variables, is_inline
 
 STANDARD: dict[type[Operation], str] = {
-    tl.ProgramIdOp: "pid", tl.NumProgramsOp: "num_programs", tl.ArangeOp: "lanes", tl.CompareOp: "mask",
+    tl.ProgramIdOp: "pid", tl.NumProgramsOp: "num_programs", tl.ArangeOp: "lanes", CompareOp: "mask",
     tl.LoadOp: "loaded", tl.DescriptorLoadOp: "loaded", tl.MakeTensorDescriptorOp: "desc", tl.DotOp: "dot",
     tl.AtomicRMWOp: "previous", tl.AtomicCASOp: "previous", tl.CdivOp: "count",
     arith.CmpiOp: "condition", arith.CmpfOp: "condition", arith.MuliOp: "offset", arith.AddiOp: "offset",

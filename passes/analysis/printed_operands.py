@@ -17,6 +17,7 @@ from xdsl.ir import Operation, SSAValue, Use
 from ...dialects import inline_triton, tl
 from ...dialects.accessors import operands_of
 from ...dialects.dims import Dim, dims_of, element_of
+from ...dialects.value import BroadcastOp, CompareOp, LibdeviceOp, SelectOp, SplatOp
 
 NATURAL = (i1, i32, f32)
 """The types that bare Python constants get."""
@@ -28,7 +29,7 @@ INFIX: tuple[type[Operation], ...] = (
     arith.AddiOp, arith.SubiOp, arith.MuliOp, arith.DivSIOp, arith.DivUIOp, arith.RemSIOp, arith.RemUIOp,
     arith.AndIOp, arith.OrIOp, arith.XOrIOp, arith.ShLIOp, arith.ShRSIOp, arith.ShRUIOp,
     arith.AddfOp, arith.SubfOp, arith.MulfOp, arith.DivfOp,
-    arith.CmpiOp, arith.CmpfOp, tl.CompareOp, tl.WhereOp, arith.SelectOp, tl.CdivOp,
+    arith.CmpiOp, arith.CmpfOp, CompareOp, SelectOp, arith.SelectOp, tl.CdivOp,
 )  # fmt: skip
 """Ops in which a bare constant takes exactly the other operand's type."""
 
@@ -36,7 +37,7 @@ FUNCTIONS: tuple[type[Operation], ...] = (
     arith.MaximumfOp, arith.MinimumfOp, arith.MaxnumfOp, arith.MinnumfOp,
     arith.MaxSIOp, arith.MinSIOp, arith.MaxUIOp, arith.MinUIOp,
     arith.FloorDivSIOp, arith.CeilDivSIOp, arith.CeilDivUIOp,
-    math.PowFOp, math.Atan2Op, math.CopySignOp, math.FmaOp, math.FPowIOp, tl.LibdeviceOp,
+    math.PowFOp, math.Atan2Op, math.CopySignOp, math.FmaOp, math.FPowIOp, LibdeviceOp,
 )  # fmt: skip
 """Calls of several operands: they broadcast, but a bare constant is of its natural type first."""
 
@@ -51,11 +52,11 @@ def is_weak(value: SSAValue) -> bool:
 def unbroadcast(value: SSAValue) -> SSAValue:
     """`value` without the broadcast that makes it."""
     owner = value.owner
-    return owner.input if type(owner) is tl.BroadcastOp or type(owner) is tl.FullOp else value
+    return owner.input if type(owner) is BroadcastOp or type(owner) is SplatOp else value
 
 
 def broadcasts_itself(use: Use, value: SSAValue) -> bool:
-    """Whether Triton would broadcast the operand `value`, a `tl.broadcast` or `tl.full`, to its user's full shape."""
+    """Whether Triton would broadcast an operand, a `value.broadcast` or `value.splat`, to its user's full shape."""
     op = use.operation
     if type(op) in _ACCESSES:
         ptr, offset, *_ = operands_of(op)
@@ -124,7 +125,7 @@ def _beside_typed(op: Operation, index: int, value: SSAValue) -> bool:
 
 
 _SINKS: dict[type[Operation], Callable[[Operation, int, SSAValue], bool]] = {
-    tl.FullOp: _any_type,
+    SplatOp: _any_type,
     inline_triton.ElementOp: _any_type,
     tl.MakeTensorDescriptorOp: _any_type,
     tl.DescriptorLoadOp: _any_type,

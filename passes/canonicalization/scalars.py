@@ -7,7 +7,8 @@ from xdsl.dialects.builtin import FloatAttr, IntegerAttr, IntegerType
 from xdsl.ir import Block, SSAValue
 from xdsl.pattern_rewriter import PatternRewriter, RewritePattern, op_type_rewrite_pattern
 
-from ...dialects.tile import BeginOp, CountOp, EndOp, IdOp, ShiftOp, SplatOp, SymbolOp, TileType, WholeOp
+from ...dialects.tile import BeginOp, CountOp, EndOp, IdOp, ShiftOp, SymbolOp, TileType, WholeOp
+from ...dialects.value import SplatOp
 from ..analysis.bounds import constant_value
 
 

@@ -6,7 +6,8 @@ from xdsl.ir import SSAValue
 from xdsl.pattern_rewriter import PatternRewriter, RewritePattern, op_type_rewrite_pattern
 
 from ...dialects.dims import dims_of
-from ...dialects.tile import BroadcastOp, DotOp, ExpandDimsOp, PermuteOp, ReshapeOp, SelectOp, SplatOp, product
+from ...dialects.tile import DotOp, product
+from ...dialects.value import BroadcastOp, ExpandDimsOp, PermuteOp, ReshapeOp, SelectOp, SplatOp
 from ..emit import Emitter
 
 

@@ -11,6 +11,7 @@ from xdsl.ir import SSAValue
 from ...dialects import tl
 from ...dialects.dims import Dim, dims_of
 from ...dialects.tile import AccessBase, ShiftOp, Subscript, TileType, access_tiles
+from ...dialects.value import ExpandDimsOp
 from ..analysis.bounds import at_most, constant_value, tile_bounds
 from ..analysis.op_mix import MAX_LANES
 from ..analysis.positions import least_position
@@ -76,7 +77,7 @@ def _embed(low: Lowering, value: SSAValue, span: Sequence[int], rank: int) -> SS
         return value
     for position in range(rank):
         if position not in span:
-            value = low.emit.op(tl.ExpandDimsOp, (value,), position).result
+            value = low.emit.op(ExpandDimsOp, (value,), position).result
     return value
 
 

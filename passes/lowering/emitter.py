@@ -8,19 +8,18 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import TypeVar
+from typing import Any, TypeVar, cast
 
 from xdsl.dialects import arith
-from xdsl.dialects.builtin import FloatAttr, IntegerAttr, IntegerType, LocationAttr, UnknownLoc, i1
+from xdsl.dialects.builtin import AnyFloat, FloatAttr, IntegerType, LocationAttr, UnknownLoc, i1
 from xdsl.ir import Attribute, Block, Operation, SSAValue
 from xdsl.rewriter import InsertPoint, Rewriter
 
-from ...dialects import tl
-from ...dialects.copies import assemble
 from ...dialects.dims import Dim, dims_of, element_of
 from ...dialects.effects import has_no_effects
+from ...dialects.value import ELIDABLE, BroadcastOp, ExpandDimsOp, SplatOp
 from ..analysis.bounds import constant_value
-from ..construction import build, cast_op, compare_op, constant_op, number_of
+from ..construction import Recipe, build, cast_op, compare_op, constant_op, integer_op, recipe, recipe_of
 
 OpT = TypeVar("OpT", bound=Operation)
 
@@ -29,6 +28,9 @@ _SCALAR_CASTS: dict[str, Callable[..., Operation]] = {
     "extsi": arith.ExtSIOp,
     "trunci": arith.TruncIOp,
 }
+
+_OF_THE_TILE_LEVEL = frozenset(("site", ELIDABLE))
+"""Attributes that mean nothing from here on."""
 
 
 @dataclass
@@ -108,23 +110,24 @@ class Emitter:
         """`effect(cls(*operands, *rest))`, where None is an operand left out; `rest` is hashable."""
         return self.effect(build(cls, operands, rest))
 
-    def pure(self, key: object, operands: Sequence[SSAValue], make: Callable[[], OpT]) -> OpT:
-        """The op that `make` builds, or an equal one that is visible here; `key` says all but the operands."""
-        full_key = (key, *map(id, operands))
-        if (known := self._known.get(full_key)) is not None:
-            return known  # pyright: ignore[reportReturnType] - equal keys make ops of one class
-        return self._remember(full_key, operands, make())
-
-    def _remember(self, full_key: object, operands: Sequence[SSAValue], op: OpT) -> OpT:
-        """Insert a new pure op where its operands live, to be found again from there on."""
-        home = self._home(operands)
-        self._known[full_key] = op
-        self._scopes[home].keys.append(full_key)
+    def _once(self, recipe: Recipe, operands: Sequence[SSAValue | None]) -> Any:
+        """The pure op of a recipe: one that is visible here, or a new one where its operands live."""
+        key = (recipe, *map(id, operands))
+        if (known := self._known.get(key)) is not None:
+            return known
+        present = [operand for operand in operands if operand is not None]
+        home = self._home(present)
+        self._known[key] = op = recipe.make(present)
+        self._scopes[home].keys.append(key)
         return self._insert(op, home)
 
-    def early(self, key: object, operands: Sequence[SSAValue], make: Callable[[], OpT]) -> OpT:
-        """`pure`, put right behind the last of its operands: what is to be under way long before it is needed."""
-        op = self.pure(key, operands, make)
+    def op(self, make: Callable[..., OpT], operands: Sequence[SSAValue], *rest: object) -> OpT:
+        """`make(*operands, *rest)` as a pure op; `rest` is hashable and tells equal ops apart."""
+        return self._once(recipe(make, operands, rest), operands)
+
+    def early(self, make: Callable[..., OpT], operands: Sequence[SSAValue], *rest: object) -> OpT:
+        """`op`, put right behind the last of its operands: what is to be under way long before it is needed."""
+        op = self.op(make, operands, *rest)
         block = op.parent
         assert block is not None
         op.detach()
@@ -133,45 +136,26 @@ class Emitter:
         Rewriter.insert_op(op, InsertPoint.after(last) if last is not None else InsertPoint.at_start(block))
         return op
 
-    def op(self, cls: Callable[..., OpT], operands: Sequence[SSAValue], *rest: object) -> OpT:
-        """`cls(*operands, *rest)` as a pure op; `rest` is hashable and tells equal ops apart."""
-        full_key = ((cls, rest), *map(id, operands))
-        if (known := self._known.get(full_key)) is not None:
-            return known  # pyright: ignore[reportReturnType] - equal keys make ops of one class
-        return self._remember(full_key, operands, build(cls, operands, rest))
-
-    def clone(self, source: Operation, operands: Sequence[SSAValue], types: Sequence[Attribute]) -> Operation:
-        """A copy of `source`, which has no regions, on other operands and result types."""
-
-        def make() -> Operation:
-            attributes = {k: v for k, v in source.attributes.items() if k != "site"}
-            return assemble(type(source), operands, types, source.properties, attributes)
-
-        if not has_no_effects(source):
-            return self.effect(make())
-        properties = frozenset([(name, number_of(value)) for name, value in source.properties.items()])
-        return self.pure((type(source), *map(number_of, types), properties), operands, make)
+    def like(
+        self,
+        source: Operation,
+        operands: Sequence[SSAValue],
+        types: Sequence[Attribute],
+        cls: type[Operation] | None = None,
+    ) -> Operation:
+        """A copy of `source`, which has no regions, on other operands and result types, as an op of `cls` if given."""
+        attributes = {name: value for name, value in source.attributes.items() if name not in _OF_THE_TILE_LEVEL}
+        recipe = recipe_of(cls or type(source), types, source.properties, attributes)
+        return self._once(recipe, operands) if has_no_effects(source) else self.effect(recipe.make(operands))
 
     # --- values -----------------------------------------------------------------------------------------------
 
     def constant(self, value: float, type_: Attribute) -> SSAValue:
         """A scalar constant."""
-        if type(type_) is IntegerType:
-            key = ("integer", int(value), number_of(type_))
-            return self._constant(key, lambda: IntegerAttr(int(value), type_))
-        return self.scalar(FloatAttr(float(value), type_))  # pyright: ignore[reportArgumentType, reportCallIssue]
-
-    def scalar(self, attribute: Attribute) -> SSAValue:
-        """The scalar constant that a typed attribute spells."""
-        if type(attribute) is IntegerAttr:
-            return self._constant(("integer", attribute.value.data, number_of(attribute.type)), lambda: attribute)
-        return self._constant(attribute, lambda: attribute)
-
-    def _constant(self, key: object, attribute: Callable[[], Attribute]) -> SSAValue:
-        if (known := self._known.get((key,))) is None:
-            with self.named(None):
-                known = self.pure(key, (), lambda: constant_op(attribute()))
-        return known.results[0]
+        with self.named(None):
+            if isinstance(type_, IntegerType):
+                return self.op(integer_op, (), int(value), type_).result
+            return self.op(constant_op, (), FloatAttr(float(value), cast("AnyFloat", type_))).result
 
     def named(self, name: str | None) -> _Naming:
         """Give the results of ops built meanwhile this name hint."""
@@ -194,8 +178,8 @@ class Emitter:
             return value
         with self.named(None):
             if not source:
-                return self.op(tl.FullOp, (value,), tuple(dims)).result
-            return self.op(tl.BroadcastOp, (value,), tuple(dims)).result
+                return self.op(SplatOp, (value,), tuple(dims)).result
+            return self.op(BroadcastOp, (value,), tuple(dims)).result
 
     def compare(self, predicate: str, lhs: SSAValue, rhs: SSAValue) -> SSAValue:
         """An elementwise comparison; a scalar operand is splat."""
@@ -240,7 +224,7 @@ class Emitter:
         """A 1-D value along `axis` of `rank` axes, the others of dim 1."""
         for position in range(rank):
             if position != axis:
-                vector = self.op(tl.ExpandDimsOp, (vector,), position).result
+                vector = self.op(ExpandDimsOp, (vector,), position).result
         return vector
 
     def cast_int(self, value: SSAValue, element: Attribute) -> SSAValue:

@@ -9,13 +9,14 @@ from xdsl.ir import SSAValue
 
 from ...dialects import tile, tl
 from ...dialects.dims import Dim, dims_of
+from ...dialects.value import ExpandDimsOp, GatherOp, ReshapeOp
 from ..analysis.bounds import tile_dim
 from .context import Lowering
 from .registry import row
 
 
-@row(tile.GatherOp)
-def lower_gather(low: Lowering, op: tile.GatherOp) -> Sequence[SSAValue]:
+@row(GatherOp)
+def lower_gather(low: Lowering, op: GatherOp) -> Sequence[SSAValue]:
     axis, lanes = op.axis.data, low.signature.physical.lanes
     counts = lanes(dims_of(op.input)[axis]), lanes(dims_of(op.index)[axis])
     return (gather(low, low.value(op.input), low.value(op.index), axis, *counts),)
@@ -29,10 +30,10 @@ def gather(low: Lowering, value: SSAValue, index: SSAValue, axis: int, have: Dim
     """
     if isinstance(have, int) and isinstance(want, int) and want > have:
         dims = dims_of(value)
-        value = low.emit.op(tl.ExpandDimsOp, (value,), axis).result
+        value = low.emit.op(ExpandDimsOp, (value,), axis).result
         value = low.emit.broadcast(value, (*dims[:axis], want // have, *dims[axis:]))
-        value = low.emit.op(tl.ReshapeOp, (value,), (*dims[:axis], want, *dims[axis + 1 :])).result
-    return low.emit.op(tl.GatherOp, (value, index), axis).result
+        value = low.emit.op(ReshapeOp, (value,), (*dims[:axis], want, *dims[axis + 1 :])).result
+    return low.emit.op(GatherOp, (value, index), axis).result
 
 
 @row(tile.FlipOp)
@@ -44,7 +45,7 @@ def lower_flip(low: Lowering, op: tile.FlipOp) -> Sequence[SSAValue]:
     lanes = emit.cast_int(emit.op(tl.ArangeOp, (), dims[axis]).result, low.index_type)
     mirrored = emit.binary(arith.MaxSIOp, emit.sub(last, lanes), emit.constant(0, low.index_type))
     index = emit.broadcast(emit.place(mirrored, axis, len(dims)), dims)
-    return emit.op(tl.GatherOp, (value, index), axis).results
+    return emit.op(GatherOp, (value, index), axis).results
 
 
 def _valid_lanes(low: Lowering, over: SSAValue) -> SSAValue:

@@ -23,4 +23,4 @@ def lower_opaque(low: Lowering, op: Operation) -> Sequence[SSAValue]:
         types: list[Attribute] = [inline_triton.MakeTupleOp(operands).result.type]
     else:
         types = [low.type(result.type) for result in op.results]
-    return low.emit.clone(op, operands, types).results
+    return low.emit.like(op, operands, types).results

@@ -57,4 +57,4 @@ def generic(low: Lowering, op: Operation) -> Sequence[SSAValue]:
     if op.dialect_name() == "tile" or op.regions:
         raise PassFailedException(f"convert-tile-to-tl: no lowering for {op.name}")
     operands = [low.value(operand) for operand in operands_of(op)]
-    return low.emit.clone(op, operands, [low.type(result.type) for result in op.results]).results
+    return low.emit.like(op, operands, [low.type(result.type) for result in op.results]).results

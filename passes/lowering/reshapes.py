@@ -9,9 +9,9 @@ from typing import NamedTuple
 from xdsl.dialects import arith
 from xdsl.ir import SSAValue
 
-from ...dialects import tile, tl
+from ...dialects import tl
 from ...dialects.dims import Dim, dims_of, substitute
-from ...dialects.tile import kept_axes
+from ...dialects.value import ReshapeOp, SplatOp, kept_axes
 from ..construction import reduce_op
 from .context import Lowering
 from .gathers import gather
@@ -26,18 +26,18 @@ class _Axis(NamedTuple):
     lanes: Dim
 
 
-@row(tile.ReshapeOp)
-def lower_reshape(low: Lowering, op: tile.ReshapeOp) -> Sequence[SSAValue]:
+@row(ReshapeOp)
+def lower_reshape(low: Lowering, op: ReshapeOp) -> Sequence[SSAValue]:
     """Triton reshapes what is in registers, padding lanes among it: right unless an axis that has some is mixed."""
     value, dims = low.value(op.input), low.physical_dims(dims_of(op.result))
     if not dims_of(value):
-        return (low.emit.op(tl.FullOp, (value,), dims).result,)
+        return (low.emit.op(SplatOp, (value,), dims).result,)
     if not dims:
         for _ in dims_of(value):
             value = low.emit.op(reduce_op, (value,), "max", 0, True).result
         return (value,)
     value = _fetch_mixed(low, value, _axes(low, op.input), _axes(low, op.result))
-    return (value if dims_of(value) == dims else low.emit.op(tl.ReshapeOp, (value,), dims).result,)
+    return (value if dims_of(value) == dims else low.emit.op(ReshapeOp, (value,), dims).result,)
 
 
 def _axes(low: Lowering, value: SSAValue) -> list[_Axis]:
@@ -60,7 +60,7 @@ def _fetch_mixed(low: Lowering, value: SSAValue, source: list[_Axis], target: li
     emit = low.emit
     before, after = ([axis.lanes for axis in part] for part in (source[:front], source[len(source) - back :]))
     merged, made = (_product([axis.lanes for axis in part]) for part in (inner, outer))
-    value = emit.op(tl.ReshapeOp, (value,), (*before, merged, *after)).result
+    value = emit.op(ReshapeOp, (value,), (*before, merged, *after)).result
     lane = emit.cast_int(emit.op(tl.ArangeOp, (), made).result, low.index_type)
     number = _renumber(low, lane, [_lanes(low, axis) for axis in outer], [low.dim_value(axis.dim) for axis in outer])
     index = _renumber(low, number, [low.dim_value(axis.dim) for axis in inner], [_lanes(low, axis) for axis in inner])

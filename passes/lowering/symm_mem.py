@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from xdsl.dialects import arith
 from xdsl.dialects.builtin import IntegerType, StringAttr, i32, i64
@@ -114,9 +115,7 @@ def lower_sync(low: Lowering, op: symm_mem.SyncOp) -> Sequence[SSAValue]:
         texts.append(f"{{{len(operands)}}}" if number is None else str(number))
         operands += [value] if number is None else []
     arguments = ", ".join(texts)
-    slots = low.emit.early(
-        (SLOTS, arguments), operands, lambda: _call(SLOTS, SLOTS_SOURCE, operands, arguments, [i64, i64])
-    )
+    slots = low.emit.early(_slots, operands, arguments)
     for slot, name in zip(slots.results, ("theirs", "ours"), strict=True):
         slot.name_hint = name
     (order,) = op.get_traits_of_type(OrdersMemory)
@@ -125,17 +124,14 @@ def lower_sync(low: Lowering, op: symm_mem.SyncOp) -> Sequence[SSAValue]:
     return ()
 
 
-def _call(
-    name: str,
-    source: str,
-    operands: Sequence[SSAValue],
-    arguments: str,
-    types: Sequence[Attribute],
-    *,
-    pure: bool = False,
-) -> CallOp:
+def _slots(*operands_and_arguments: Any) -> CallOp:
+    *operands, arguments = operands_and_arguments
+    return _call(SLOTS, SLOTS_SOURCE, operands, arguments, [i64, i64])
+
+
+def _call(name: str, source: str, operands: Sequence[SSAValue], arguments: str, types: Sequence[Attribute]) -> CallOp:
     """A call that compiles for NVIDIA's GPUs only."""
-    call = CallOp(name, source, operands, types, arguments=arguments, pure=pure)
+    call = CallOp(name, source, operands, types, arguments=arguments)
     call.attributes["requires"] = StringAttr("cuda")
     return call
 

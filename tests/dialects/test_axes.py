@@ -10,10 +10,10 @@ from helion_ir.dialects.axes import axis_facts, semantics_of
 from helion_ir.dialects.axis_kinds import AlongAxis, LaneWise
 from helion_ir.dialects.dims import dims_of, tensor_type
 from helion_ir.dialects.effects import OperandEffect
-from helion_ir.dialects.elementwise import ValueConstr
 from helion_ir.dialects.inline_triton import InlineTriton
 from helion_ir.dialects.symm_mem import SymmMem
 from helion_ir.dialects.tile import LoadOp, RefType, Tile, TileType
+from helion_ir.dialects.value import Value, ValueConstr
 from helion_ir.dialects.verify import verify_module
 from helion_ir.passes.analysis.padding import constant_number
 from helion_ir.passes.drop_unit_dims import DropUnitDimsPass
@@ -176,7 +176,7 @@ def test_lane_wise_is_rolled_and_loses_axes() -> None:
     assert dims_of(the(rolled, "plug.double").results[0]) == ("b0", "r0")
     dropped = run(kernel(body, block=1), DropUnitDimsPass())
     assert dims_of(the(dropped, "plug.double").results[0]) == (30,)
-    assert "tile.reshape" not in names(dropped)
+    assert "value.reshape" not in names(dropped)
 
 
 @pytest.mark.parametrize(
@@ -206,7 +206,7 @@ def test_consumed_as_a_whole() -> None:
 def test_nothing_said_sees_what_it_saw() -> None:
     dropped = run(kernel(f"%t = plug.silent %v : {ROW}\n{SUM}", block=1), DropUnitDimsPass())
     assert dims_of(the(dropped, "plug.silent").operands[0]) == ("b0", 30)
-    assert names(dropped).count("tile.reshape") == 2
+    assert names(dropped).count("value.reshape") == 2
 
 
 def test_a_sort_declares_its_fill() -> None:
@@ -245,7 +245,7 @@ def test_a_lane_wise_op_has_equal_dims() -> None:
 
 def test_every_op_of_tensors_declares() -> None:
     """Control flow included; texts and meetings of ranks are opaque on purpose, scalars have no axes."""
-    silent = {op.name for op in Tile.operations if semantics_of(op) is None}
+    silent = {op.name for op in (*Tile.operations, *Value.operations) if semantics_of(op) is None}
     tiles = "whole range shift begin end id count symbol yield"
     assert silent == {f"tile.{name}" for name in tiles.split()}
     assert all(semantics_of(op) is None for op in (*InlineTriton.operations, *SymmMem.operations))

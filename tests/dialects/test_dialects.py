@@ -9,6 +9,7 @@ from helion_ir.dialects.inline_triton import InlineTriton
 from helion_ir.dialects.symm_mem import SymmMem
 from helion_ir.dialects.tile import Tile
 from helion_ir.dialects.tl import Tl
+from helion_ir.dialects.value import Value
 from xdsl.context import Context
 from xdsl.dialects.arith import Arith
 from xdsl.dialects.builtin import Builtin, FileLineColLoc, ModuleOp
@@ -34,7 +35,7 @@ from helion_ir.cli.located_parser import LocatedParser
 
 from ..support import lit
 
-DIALECTS = (Tile, Tl, InlineTriton, SymmMem)
+DIALECTS = (Tile, Tl, Value, InlineTriton, SymmMem)
 OPS = [op for dialect in DIALECTS for op in dialect.operations]
 FORMS = {
     "custom": {},

@@ -50,8 +50,8 @@ def test_good_kernels_pass(name: str):
 
 
 def test_use_before_definition():
-    module = body("%a = arith.addf %b, %b : !block\n%b = tile.splat %zero : f32 -> !block")
-    rejects(module, r"arith.addf.*: %b \(result of tile.splat, .*\) is used before its definition")
+    module = body("%a = arith.addf %b, %b : !block\n%b = value.splat %zero : f32 -> !block")
+    rejects(module, r"arith.addf.*: %b \(result of value.splat, .*\) is used before its definition")
 
 
 def test_use_of_itself():
@@ -137,8 +137,8 @@ def test_value_of_another_kernel():
     ],
 )  # fmt: skip
 def test_scalar_ops_on_tensors(text: str, op: str, instead: str):
-    module = body("%v = tile.splat %zero : f32 -> !block\n" + text)
-    rejects(module, rf"{op}.* is a tensor; use the level's {instead} for tensors")
+    module = body("%v = value.splat %zero : f32 -> !block\n" + text)
+    rejects(module, rf"{op}.* is a tensor; use value.{instead} for tensors")
 
 
 def test_tensor_constant():
@@ -148,26 +148,26 @@ def test_tensor_constant():
     constant.detach()
     grid = find(module, "tile.grid")[0]
     grid.regions[0].block.insert_op_before(constant, grid.regions[0].block.last_op)
-    rejects(module, r"arith.constant.* is a tensor; use the level's splat for tensors")
+    rejects(module, r"arith.constant.* is a tensor; use value.splat for tensors")
 
 
 def test_operands_of_different_dims():
     module = body(
-        "%v = tile.splat %zero : f32 -> !block\n%w = arith.truncf %v : !block to tensor<?xf16, #tile.dims<b1>>"
+        "%v = value.splat %zero : f32 -> !block\n%w = arith.truncf %v : !block to tensor<?xf16, #tile.dims<b1>>"
     )
     rejects(module, r"arith.truncf.* must have the dims \['b0'\] of the other operands")
 
 
 def test_tensor_of_rank_zero():
-    rejects(body("%v = tile.splat %zero : f32 -> tensor<f32>"), "must not be a tensor of rank 0")
+    rejects(body("%v = value.splat %zero : f32 -> tensor<f32>"), "must not be a tensor of rank 0")
 
 
 def test_symbolic_dim_without_a_name():
-    rejects(body("%v = tile.splat %zero : f32 -> tensor<?xf32>"), "needs its dims as encoding")
+    rejects(body("%v = value.splat %zero : f32 -> tensor<?xf32>"), "needs its dims as encoding")
 
 
 def test_shape_that_does_not_fit_its_dims():
-    rejects(body("%v = tile.splat %zero : f32 -> tensor<8xf32, #tile.dims<4>>"), "does not fit its dims")
+    rejects(body("%v = value.splat %zero : f32 -> tensor<8xf32, #tile.dims<4>>"), "does not fit its dims")
 
 
 def test_unsigned_value():
@@ -178,7 +178,7 @@ def test_unsigned_value():
 
 
 def test_location_is_named():
-    module = body('%a = arith.addf %b, %b : !block loc("user.py":12:4)\n%b = tile.splat %zero : f32 -> !block')
+    module = body('%a = arith.addf %b, %b : !block loc("user.py":12:4)\n%b = value.splat %zero : f32 -> !block')
     rejects(module, r"arith.addf at user.py:12:4: %b")
 
 

@@ -155,8 +155,8 @@ def test_a_masked_tile_past_the_ref_reads_other_and_stores_nothing(seed: int):
         %next = tile.shift %t, %three : {T}, i32
         %i = tile.index %next : {T} -> {INDEX}
         %bound = arith.constant 5 : i32
-        %bounds = tile.splat %bound : i32 -> {INDEX}
-        %keep = tile.compare "ne", %i, %bounds : {INDEX} -> {mask}
+        %bounds = value.splat %bound : i32 -> {INDEX}
+        %keep = value.compare "ne", %i, %bounds : {INDEX} -> {mask}
         %v = tile.load %x[%next] mask %keep : {mask} other %zero : f32 : {ref("f32", 10)}[{T}] -> {ROW}
         tile.store %v, %out[%next] mask %keep : {mask} : {ROW}, {ref("f32", 10)}[{T}]""",
     )  # fmt: skip
@@ -187,8 +187,8 @@ def test_a_gather_out_of_bounds_raises_with_its_location(wrong: int):
 def test_a_masked_gather_reads_no_masked_lane():
     body = f"""{load("i", 20, "i32")}
     %ten = arith.constant 10 : i32
-    %limit = tile.splat %ten : i32 -> {INDEX}
-    %keep = tile.compare "ult", %iv, %limit : {INDEX} -> tensor<?xi1, #tile.dims<b0>>
+    %limit = value.splat %ten : i32 -> {INDEX}
+    %keep = value.compare "ult", %iv, %limit : {INDEX} -> tensor<?xi1, #tile.dims<b0>>
     %v = tile.load %x[%iv] tiles(%t : {T}) mask %keep : tensor<?xi1, #tile.dims<b0>> other %zero : f32
       : {ref("f32", 10)}[{INDEX}] -> {ROW}{store("v", "out", 20)}"""
     index = torch.arange(20, dtype=torch.int32) - 5
@@ -323,32 +323,32 @@ def test_half_precision_is_rounded_once_per_op():
 
 def test_max_propagates_nan_and_maxnum_does_not():
     x = torch.tensor([float("nan"), 1.0, -1.0])
-    zeros = f"%z = tile.splat %zero : f32 -> {ROW}\n"
+    zeros = f"%z = value.splat %zero : f32 -> {ROW}\n"
     assert elementwise(zeros + f"%r = arith.maximumf %xv, %z : {ROW}", x)[0].isnan()
     assert elementwise(zeros + f"%r = arith.maxnumf %xv, %z : {ROW}", x).tolist() == [0, 1, 0]
 
 
 def test_casts_bitcast_select_and_libdevice():
     x = torch.tensor([-2.7, 2.7, 0.3, -0.3])
-    assert elementwise(f'%r = tile.cast "fptosi" %xv : {ROW} to {INDEX}', x, out_dtype="i32").tolist() == [-2, 2, 0, 0]
-    bits = elementwise(f"%r = tile.bitcast %xv : {ROW} to {INDEX}", x, out_dtype="i32")
+    assert elementwise(f'%r = value.cast "fptosi" %xv : {ROW} to {INDEX}', x, out_dtype="i32").tolist() == [-2, 2, 0, 0]
+    bits = elementwise(f"%r = value.bitcast %xv : {ROW} to {INDEX}", x, out_dtype="i32")
     assert torch.equal(bits, x.view(torch.int32))
-    select = f"""%z = tile.splat %zero : f32 -> {ROW}
-    %c = tile.compare "lt", %xv, %z : {ROW} -> tensor<?xi1, #tile.dims<b0>>
-    %r = tile.select %c, %z, %xv : tensor<?xi1, #tile.dims<b0>>, {ROW}"""
+    select = f"""%z = value.splat %zero : f32 -> {ROW}
+    %c = value.compare "lt", %xv, %z : {ROW} -> tensor<?xi1, #tile.dims<b0>>
+    %r = value.select %c, %z, %xv : tensor<?xi1, #tile.dims<b0>>, {ROW}"""
     assert torch.equal(elementwise(select, x), x.clamp(min=0))
-    erfinv = elementwise(f'%r = tile.libdevice "erfinv"(%xv) : ({ROW}) -> {ROW}', x / 4)
+    erfinv = elementwise(f'%r = value.libdevice "erfinv"(%xv) : ({ROW}) -> {ROW}', x / 4)
     torch.testing.assert_close(erfinv, torch.erfinv(x / 4))
     with pytest.raises(InterpretationError, match="no torch counterpart of libdevice function 'nonsense'"):
-        elementwise(f'%r = tile.libdevice "nonsense"(%xv) : ({ROW}) -> {ROW}', x)
+        elementwise(f'%r = value.libdevice "nonsense"(%xv) : ({ROW}) -> {ROW}', x)
 
 
 def test_comparisons_of_nan():
     x = torch.tensor([float("nan"), 0.0, 1.0])
     for predicate, expected in [("eq", [0, 1, 0]), ("ne", [1, 0, 1]), ("le", [0, 1, 0]), ("gt", [0, 0, 1])]:
-        body = f"""%z = tile.splat %zero : f32 -> {ROW}
-        %c = tile.compare "{predicate}", %xv, %z : {ROW} -> tensor<?xi1, #tile.dims<b0>>
-        %r = tile.cast "extui" %c : tensor<?xi1, #tile.dims<b0>> to {INDEX}"""
+        body = f"""%z = value.splat %zero : f32 -> {ROW}
+        %c = value.compare "{predicate}", %xv, %z : {ROW} -> tensor<?xi1, #tile.dims<b0>>
+        %r = value.cast "extui" %c : tensor<?xi1, #tile.dims<b0>> to {INDEX}"""
         assert elementwise(body, x, out_dtype="i32").tolist() == expected
 
 
@@ -356,15 +356,15 @@ def test_views():
     wide, pair = "tensor<?x1xf32, #tile.dims<b0, 1>>", "tensor<?x2xf32, #tile.dims<b0, 2>>"
     flat = 'tensor<?xf32, #tile.dims<"2*b0">>'
     body = f"""%n = arith.negf %xv : {ROW}
-    %j = tile.join %xv, %n : {ROW} -> {pair}
-    %f = tile.reshape %j : {pair} -> {flat}
-    %j2 = tile.reshape %f : {flat} -> {pair}
-    %p = tile.permute %j2 {{order = array<i64: 1, 0>}} : {pair} -> tensor<2x?xf32, #tile.dims<2, b0>>
-    %q = tile.permute %p {{order = array<i64: 1, 0>}} : tensor<2x?xf32, #tile.dims<2, b0>> -> {pair}
-    %e = tile.expand_dims %xv {{axis = #builtin.int<1>}} : {ROW} -> {wide}
-    %b = tile.broadcast %e : {wide} -> {pair}
+    %j = value.join %xv, %n : {ROW} -> {pair}
+    %f = value.reshape %j : {pair} -> {flat}
+    %j2 = value.reshape %f : {flat} -> {pair}
+    %p = value.permute %j2 {{order = array<i64: 1, 0>}} : {pair} -> tensor<2x?xf32, #tile.dims<2, b0>>
+    %q = value.permute %p {{order = array<i64: 1, 0>}} : tensor<2x?xf32, #tile.dims<2, b0>> -> {pair}
+    %e = value.expand_dims %xv {{axis = #builtin.int<1>}} : {ROW} -> {wide}
+    %b = value.broadcast %e : {wide} -> {pair}
     %sum = arith.addf %q, %b : {pair}
-    %first, %second = tile.split %sum : {pair} -> {ROW}
+    %first, %second = value.split %sum : {pair} -> {ROW}
     %r = arith.subf %first, %second : {ROW}"""
     x = torch.arange(32.0)
     assert torch.equal(elementwise(body, x), 2 * x)
@@ -372,9 +372,9 @@ def test_views():
 
 def test_gather_of_a_value():
     body = f"""%i = tile.index %t : {T} -> {INDEX}
-    %one = tile.splat %c1 : i32 -> {INDEX}
+    %one = value.splat %c1 : i32 -> {INDEX}
     %other = arith.xori %i, %one : {INDEX}
-    %r = tile.gather %xv, %other {{axis = #builtin.int<0>}} : {ROW}, {INDEX} -> {ROW}"""
+    %r = value.gather %xv, %other {{axis = #builtin.int<0>}} : {ROW}, {INDEX} -> {ROW}"""
     x = torch.arange(16.0)
     assert torch.equal(elementwise(body, x), x.view(8, 2).flip(1).reshape(16))
 
@@ -414,9 +414,9 @@ def test_scan_reads_and_writes_valid_lanes_from_either_end(seed: int):
         axis = "{axis = #builtin.int<1>"
         op = f"""%s = tile.scan "sum" %xv over %five {axis}{options}}} : {MATRIX}, !tile.tile<7>  -> {MATRIX}
         %p = tile.index %all : !tile.tile<7> -> tensor<7xi32>
-        %f = tile.cast "sitofp" %p : tensor<7xi32> to tensor<7xf32>
-        %k = tile.expand_dims %f {{axis = #builtin.int<0>}} : tensor<7xf32> -> tensor<1x7xf32>
-        %b = tile.broadcast %k : tensor<1x7xf32> -> {MATRIX}
+        %f = value.cast "sitofp" %p : tensor<7xi32> to tensor<7xf32>
+        %k = value.expand_dims %f {{axis = #builtin.int<0>}} : tensor<7xf32> -> tensor<1x7xf32>
+        %b = value.broadcast %k : tensor<1x7xf32> -> {MATRIX}
         %w = arith.mulf %s, %b : {MATRIX}
         %r = tile.reduce "sum" %w over %five {axis}}} : {MATRIX}, !tile.tile<7> -> {ROW}"""
         torch.testing.assert_close(along_rows(op, x, seed), (expected * weights[:5]).sum(1))
@@ -427,7 +427,7 @@ def test_arg_reduce_gives_the_first(seed: int):
     x = torch.randint(0, 3, (11, 7)).float()
     op = f"""%v, %i = tile.arg_reduce "max" %xv over %five {{axis = #builtin.int<1>}}
       : {MATRIX}, !tile.tile<7> -> {ROW}, {INDEX}
-    %r = tile.cast "sitofp" %i : {INDEX} to {ROW}"""
+    %r = value.cast "sitofp" %i : {INDEX} to {ROW}"""
     expected = [row.index(max(row)) for row in x[:, :5].tolist()]
     assert along_rows(op, x, seed).tolist() == expected
 
@@ -448,8 +448,8 @@ def test_max_that_ignores_nan():
 
 def test_atomics_on_one_address_take_turns():
     body = f"""%i = tile.index %t : {T} -> {INDEX}
-    %place = tile.splat %c0 : i32 -> {INDEX}
-    %one = tile.splat %c1 : i32 -> {INDEX}
+    %place = value.splat %c0 : i32 -> {INDEX}
+    %one = value.splat %c1 : i32 -> {INDEX}
     %old = tile.atomic_rmw "add" %one, %n[%place] tiles(%t : {T}) : {INDEX}, {ref("i32", 1)}[{INDEX}] -> {INDEX}
     tile.store %i, %out[%old] tiles(%t : {T}) : {INDEX}, {ref("i32", 37)}[{INDEX}]"""
     n, out = torch.zeros(1, dtype=torch.int32), torch.zeros(37, dtype=torch.int32)
@@ -462,7 +462,7 @@ def test_atomics_on_one_address_take_turns():
 def test_atomic_kinds_of_unsigned_memory(kind: str, expected: int):
     u8 = "tensor<?xi8, #tile.dims<b0>>"
     body = f"""%v = tile.load %x[%t] : {ref("ui8", 2)}[{T}] -> {u8}
-    %place = tile.splat %c0 : i32 -> {INDEX}
+    %place = value.splat %c0 : i32 -> {INDEX}
     tile.atomic_rmw "{kind}" %v, %n[%place] tiles(%t : {T}) : {u8}, {ref("ui8", 1)}[{INDEX}]"""
     n = torch.tensor([100], dtype=torch.uint8)
     x = torch.tensor([200, 3], dtype=torch.uint8)
@@ -472,7 +472,7 @@ def test_atomic_kinds_of_unsigned_memory(kind: str, expected: int):
 
 def test_compare_and_swap():
     body = f"""%v = tile.load %x[%t] : {ref("i32", 3)}[{T}] -> {INDEX}
-    %zeros = tile.splat %c0 : i32 -> {INDEX}
+    %zeros = value.splat %c0 : i32 -> {INDEX}
     %old = tile.atomic_cas %zeros, %v, %lock[%t] : {INDEX}, {INDEX}, {ref("i32", 3)}[{T}] -> {INDEX}
     tile.store %old, %out[%t] : {INDEX}, {ref("i32", 3)}[{T}]"""
     lock, out = torch.tensor([0, 5, 0], dtype=torch.int32), torch.zeros(3, dtype=torch.int32)

@@ -41,11 +41,11 @@ tl.launch_grid %programs : i32"""
 OFFSETS = f"""%pid = tl.program_id #builtin.int<0>
 %block = tl.constexpr "_BLOCK_SIZE_0" : i32
 %start = arith.muli %pid, %block : i32
-%starts = tl.full %start : i32 -> {INDEX}
+%starts = value.splat %start : i32 -> {INDEX}
 %lanes = tl.arange : {INDEX}
 %at = arith.addi %starts, %lanes : {INDEX}
-%bound = tl.full %n : i32 -> {INDEX}
-%mask = tl.compare "lt", %at, %bound : {INDEX} -> {MASK}
+%bound = value.splat %n : i32 -> {INDEX}
+%mask = value.compare "lt", %at, %bound : {INDEX} -> {MASK}
 """
 PTR = "!tl.ptr<f32>"
 MASKED = f"%x[%at] mask %mask : {MASK}"

@@ -7,6 +7,7 @@ from helion_ir.dialects import tile, tl
 from helion_ir.dialects.copies import assemble, copy_module
 from helion_ir.dialects.dims import tensor_type
 from helion_ir.dialects.effects import has_no_effects, ref_effects
+from helion_ir.dialects.value import ExpandDimsOp
 from helion_ir.dialects.verify import verify_module
 from helion_ir.dialects.walk import ops_in
 from helion_ir.passes.construction import (
@@ -16,12 +17,12 @@ from helion_ir.passes.construction import (
     constant_op,
     descriptor_op,
     load_op,
-    number_of,
+    recipe_of,
     reduce_op,
     store_op,
 )
 from xdsl.dialects import arith
-from xdsl.dialects.builtin import FloatAttr, IntegerAttr, IntegerType, StringAttr, f32, i1, i32, i64
+from xdsl.dialects.builtin import FloatAttr, IntegerAttr, StringAttr, f32, i1, i32, i64
 from xdsl.ir import Attribute, SSAValue
 from xdsl.irdl import IRDLOperation
 from xdsl.irdl.operations import get_accessors_from_op_def
@@ -76,7 +77,7 @@ def values(*types: Attribute) -> list[SSAValue]:
 
 WIDE, MASK, FLOAT, POINTER = tensor_type(i32, 64), tensor_type(i1, 64), tensor_type(f32, 64), tl.PtrType(f32)
 CASES = {
-    "expand": (tl.ExpandDimsOp, (WIDE,), (1,)),
+    "expand": (ExpandDimsOp, (WIDE,), (1,)),
     "compare": (compare_op, (WIDE, WIDE), ("lt",)),
     "cast": (cast_op, (WIDE,), ("extsi", i64)),
     "reduce": (reduce_op, (FLOAT,), ("max", 0, True)),
@@ -103,20 +104,21 @@ def test_an_op_from_a_model_is_what_the_constructor_makes(name: str) -> None:
 
 
 def test_models_of_different_operand_types_are_apart() -> None:
-    narrow, wide = (build(tl.ExpandDimsOp, values(type_), (0,)) for type_ in (WIDE, tensor_type(i32, 128)))
+    narrow, wide = (build(ExpandDimsOp, values(type_), (0,)) for type_ in (WIDE, tensor_type(i32, 128)))
     assert narrow.result.type == tensor_type(i32, 1, 64)
     assert wide.result.type == tensor_type(i32, 1, 128)
 
 
 def test_ops_of_one_model_share_no_dictionary() -> None:
-    first, second = (build(tl.ExpandDimsOp, values(WIDE), (0,)) for _ in range(2))
+    first, second = (build(ExpandDimsOp, values(WIDE), (0,)) for _ in range(2))
     first.properties.clear()
     assert second.axis.data == 0
 
 
-def test_numbers_tell_attributes_apart() -> None:
-    assert number_of(IntegerType(17)) == number_of(IntegerType(17))
-    assert number_of(IntegerAttr(1, i32)) != number_of(IntegerAttr(1, i64))
+def test_equal_recipes_are_one_object() -> None:
+    one, other = (recipe_of(arith.ConstantOp, [i32], {"value": IntegerAttr(number, i32)}) for number in (1, 2))
+    assert recipe_of(arith.ConstantOp, [i32], {"value": IntegerAttr(1, i32)}) is one
+    assert other is not one
 
 
 @pytest.mark.parametrize("value", [IntegerAttr(-3, i32), IntegerAttr(1, i1), FloatAttr(0.5, f32)])

@@ -9,6 +9,7 @@ from helion_ir.dialects.inline_triton import InlineTriton
 from helion_ir.dialects.symm_mem import SymmMem
 from helion_ir.dialects.tile import Tile
 from helion_ir.dialects.tl import Tl
+from helion_ir.dialects.value import Value
 from xdsl.context import Context
 from xdsl.dialects.arith import Arith
 from xdsl.dialects.builtin import Builtin, ModuleOp
@@ -22,7 +23,7 @@ KERNELS = Path(__file__).parent / "kernels_ir"
 def parse(text: str, name: str = "<test>") -> ModuleOp:
     """A module from text, not verified."""
     context = Context()
-    for dialect in (Builtin, Arith, Math, Scf, Tile, Tl, InlineTriton, SymmMem):
+    for dialect in (Builtin, Arith, Math, Scf, Tile, Tl, Value, InlineTriton, SymmMem):
         context.load_dialect(dialect)
     return Parser(context, text, name).parse_module()
 

@@ -19,10 +19,10 @@ tl.func @{name} attributes {{arg_names = ["x", "out", "n"], arg_exprs = ["x", "o
   %row = tl.program_id #builtin.int<0>
   %begin = arith.muli %row, %n : i32
   %lanes = tl.arange : !i
-  %begins = tl.full %begin : i32 -> !i
+  %begins = value.splat %begin : i32 -> !i
   %offset = arith.addi %begins, %lanes : !i
-  %ends = tl.full %n : i32 -> !i
-  %mask = tl.compare "lt", %lanes, %ends : !i -> !m
+  %ends = value.splat %n : i32 -> !i
+  %mask = value.compare "lt", %lanes, %ends : !i -> !m
   %c0 = arith.constant 0 : i32
   %c1 = arith.constant 1 : i32
   %c5 = arith.constant 5 : i32
@@ -43,14 +43,14 @@ SOFTMAX = row_kernel(
     "softmax",
     """
   %low = arith.constant 0xFF800000 : f32
-  %lows = tl.full %low : f32 -> !v
-  %1 = tl.where %mask, %x, %lows : !m, !v
+  %lows = value.splat %low : f32 -> !v
+  %1 = value.select %mask, %x, %lows : !m, !v
   %peak = tl.reduce "max" %1 {axis = #builtin.int<0>} : !v -> f32
-  %2 = tl.full %peak : f32 -> !v
+  %2 = value.splat %peak : f32 -> !v
   %3 = arith.subf %1, %2 : !v
   %e = math.exp %3 : !v
   %total = tl.reduce "sum" %e {axis = #builtin.int<0>} : !v -> f32
-  %4 = tl.full %total : f32 -> !v
+  %4 = value.splat %total : f32 -> !v
   %y = arith.divf %e, %4 : !v
 """,
 )
@@ -59,7 +59,7 @@ SWAP = row_kernel(
     "swap",
     """
   %ones = arith.constant 1.0 : f32
-  %b0 = tl.full %ones : f32 -> !v
+  %b0 = value.splat %ones : f32 -> !v
   %a, %y = scf.for %i = %c0 to %c5 step %c1 iter_args(%a = %x, %b = %b0) -> (!v, !v) : i32 {
     %sum = arith.addf %a, %b : !v
     scf.yield %b, %sum : !v, !v

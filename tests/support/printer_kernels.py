@@ -6,6 +6,7 @@ from helion_ir.backends.triton import emit
 from helion_ir.dialects.inline_triton import InlineTriton
 from helion_ir.dialects.tile import Tile
 from helion_ir.dialects.tl import Tl
+from helion_ir.dialects.value import Value
 from helion_ir.passes.prepare_for_print import PrepareForPrintPass
 from xdsl.context import Context
 from xdsl.dialects import arith, builtin, math, scf
@@ -24,10 +25,10 @@ tl.func @add attributes {arg_names = ["x", "y", "out", "n"], arg_exprs = ["x", "
   %block = tl.constexpr "_BLOCK_SIZE_0" : i32
   %begin = arith.muli %pid, %block : i32
   %lanes = tl.arange : !i
-  %1 = tl.full %begin : i32 -> !i
+  %1 = value.splat %begin : i32 -> !i
   %pos = arith.addi %1, %lanes : !i
-  %ns = tl.full %n : i32 -> !i
-  %mask = tl.compare "lt", %pos, %ns : !i -> !m
+  %ns = value.splat %n : i32 -> !i
+  %mask = value.compare "lt", %pos, %ns : !i -> !m
   %zero = arith.constant 0.0 : f32
   %xv = tl.load %x[%pos] mask %mask : !m other %zero : f32 : !tl.ptr<f32>[!i] -> !v
   %yv = tl.load %y[%pos] mask %mask : !m other %zero : f32 : !tl.ptr<f32>[!i] -> !v
@@ -89,7 +90,7 @@ tl.func @matmul attributes {arg_names = ["x", "y", "out", "m", "n", "k"],
   %c1 = arith.constant 1 : i32
   %zero = arith.constant 0.0 : ELT
   %zero32 = arith.constant 0.0 : f32
-  %init = tl.full %zero32 : f32 -> !acc
+  %init = value.splat %zero32 : f32 -> !acc
 """
 
 _MATMUL_TAIL = """
@@ -108,58 +109,58 @@ _MATMUL_TAIL = """
 MATMUL = (
     _MATMUL_HEAD
     + """
-  %3 = tl.full %begin_m : i32 -> !m
+  %3 = value.splat %begin_m : i32 -> !m
   %lanes_m = tl.arange : !m
   %pos_m = arith.addi %3, %lanes_m : !m
-  %4 = tl.full %begin_n : i32 -> !n
+  %4 = value.splat %begin_n : i32 -> !n
   %lanes_n = tl.arange : !n
   %pos_n = arith.addi %4, %lanes_n : !n
-  %5 = tl.full %m : i32 -> !m
-  %mask_m = tl.compare "lt", %pos_m, %5 : !m -> !bm
-  %6 = tl.full %n : i32 -> !n
-  %mask_n = tl.compare "lt", %pos_n, %6 : !n -> !bn
-  %7 = tl.expand_dims %pos_m {axis = #builtin.int<1>} : !m -> !m1
-  %8 = tl.expand_dims %pos_n {axis = #builtin.int<0>} : !n -> !n1
-  %9 = tl.expand_dims %mask_m {axis = #builtin.int<1>} : !bm -> !bm1
-  %10 = tl.expand_dims %mask_n {axis = #builtin.int<0>} : !bn -> !bn1
+  %5 = value.splat %m : i32 -> !m
+  %mask_m = value.compare "lt", %pos_m, %5 : !m -> !bm
+  %6 = value.splat %n : i32 -> !n
+  %mask_n = value.compare "lt", %pos_n, %6 : !n -> !bn
+  %7 = value.expand_dims %pos_m {axis = #builtin.int<1>} : !m -> !m1
+  %8 = value.expand_dims %pos_n {axis = #builtin.int<0>} : !n -> !n1
+  %9 = value.expand_dims %mask_m {axis = #builtin.int<1>} : !bm -> !bm1
+  %10 = value.expand_dims %mask_n {axis = #builtin.int<0>} : !bn -> !bn1
   %acc = scf.for %begin_k = %c0 to %k step %b2 iter_args(%acc = %init) -> (!acc) : i32 {
-    %11 = tl.full %begin_k : i32 -> !k
+    %11 = value.splat %begin_k : i32 -> !k
     %lanes_k = tl.arange : !k
     %pos_k = arith.addi %11, %lanes_k : !k
-    %12 = tl.full %k : i32 -> !k
-    %mask_k = tl.compare "lt", %pos_k, %12 : !k -> !bk
-    %13 = tl.expand_dims %pos_k {axis = #builtin.int<0>} : !k -> !k0
-    %14 = tl.full %k : i32 -> !m1
+    %12 = value.splat %k : i32 -> !k
+    %mask_k = value.compare "lt", %pos_k, %12 : !k -> !bk
+    %13 = value.expand_dims %pos_k {axis = #builtin.int<0>} : !k -> !k0
+    %14 = value.splat %k : i32 -> !m1
     %15 = arith.muli %7, %14 : !m1
-    %16 = tl.broadcast %15 : !m1 -> !mk
-    %17 = tl.broadcast %13 : !k0 -> !mk
+    %16 = value.broadcast %15 : !m1 -> !mk
+    %17 = value.broadcast %13 : !k0 -> !mk
     %18 = arith.addi %16, %17 : !mk
-    %19 = tl.expand_dims %mask_k {axis = #builtin.int<0>} : !bk -> !bk0
-    %20 = tl.broadcast %9 : !bm1 -> !bmk
-    %21 = tl.broadcast %19 : !bk0 -> !bmk
+    %19 = value.expand_dims %mask_k {axis = #builtin.int<0>} : !bk -> !bk0
+    %20 = value.broadcast %9 : !bm1 -> !bmk
+    %21 = value.broadcast %19 : !bk0 -> !bmk
     %22 = arith.andi %20, %21 : !bmk
     %a = tl.load %x[%18] mask %22 : !bmk other %zero : ELT : !tl.ptr<ELT>[!mk] -> !a
-    %23 = tl.expand_dims %pos_k {axis = #builtin.int<1>} : !k -> !k1
-    %24 = tl.full %n : i32 -> !k1
+    %23 = value.expand_dims %pos_k {axis = #builtin.int<1>} : !k -> !k1
+    %24 = value.splat %n : i32 -> !k1
     %25 = arith.muli %23, %24 : !k1
-    %26 = tl.broadcast %25 : !k1 -> !kn
-    %27 = tl.broadcast %8 : !n1 -> !kn
+    %26 = value.broadcast %25 : !k1 -> !kn
+    %27 = value.broadcast %8 : !n1 -> !kn
     %28 = arith.addi %26, %27 : !kn
-    %29 = tl.expand_dims %mask_k {axis = #builtin.int<1>} : !bk -> !bk1
-    %30 = tl.broadcast %29 : !bk1 -> !bkn
-    %31 = tl.broadcast %10 : !bn1 -> !bkn
+    %29 = value.expand_dims %mask_k {axis = #builtin.int<1>} : !bk -> !bk1
+    %30 = value.broadcast %29 : !bk1 -> !bkn
+    %31 = value.broadcast %10 : !bn1 -> !bkn
     %32 = arith.andi %30, %31 : !bkn
     %b = tl.load %y[%28] mask %32 : !bkn other %zero : ELT : !tl.ptr<ELT>[!kn] -> !b
     %next = tl.dot %a, %b, %acc {precision = "ieee"} : !a, !b, !acc
     scf.yield %next : !acc
   } {num_stages = #builtin.int<3>}
-  %40 = tl.full %n : i32 -> !m1
+  %40 = value.splat %n : i32 -> !m1
   %41 = arith.muli %7, %40 : !m1
-  %42 = tl.broadcast %41 : !m1 -> !mn
-  %43 = tl.broadcast %8 : !n1 -> !mn
+  %42 = value.broadcast %41 : !m1 -> !mn
+  %43 = value.broadcast %8 : !n1 -> !mn
   %44 = arith.addi %42, %43 : !mn
-  %45 = tl.broadcast %9 : !bm1 -> !bmn
-  %46 = tl.broadcast %10 : !bn1 -> !bmn
+  %45 = value.broadcast %9 : !bm1 -> !bmn
+  %46 = value.broadcast %10 : !bn1 -> !bmn
   %47 = arith.andi %45, %46 : !bmn
   CAST
   tl.store %result, %out[%44] mask %47 : !bmn : !out, !tl.ptr<ELT>[!mn]
@@ -198,7 +199,7 @@ def matmul(element: str, m: int = 16, n: int = 32, k: int = 16, *, descriptor: b
 def context() -> Context:
     """A context with the dialects of a tl module."""
     ctx = Context()
-    for dialect in (builtin.Builtin, arith.Arith, math.Math, scf.Scf, Tl, Tile, InlineTriton):
+    for dialect in (builtin.Builtin, arith.Arith, math.Math, scf.Scf, Tl, Tile, Value, InlineTriton):
         ctx.load_dialect(dialect)
     return ctx
 

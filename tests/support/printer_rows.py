@@ -43,17 +43,18 @@ def interpretable_rows() -> list[tuple[str, str]]:
     rows += [(f"arith.{name} %x_i32, %s_i32 : {_t('i32')}", "i32") for name in ("shli", "shrsi", "shrui")]
     for element in ("f32", "i32", "i1", "i8"):
         rows += [
-            (f'tl.compare "{p}", %x_{element}, %y_{element} : {_t(element)} -> {_t("i1")}', "i1") for p in _PREDICATES
+            (f'value.compare "{p}", %x_{element}, %y_{element} : {_t(element)} -> {_t("i1")}', "i1")
+            for p in _PREDICATES
         ]
-    rows += [(f'tl.compare "u{p}", %x_i32, %y_i32 : {_t("i32")} -> {_t("i1")}', "i1") for p in _PREDICATES[2:]]
+    rows += [(f'value.compare "u{p}", %x_i32, %y_i32 : {_t("i32")} -> {_t("i1")}', "i1") for p in _PREDICATES[2:]]
     rows += [_math(name, element, "x") for name in _MATH for element in ("f32", "f64")]
     rows += [_math(name, element, "p") for name in _MATH_POSITIVE for element in ("f32", "f64")]
     rows += [
         (f"math.absi %x_i32 : {_t('i32')}", "i32"),
         (f"arith.negf %x_f32 : {_t('f32')}", "f32"),
         (f"math.fma %x_f32, %y_f32, %p_f32 : {_t('f32')}", "f32"),
-        (f"tl.where %x_i1, %x_f32, %y_f32 : {_t('i1')}, {_t('f32')}", "f32"),
-        (f"tl.bitcast %x_f32 : {_t('f32')} to {_t('i32')}", "i32"),
+        (f"value.select %x_i1, %x_f32, %y_f32 : {_t('i1')}, {_t('f32')}", "f32"),
+        (f"value.bitcast %x_f32 : {_t('f32')} to {_t('i32')}", "i32"),
         (f"arith.truncf %x_f64 : {_t('f64')} to {_t('f32')}", "f32"),
         (f"arith.truncf %x_f32 : {_t('f32')} to {_t('f16')}", "f16"),
         (f"arith.extf %x_f16 : {_t('f16')} to {_t('f32')}", "f32"),
@@ -64,12 +65,12 @@ def interpretable_rows() -> list[tuple[str, str]]:
         ("extui", "i8", "i32"), ("extui", "i1", "i32"), ("extui", "i32", "i64"), ("trunci", "i32", "i8"),
         ("trunci", "i32", "i1"), ("trunci", "i64", "i32"),
     ]  # fmt: skip
-    rows += [(f'tl.cast "{kind}" %x_{a} : {_t(a)} to {_t(b)}', b) for kind, a, b in casts]
-    rows.append((f'tl.cast "fptoui" %p_f32 : {_t("f32")} to {_t("i8")}', "i8"))
+    rows += [(f'value.cast "{kind}" %x_{a} : {_t(a)} to {_t(b)}', b) for kind, a, b in casts]
+    rows.append((f'value.cast "fptoui" %p_f32 : {_t("f32")} to {_t("i8")}', "i8"))
     rows += [(f'tl.scan "{kind}" %x_{e} {{axis = #builtin.int<0>}} : {_t(e)} -> {_t(e)}', e)
              for kind, e in (("sum", "i32"), ("sum", "f64"), ("prod", "f64"), ("sum", "i8"))]  # fmt: skip
     rows.append(
-        (f"tl.gather %x_f32, %g_i32 {{axis = #builtin.int<0>}} : {_t('f32')}, {_t('i32')} -> {_t('f32')}", "f32")
+        (f"value.gather %x_f32, %g_i32 {{axis = #builtin.int<0>}} : {_t('f32')}, {_t('i32')} -> {_t('f32')}", "f32")
     )
     return rows
 
@@ -78,7 +79,7 @@ def compiled_rows() -> list[tuple[str, str]]:
     """What only a real compiler runs: libdevice, bfloat16, NaN-propagating scans and reductions."""
     rows = [_math(name, element, "p") for name in LIBDEVICE_ROWS for element in ("f32", "f64")]
     rows += [(f"math.{name} %x_f32, %y_f32 : {_t('f32')}", "f32") for name in ("powf", "atan2", "copysign")]
-    rows += [(f'tl.libdevice "hypot"(%x_f32, %y_f32) : ({_t("f32")}, {_t("f32")}) -> {_t("f32")}', "f32")]
+    rows += [(f'value.libdevice "hypot"(%x_f32, %y_f32) : ({_t("f32")}, {_t("f32")}) -> {_t("f32")}', "f32")]
     rows += [(f"math.{name} %x_i32 : {_t('i32')}", "i32") for name in ("ctlz", "cttz", "ctpop")]
     rows += [_binary(name, "bf16") for name in _FLOAT_BINARY]
     rows += [(f'tl.scan "{kind}" %x_{e} {{axis = #builtin.int<0>, reverse}} : {_t(e)} -> {_t(e)}', e)
@@ -142,7 +143,7 @@ def kernel(rows: Sequence[tuple[str, str]], scalars: Sequence[tuple[str, str]] =
         lines += _store(f"%r{k}_", k, element)
     for k, (op, element) in enumerate(scalars, len(rows)):
         lines.append(f"  %q{k}_ = {op}")
-        lines.append(f"  %r{k}_ = tl.full %q{k}_ : {element} -> {_t(element)}")
+        lines.append(f"  %r{k}_ = value.splat %q{k}_ : {element} -> {_t(element)}")
         lines += _store(f"%r{k}_", k, element)
     quoted = ", ".join(f'"{n}"' for n in names)
     return f"""
@@ -162,7 +163,7 @@ tl.func @rows attributes {{arg_names = [{quoted}], arg_exprs = [{quoted}], const
 def _store(value: str, k: int, element: str) -> list[str]:
     return [
         f"  %c{k}_ = arith.constant {k * LANES} : i32",
-        f"  %b{k}_ = tl.full %c{k}_ : i32 -> {_t('i32')}",
+        f"  %b{k}_ = value.splat %c{k}_ : i32 -> {_t('i32')}",
         f"  %o{k}_ = arith.addi %b{k}_, %lanes : {_t('i32')}",
         f"  tl.store {value}, %ptr_out_{element}[%o{k}_] : {_t(element)}, !tl.ptr<{element}>[{_t('i32')}]",
     ]

@@ -84,8 +84,8 @@ def test_host_constexprs() -> None:
     add = "_BLOCK_SIZE_0 = #builtin.int<64>"
     persistent = kernels.ADD.replace(add, f'{add}, _NUM_SM = "{count}"')
     persistent = persistent.replace(
-        "  %ns = tl.full %n : i32 -> !i",
-        '  %sm = tl.constexpr "_NUM_SM" : i32\n  %ns = tl.full %sm : i32 -> !i',
+        "  %ns = value.splat %n : i32 -> !i",
+        '  %sm = tl.constexpr "_NUM_SM" : i32\n  %ns = value.splat %sm : i32 -> !i',
     )
     assert "264" in compiled(persistent, "sm_90").asm["ptx"]
     sized = kernels.ADD.replace(add, '_BLOCK_SIZE_0 = "triton.next_power_of_2(x.numel())"')

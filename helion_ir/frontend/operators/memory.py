@@ -13,6 +13,7 @@ from xdsl.ir import Block, SSAValue
 from ... import exc
 from ...dialects import tile
 from ...dialects.dims import Dim, dims_of
+from ...dialects.value import ReshapeOp
 from ...language.tiles import Tile
 from ..builder import element_type
 from ..symbols.symbolic import poly_of, sym_int
@@ -287,7 +288,7 @@ def _shaped(tracer: Tracer, value: Operand, dims: Sequence[Dim], what: str) -> S
     source = dims_of(value.ssa)
     extra = len(source) - len(dims)
     if extra > 0 and all(dim == 1 for dim in source[:extra]):
-        value = Operand(tracer.builder.emit(tile.ReshapeOp(value.ssa, source[extra:])), value.tiles[extra:])
+        value = Operand(tracer.builder.emit(ReshapeOp(value.ssa, source[extra:])), value.tiles[extra:])
         if not dims:
             return value.ssa
     result = broadcast_to(tracer, value, dims)
@@ -309,7 +310,7 @@ def stored(tracer: Tracer, tensor: HostTensor, where: Subscript, value: Any) -> 
         for axis, _ in where.added:
             outer.insert(axis, 1)
         wide = _shaped(tracer, converted, outer, "value")
-        return tracer.builder.emit(tile.ReshapeOp(wide, dims))
+        return tracer.builder.emit(ReshapeOp(wide, dims))
     return _shaped(tracer, converted, dims, "value")
 
 
@@ -366,7 +367,7 @@ def view_value(tracer: Tracer, value: DeviceTensor, index: Any) -> DeviceTensor:
             tiles.insert(axis, None)
         elif isinstance(item, int) and not isinstance(item, bool) and tracer.fixed(dims_of(result)[axis]) == 1:
             dims = dims_of(result)
-            result = tracer.builder.emit(tile.ReshapeOp(result, [*dims[:axis], *dims[axis + 1 :]]))
+            result = tracer.builder.emit(ReshapeOp(result, [*dims[:axis], *dims[axis + 1 :]]))
             del tiles[axis]
             continue
         elif not (isinstance(item, slice) and item == slice(None)):

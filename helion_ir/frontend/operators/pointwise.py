@@ -17,8 +17,8 @@ from xdsl.dialects.builtin import i1
 from xdsl.ir import SSAValue
 
 from ... import exc
-from ...dialects import tile
 from ...dialects.dims import dims_of, element_of
+from ...dialects.value import BitcastOp, CompareOp, LibdeviceOp, SelectOp
 from ..builder import UNSIGNED, Builder, element_type
 from ..symbols.arithmetic import floor_quotient, small_power
 from ..symbols.arithmetic import remainder as signed_remainder
@@ -115,7 +115,7 @@ def _register_tables() -> None:
         return lambda tracer, x: pointwise(tracer, lambda b, _, v: b.emit(op(v[0])), [x], FLOAT)
 
     def libdevice(name: str) -> Any:
-        return lambda tracer, x: pointwise(tracer, lambda b, _, v: b.emit(tile.LibdeviceOp(name, v)), [x], FLOAT)
+        return lambda tracer, x: pointwise(tracer, lambda b, _, v: b.emit(LibdeviceOp(name, v)), [x], FLOAT)
 
     def rounding(op: Any) -> Any:
         def emit(b: Builder, dtype: torch.dtype, v: Sequence[SSAValue]) -> SSAValue:
@@ -129,7 +129,7 @@ def _register_tables() -> None:
     def compare(predicate: str) -> Any:
         def emit(b: Builder, dtype: torch.dtype, v: Sequence[SSAValue]) -> SSAValue:
             unsigned = (dtype in UNSIGNED or dtype == torch.bool) and predicate not in ("eq", "ne")
-            return b.emit(tile.CompareOp(f"u{predicate}" if unsigned else predicate, v[0], v[1]))
+            return b.emit(CompareOp(f"u{predicate}" if unsigned else predicate, v[0], v[1]))
 
         return lambda tracer, x, y: pointwise(tracer, emit, [x, y], BOOL, dtypes=(_comparison_dtype(x, y), torch.bool))
 
@@ -263,18 +263,16 @@ def sign(tracer: Tracer, x: Any) -> DeviceTensor:
         element, dims = element_of(v[0]), dims_of(v[0])
         zero, one, minus = (b.filled(k, element, dims) for k in (0, 1, -1))
         if dtype in UNSIGNED or dtype == torch.bool:
-            return b.emit(tile.SelectOp(b.emit(tile.CompareOp("ne", v[0], zero)), one, zero))
-        result = b.emit(tile.SelectOp(b.emit(tile.CompareOp("lt", v[0], zero)), minus, zero))
-        return b.emit(tile.SelectOp(b.emit(tile.CompareOp("gt", v[0], zero)), one, result))
+            return b.emit(SelectOp(b.emit(CompareOp("ne", v[0], zero)), one, zero))
+        result = b.emit(SelectOp(b.emit(CompareOp("lt", v[0], zero)), minus, zero))
+        return b.emit(SelectOp(b.emit(CompareOp("gt", v[0], zero)), one, result))
 
     return pointwise(tracer, emit, [x])
 
 
 @lowers(aten.isnan.default)
 def isnan(tracer: Tracer, x: Any) -> DeviceTensor:
-    return pointwise(
-        tracer, lambda b, _, v: b.emit(tile.CompareOp("ne", v[0], v[0])), [x], dtypes=(_opmath(x), torch.bool)
-    )
+    return pointwise(tracer, lambda b, _, v: b.emit(CompareOp("ne", v[0], v[0])), [x], dtypes=(_opmath(x), torch.bool))
 
 
 @lowers(aten.signbit.default, prims.signbit.default)
@@ -286,8 +284,8 @@ def signbit(tracer: Tracer, x: Any) -> DeviceTensor:
         if dtype == torch.bool or dtype in UNSIGNED:
             return b.filled(0, i1, dims_of(value))
         if dtype.is_floating_point:
-            value = b.emit(tile.BitcastOp(value, element_type(_SAME_WIDTH[dtype])))
-        return b.emit(tile.CompareOp("lt", value, b.filled(0, element_of(value), dims_of(value))))
+            value = b.emit(BitcastOp(value, element_type(_SAME_WIDTH[dtype])))
+        return b.emit(CompareOp("lt", value, b.filled(0, element_of(value), dims_of(value))))
 
     return pointwise(tracer, emit, [x], dtypes=(_opmath(x), torch.bool))
 
@@ -304,7 +302,7 @@ def logaddexp2(tracer: Tracer, a: Any, b: Any) -> DeviceTensor:
             return builder.filled(value, element_of(v[0]), dims_of(v[0]))
 
         apart = _choose(arith.SubfOp)(builder, dtype, v)
-        apart = builder.emit(tile.SelectOp(builder.emit(tile.CompareOp("eq", v[0], v[1])), full(0), apart))
+        apart = builder.emit(SelectOp(builder.emit(CompareOp("eq", v[0], v[1])), full(0), apart))
         power = builder.emit(math.Exp2Op(builder.emit(arith.NegfOp(builder.emit(math.AbsFOp(apart))))))
         excess = builder.emit(arith.MulfOp(builder.emit(math.Log1pOp(power)), full(1 / pymath.log(2))))
         return builder.emit(arith.AddfOp(MAXIMUM(builder, dtype, v), excess))
@@ -314,7 +312,7 @@ def logaddexp2(tracer: Tracer, a: Any, b: Any) -> DeviceTensor:
 
 @lowers(aten.hypot.default, prims.hypot.default)
 def hypot(tracer: Tracer, a: Any, b: Any) -> DeviceTensor:
-    return pointwise(tracer, lambda builder, _, v: builder.emit(tile.LibdeviceOp("hypot", v)), [a, b])
+    return pointwise(tracer, lambda builder, _, v: builder.emit(LibdeviceOp("hypot", v)), [a, b])
 
 
 @lowers(aten.isinf.default)
@@ -323,7 +321,7 @@ def isinf(tracer: Tracer, x: Any) -> DeviceTensor:
         if not dtype.is_floating_point:
             return b.filled(0, i1, dims_of(v[0]))
         infinity = b.filled(pymath.inf, element_of(v[0]), dims_of(v[0]))
-        return b.emit(tile.CompareOp("eq", b.emit(math.AbsFOp(v[0])), infinity))
+        return b.emit(CompareOp("eq", b.emit(math.AbsFOp(v[0])), infinity))
 
     return pointwise(tracer, emit, [x], dtypes=(_opmath(x), torch.bool))
 
@@ -345,14 +343,14 @@ def where(tracer: Tracer, condition: Any, a: Any, b: Any) -> DeviceTensor:
     _, dtype = promote([a, b], Promotion.NO_OPMATH)
     parts = [operand(tracer, condition, torch.bool), operand(tracer, a, dtype), operand(tracer, b, dtype)]
     values, tiles, reduced = broadcast(tracer, parts)
-    return tracer.tensor(tracer.builder.emit(tile.SelectOp(*values)), dtype, tiles, reduced=reduced)
+    return tracer.tensor(tracer.builder.emit(SelectOp(*values)), dtype, tiles, reduced=reduced)
 
 
 @lowers(aten.masked_fill.Scalar, aten.masked_fill.Tensor)
 def masked_fill(tracer: Tracer, x: DeviceTensor, mask: Any, value: Any) -> DeviceTensor:
     parts = [operand(tracer, mask, torch.bool), operand(tracer, value, x.dtype), operand(tracer, x, x.dtype)]
     values, tiles, reduced = broadcast(tracer, parts)
-    return tracer.tensor(tracer.builder.emit(tile.SelectOp(*values)), x.dtype, tiles, reduced=reduced)
+    return tracer.tensor(tracer.builder.emit(SelectOp(*values)), x.dtype, tiles, reduced=reduced)
 
 
 def _logical(op: Any) -> Any:
@@ -444,7 +442,7 @@ def to_copy(tracer: Tracer, x: Any, dtype: torch.dtype | None = None, **_: Any) 
 def bitcast(tracer: Tracer, x: DeviceTensor, dtype: torch.dtype) -> DeviceTensor:
     if x.dtype.itemsize != dtype.itemsize:
         raise exc.InductorLoweringError("no lowering for view(dtype) between types of different widths")
-    return like(tracer, tracer.builder.emit(tile.BitcastOp(x.ssa, element_type(dtype))), x, dtype)
+    return like(tracer, tracer.builder.emit(BitcastOp(x.ssa, element_type(dtype))), x, dtype)
 
 
 @lowers(aten.clone.default, aten.lift_fresh_copy.default)

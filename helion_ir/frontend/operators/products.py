@@ -60,7 +60,7 @@ def dot(tracer: Tracer, a: Any, b: Any, acc: Any = None) -> DeviceTensor:
     over = tracer.axis_tile(left[-1], tracer.joint_tile([a.tiles[-1], b.tiles[-2]]))
     zeros = tracer.builder.filled(0, element_type(wide), dims) if acc is None else None
     start = _shaped(tracer, acc, dims, wide) if zeros is None else zeros
-    op = tile.DotOp(a.ssa, b.ssa, start, over, tracer.options.dot_precision)
+    op = tile.DotOp(a.ssa, b.ssa, start, over, precision=tracer.options.dot_precision)
     return tracer.tensor(tracer.builder.emit(op), wide, tiles)
 
 

@@ -17,6 +17,7 @@ from xdsl.ir import SSAValue
 from ... import exc
 from ...dialects import tile
 from ...dialects.dims import dims_of
+from ...dialects.value import GatherOp
 from ..tensors import DeviceTensor
 from ..tracer import Tracer
 from .pointwise import isinf, where
@@ -133,7 +134,7 @@ def _arg_reduce(
     builder = tracer.builder
     compute = _signed(x.dtype, torch.int32 if x.dtype == torch.bool else _wide(x.dtype))
     over = tracer.axis_tile(dims_of(x.ssa)[axis], x.tiles[axis])
-    op = tile.ArgReduceOp(kind, builder.convert(x.ssa, x.dtype, compute), axis, over, i64)
+    op = tile.ArgReduceOp(kind, builder.convert(x.ssa, x.dtype, compute), axis, i64, over)
     builder.append(op)
     tiles = [*x.tiles[:axis], *x.tiles[axis + 1 :]]
     value = builder.convert(op.value, compute, x.dtype, elidable=True)
@@ -284,4 +285,4 @@ def flip(tracer: Tracer, x: DeviceTensor, dims: Sequence[int]) -> DeviceTensor:
 @lowers(aten.gather.default)
 def gather(tracer: Tracer, x: DeviceTensor, dim: int, index: DeviceTensor, **_: Any) -> DeviceTensor:
     axis = canonicalize_dim(x.dim(), dim)
-    return tracer.tensor(tracer.builder.emit(tile.GatherOp(x.ssa, index.ssa, axis)), x.dtype, index.tiles)
+    return tracer.tensor(tracer.builder.emit(GatherOp(x.ssa, index.ssa, axis)), x.dtype, index.tiles)

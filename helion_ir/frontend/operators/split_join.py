@@ -9,8 +9,8 @@ import torch
 from torch._prims_common import canonicalize_dim
 
 from ... import exc
-from ...dialects import tile
 from ...dialects.dims import dims_of
+from ...dialects.value import JoinOp, ReshapeOp, SplitOp
 from ..tensors import DeviceTensor
 from ..tracer import Tracer
 from .table import aten, lowers, lowers_function, operand
@@ -25,9 +25,9 @@ def join(tracer: Tracer, a: DeviceTensor, b: DeviceTensor) -> DeviceTensor:
     values = [operand(tracer, x, dtype).ssa for x in (a, b)]
     if not dims_of(a.ssa):
         values = [tracer.builder.expand_dims(v, 0) for v in values]
-        joined = tracer.builder.emit(tile.JoinOp(*values))
-        return tracer.tensor(tracer.builder.emit(tile.ReshapeOp(joined, [2])), dtype)
-    return tracer.tensor(tracer.builder.emit(tile.JoinOp(*values)), dtype, [*a.tiles, None])
+        joined = tracer.builder.emit(JoinOp(*values))
+        return tracer.tensor(tracer.builder.emit(ReshapeOp(joined, [2])), dtype)
+    return tracer.tensor(tracer.builder.emit(JoinOp(*values)), dtype, [*a.tiles, None])
 
 
 def split(tracer: Tracer, x: DeviceTensor) -> tuple[DeviceTensor, DeviceTensor]:
@@ -35,7 +35,7 @@ def split(tracer: Tracer, x: DeviceTensor) -> tuple[DeviceTensor, DeviceTensor]:
     dims = dims_of(x.ssa)
     if not dims or tracer.fixed(dims[-1]) != 2:
         raise exc.UnsupportedSplitOperation(f"hl.split needs a last dimension of size 2, got {list(dims)}")
-    op = tile.SplitOp(x.ssa)
+    op = SplitOp(x.ssa)
     tracer.builder.append(op)
     first, second = (tracer.tensor(r, x.dtype, x.tiles[:-1]) for r in op.results)
     return first, second

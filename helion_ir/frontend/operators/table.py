@@ -17,8 +17,8 @@ from torch.utils._python_dispatch import _disable_current_modes
 from xdsl.ir import SSAValue
 
 from ... import exc
-from ...dialects import tile
 from ...dialects.dims import Dim, dims_of
+from ...dialects.value import ReshapeOp
 from ..builder import element_type
 from ..symbols.symbolic import FloatNode, IntNode
 from ..tensors import AxisTile, DeviceTensor, HostTensor
@@ -231,7 +231,7 @@ def _place(tracer: Tracer, value: SSAValue, target: Sequence[Dim], placement: Se
     dims = dims_of(value)
     if any(dim not in (1, target[axis]) for axis, dim in zip(placement, dims, strict=True)):
         renamed = [1 if dim == 1 else target[axis] for axis, dim in zip(placement, dims, strict=True)]
-        value = tracer.builder.emit(tile.ReshapeOp(value, renamed))
+        value = tracer.builder.emit(ReshapeOp(value, renamed))
     return value if dims_of(value) == tuple(target) else tracer.builder.broadcast(value, target, placement)
 
 

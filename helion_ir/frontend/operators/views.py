@@ -14,6 +14,7 @@ from xdsl.ir import SSAValue
 from ... import exc
 from ...dialects import tile
 from ...dialects.dims import Dim, dims_of
+from ...dialects.value import PermuteOp, ReshapeOp, kept_axes
 from ..builder import element_type
 from ..symbols.expressions import Poly
 from ..symbols.symbolic import BoolNode, FloatNode, poly_of, sym_int
@@ -62,7 +63,7 @@ def squeeze(tracer: Tracer, x: DeviceTensor, dim: Any = None) -> DeviceTensor:
     if len(kept) == len(dims):
         return x
     return viewed(
-        tracer, tracer.builder.emit(tile.ReshapeOp(x.ssa, [dims[i] for i in kept])), x, [x.tiles[i] for i in kept], True
+        tracer, tracer.builder.emit(ReshapeOp(x.ssa, [dims[i] for i in kept])), x, [x.tiles[i] for i in kept], True
     )
 
 
@@ -71,7 +72,7 @@ def permute(tracer: Tracer, x: DeviceTensor, dims: Sequence[int]) -> DeviceTenso
     order = [canonicalize_dim(x.dim(), d) for d in dims]
     if order == list(range(x.dim())):
         return x
-    return viewed(tracer, tracer.builder.emit(tile.PermuteOp(x.ssa, order)), x, [x.tiles[i] for i in order])
+    return viewed(tracer, tracer.builder.emit(PermuteOp(x.ssa, order)), x, [x.tiles[i] for i in order])
 
 
 @lowers(aten.transpose.int)
@@ -106,9 +107,9 @@ def reshaped(tracer: Tracer, x: DeviceTensor, dims: Sequence[Dim]) -> DeviceTens
     source = dims_of(x.ssa)
     if tuple(dims) == source:
         return x
-    kept = {after: before for before, after in tile.kept_axes(source, dims)}
+    kept = {after: before for before, after in kept_axes(source, dims)}
     tiles = [x.tiles[kept[axis]] if axis in kept else None for axis in range(len(dims))]
-    value = tracer.builder.emit(tile.ReshapeOp(x.ssa, dims)) if source else tracer.builder.splat(x.ssa, dims)
+    value = tracer.builder.emit(ReshapeOp(x.ssa, dims)) if source else tracer.builder.splat(x.ssa, dims)
     return viewed(tracer, value, x, tiles, x.reduced and len(dims) <= len(source))
 
 

@@ -8,23 +8,23 @@ from xdsl.dialects import arith, math
 from xdsl.dialects.builtin import IntegerType
 from xdsl.ir import SSAValue
 
-from ...dialects import tile
 from ...dialects.dims import dims_of, element_of
+from ...dialects.value import CompareOp, LibdeviceOp, SelectOp
 from ..builder import Builder
 
 
 def remainder(builder: Builder, values: Sequence[SSAValue], *, signed_by_divisor: bool) -> SSAValue:
     """The remainder of two signed integers or floats of one type; with the sign of the dividend, or of the divisor."""
     floating = not isinstance(element_of(values[0]), IntegerType)
-    rest = builder.emit(tile.LibdeviceOp("fmod", values) if floating else arith.RemSIOp(values[0], values[1]))
+    rest = builder.emit(LibdeviceOp("fmod", values) if floating else arith.RemSIOp(values[0], values[1]))
     if not signed_by_divisor:
         return rest
     zero = builder.filled(0, element_of(rest), dims_of(rest))
-    first, second = (builder.emit(tile.CompareOp("lt", value, zero)) for value in (rest, values[1]))
+    first, second = (builder.emit(CompareOp("lt", value, zero)) for value in (rest, values[1]))
     differ = builder.emit(arith.XOrIOp(first, second))
-    wrong = builder.emit(arith.AndIOp(builder.emit(tile.CompareOp("ne", rest, zero)), differ))
+    wrong = builder.emit(arith.AndIOp(builder.emit(CompareOp("ne", rest, zero)), differ))
     moved = builder.emit((arith.AddfOp if floating else arith.AddiOp)(rest, values[1]))
-    return builder.emit(tile.SelectOp(wrong, moved, rest))
+    return builder.emit(SelectOp(wrong, moved, rest))
 
 
 def floor_quotient(builder: Builder, values: Sequence[SSAValue]) -> SSAValue:
@@ -34,20 +34,20 @@ def floor_quotient(builder: Builder, values: Sequence[SSAValue]) -> SSAValue:
     zero, one, half = (builder.filled(value, element, dims) for value in (0, 1, 0.5))
 
     def test(predicate: str, lhs: SSAValue, rhs: SSAValue) -> SSAValue:
-        return builder.emit(tile.CompareOp(predicate, lhs, rhs))
+        return builder.emit(CompareOp(predicate, lhs, rhs))
 
     quotient = builder.emit(arith.DivfOp(a, b))
-    rest = builder.emit(tile.LibdeviceOp("fmod", values))
+    rest = builder.emit(LibdeviceOp("fmod", values))
     steps = builder.emit(arith.DivfOp(builder.emit(arith.SubfOp(a, rest)), b))  # a whole number, but for rounding
     opposite = builder.emit(arith.XOrIOp(test("lt", rest, zero), test("lt", b, zero)))
     below = builder.emit(arith.AndIOp(test("ne", rest, zero), opposite))
-    steps = builder.emit(tile.SelectOp(below, builder.emit(arith.SubfOp(steps, one)), steps))
+    steps = builder.emit(SelectOp(below, builder.emit(arith.SubfOp(steps, one)), steps))
     whole = builder.emit(math.FloorOp(steps))
     short = test("gt", builder.emit(arith.SubfOp(steps, whole)), half)
-    whole = builder.emit(tile.SelectOp(short, builder.emit(arith.AddfOp(whole, one)), whole))
+    whole = builder.emit(SelectOp(short, builder.emit(arith.AddfOp(whole, one)), whole))
     signed_zero = builder.emit(math.CopySignOp(zero, quotient))
-    whole = builder.emit(tile.SelectOp(test("ne", steps, zero), whole, signed_zero))
-    return builder.emit(tile.SelectOp(test("ne", b, zero), whole, quotient))
+    whole = builder.emit(SelectOp(test("ne", steps, zero), whole, signed_zero))
+    return builder.emit(SelectOp(test("ne", b, zero), whole, quotient))
 
 
 def small_power(value: SSAValue, exponent: int, multiply: Callable[[SSAValue, SSAValue], SSAValue]) -> SSAValue:

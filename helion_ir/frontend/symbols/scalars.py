@@ -20,6 +20,7 @@ from xdsl.ir import Attribute, SSAValue
 from ... import exc
 from ...dialects import tile
 from ...dialects.dims import Dim, symbols_of
+from ...dialects.value import CompareOp
 from ..source import FunctionSource, in_subscript
 from .arithmetic import floor_quotient, remainder, small_power
 from .expressions import Poly
@@ -278,7 +279,7 @@ class Scalars(Sizes):
             self.called()
             element = max((self.value_type(lhs), self.value_type(rhs)), key=lambda t: t.width.data)
             operands = [self.materialize(side, element) for side in (lhs, rhs)]
-            return self.builder.emit(tile.CompareOp(predicate, *operands))
+            return self.builder.emit(CompareOp(predicate, *operands))
         if hint is None or other is None:
             raise exc.ShapeSpecializingCall(f"host code compares {lhs} with {rhs}, which depends on a tuned block size")
         truth = PREDICATES[predicate](hint, other)
@@ -389,7 +390,7 @@ class Scalars(Sizes):
             return BoolNode(self, hint)
         self.called()
         if name in SIGNS:
-            truth = self.builder.emit(tile.CompareOp(name, *map(self.float_value, args)))
+            truth = self.builder.emit(CompareOp(name, *map(self.float_value, args)))
             return BoolNode(self, truth, hint=cast("bool | None", hint), expr=expr)
         if name in _JUMPING and hint is not None:  # in Python's precision
             self.guards[f"{_expr_of(args[1])} != 0"] = None

@@ -11,8 +11,8 @@ from xdsl.dialects import arith
 from xdsl.ir import Block, Operation, SSAValue
 
 from ... import exc
-from ...dialects import tile
 from ...dialects.effects import has_no_effects
+from ...dialects.value import SelectOp
 from ..source import CHOOSE, FLOOR_DIVISION, INVERT, LAZY_AND, LAZY_OR, NOT, POWER
 from ..symbols.symbolic import BoolNode
 from ..tracer import Tracer
@@ -83,7 +83,7 @@ class Logic:
         if mine is truth:
             op = (arith.AndIOp if name == "and" else arith.OrIOp)(truth, others)
         else:
-            op = tile.SelectOp(truth, others, mine) if name == "and" else tile.SelectOp(truth, mine, others)
+            op = SelectOp(truth, others, mine) if name == "and" else SelectOp(truth, mine, others)
         return lower(tracer, tracer.builder.emit(op), carried, value)
 
     def _not(self, value: Any) -> Any:

@@ -17,7 +17,7 @@ builtin.module {
       tile.store %twice, %own[%tile] : !v, !r[!tile.tile<b0>]
       symm_mem.sync %pads rank %rank of %c2 : !pads, i32, i32
       %zero = arith.constant 0.0 : f32
-      %init = tile.splat %zero : f32 -> !v
+      %init = value.splat %zero : f32 -> !v
       %sum = tile.for static (%c0) to (%c2) by <1> : i32 iter_args(%init) : !v {
       ^bb2(%i: i32, %acc: !v):
         %buf = inline_triton.element %bufs[%i] : tuple<!r, !r>, i32 -> !r

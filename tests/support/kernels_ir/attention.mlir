@@ -24,28 +24,28 @@ builtin.module {
       %minus = arith.constant -1.0e+30 : f32
       %qv = tile.load %q[%tile_q, %d] : !ref[!tile.tile<b0>, !tile.tile<24>] -> !q
       %q_pos = tile.index %tile_q : !tile.tile<b0> -> !qi
-      %q_pos_k = tile.expand_dims %q_pos {axis = #builtin.int<1>} : !qi -> !qik
-      %q_pos_b = tile.broadcast %q_pos_k : !qik -> !si
+      %q_pos_k = value.expand_dims %q_pos {axis = #builtin.int<1>} : !qi -> !qik
+      %q_pos_b = value.broadcast %q_pos_k : !qik -> !si
       %end = tile.end %tile_q : !tile.tile<b0> -> i32
-      %m0 = tile.splat %minus : f32 -> !col
-      %l0 = tile.splat %zero : f32 -> !col
-      %o0 = tile.splat %zero : f32 -> !q
+      %m0 = value.splat %minus : f32 -> !col
+      %l0 = value.splat %zero : f32 -> !col
+      %o0 = value.splat %zero : f32 -> !q
       %r:3 = tile.for (%c0) to (%end) by <b1> : i32 iter_args(%m0, %l0, %o0) : !col, !col, !q {
       ^bb2(%tile_k: !tile.tile<b1>, %m: !col, %l: !col, %o: !q):
         %kv = tile.load %k[%tile_k, %d] : !ref[!tile.tile<b1>, !tile.tile<24>] -> !k
-        %kt = tile.permute %kv {order = array<i64: 1, 0>} : !k -> !kt
-        %s0 = tile.splat %zero : f32 -> !s
+        %kt = value.permute %kv {order = array<i64: 1, 0>} : !k -> !kt
+        %s0 = value.splat %zero : f32 -> !s
         %s = tile.dot %qv, %kt, %s0 over %d : !q, !kt, !s, !tile.tile<24>
         %k_pos = tile.index %tile_k : !tile.tile<b1> -> !ki
-        %k_pos_k = tile.expand_dims %k_pos {axis = #builtin.int<0>} : !ki -> !kik
-        %k_pos_b = tile.broadcast %k_pos_k : !kik -> !si
-        %keep = tile.compare "le", %k_pos_b, %q_pos_b : !si -> !sb
-        %masked_to = tile.splat %minus : f32 -> !s
-        %sm = tile.select %keep, %s, %masked_to : !sb, !s
+        %k_pos_k = value.expand_dims %k_pos {axis = #builtin.int<0>} : !ki -> !kik
+        %k_pos_b = value.broadcast %k_pos_k : !kik -> !si
+        %keep = value.compare "le", %k_pos_b, %q_pos_b : !si -> !sb
+        %masked_to = value.splat %minus : f32 -> !s
+        %sm = value.select %keep, %s, %masked_to : !sb, !s
         %mx = tile.reduce "max" %sm over %tile_k {axis = #builtin.int<1>} : !s, !tile.tile<b1> -> !col
         %m_new = arith.maximumf %m, %mx : !col
-        %m_k = tile.expand_dims %m_new {axis = #builtin.int<1>} : !col -> !keep
-        %m_b = tile.broadcast %m_k : !keep -> !s
+        %m_k = value.expand_dims %m_new {axis = #builtin.int<1>} : !col -> !keep
+        %m_b = value.broadcast %m_k : !keep -> !s
         %diff = arith.subf %sm, %m_b : !s
         %p = math.exp %diff : !s
         %ps = tile.reduce "sum" %p over %tile_k {axis = #builtin.int<1>} : !s, !tile.tile<b1> -> !col
@@ -53,15 +53,15 @@ builtin.module {
         %alpha = math.exp %dm : !col
         %la = arith.mulf %l, %alpha : !col
         %l_new = arith.addf %la, %ps : !col
-        %alpha_k = tile.expand_dims %alpha {axis = #builtin.int<1>} : !col -> !keep
-        %alpha_b = tile.broadcast %alpha_k : !keep -> !q
+        %alpha_k = value.expand_dims %alpha {axis = #builtin.int<1>} : !col -> !keep
+        %alpha_b = value.broadcast %alpha_k : !keep -> !q
         %oa = arith.mulf %o, %alpha_b : !q
         %vv = tile.load %v[%tile_k, %d] : !ref[!tile.tile<b1>, !tile.tile<24>] -> !k
         %o_new = tile.dot %p, %vv, %oa over %tile_k : !s, !k, !q, !tile.tile<b1>
         tile.yield %m_new, %l_new, %o_new : !col, !col, !q
       }
-      %l_k = tile.expand_dims %r#1 {axis = #builtin.int<1>} : !col -> !keep
-      %l_b = tile.broadcast %l_k : !keep -> !q
+      %l_k = value.expand_dims %r#1 {axis = #builtin.int<1>} : !col -> !keep
+      %l_b = value.broadcast %l_k : !keep -> !q
       %res = arith.divf %r#2, %l_b : !q
       tile.store %res, %out[%tile_q, %d] : !q, !ref[!tile.tile<b0>, !tile.tile<24>]
       tile.yield

@@ -10,7 +10,7 @@ builtin.module {
     tile.grid (%c0, %c0) to (%m, %n) by <1, b0> : i32, i32 {
     ^bb1(%i: i32, %tile_n: !tile.tile<b0>):
       %f = tile.load %flag[%i] : !tile.ref<[11], [1], i32, align 16>[i32] -> i32
-      %positive = tile.compare "gt", %f, %c0 : i32 -> i1
+      %positive = value.compare "gt", %f, %c0 : i32 -> i1
       %v = tile.load %x[%i, %tile_n] : !ref[i32, !tile.tile<b0>] -> !row
       %r = scf.if %positive -> (!row) {
         %twice = arith.addf %v, %v : !row

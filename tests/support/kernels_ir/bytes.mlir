@@ -13,9 +13,9 @@ builtin.module {
       %yv = tile.load %y[%t] : !ref[!tile.tile<b0>] -> !u
       %quotient = arith.divui %xv, %yv : !u
       tile.store %quotient, %out[%t] : !u, !ref[!tile.tile<b0>]
-      %bin = tile.cast "extui" %xv : !u to !w
+      %bin = value.cast "extui" %xv : !u to !w
       %one = arith.constant 1 : i32
-      %ones = tile.splat %one : i32 -> !w
+      %ones = value.splat %one : i32 -> !w
       tile.atomic_rmw "add" %ones, %counts[%bin] tiles(%t : !tile.tile<b0>) : !w, !tile.ref<[256], [1], i32, align 16>[!w]
       tile.yield
     }

@@ -16,8 +16,8 @@ builtin.module {
     ^bb1(%tile_m: !tile.tile<b0>):
       %zero = arith.constant 0.0 : f32
       %count = arith.sitofp %n : i32 to f32
-      %init = tile.splat %zero : f32 -> !col
-      %count_b = tile.splat %count : f32 -> !col
+      %init = value.splat %zero : f32 -> !col
+      %count_b = value.splat %count : f32 -> !col
       %sums:2 = tile.for (%c0) to (%n) by <b1> : i32 iter_args(%init, %init) : !col, !col {
       ^bb2(%tile_n: !tile.tile<b1>, %s: !col, %q: !col):
         %v = tile.load %x[%tile_m, %tile_n] : !ref[!tile.tile<b0>, !tile.tile<b1>] -> !t
@@ -32,21 +32,21 @@ builtin.module {
       %meansq = arith.divf %sums#1, %count_b : !col
       %mm = arith.mulf %mean, %mean : !col
       %var = arith.subf %meansq, %mm : !col
-      %eps_b = tile.splat %eps : f32 -> !col
+      %eps_b = value.splat %eps : f32 -> !col
       %var_eps = arith.addf %var, %eps_b : !col
       %rstd = math.rsqrt %var_eps : !col
-      %mean_k = tile.expand_dims %mean {axis = #builtin.int<1>} : !col -> !keep
-      %mean_b = tile.broadcast %mean_k : !keep -> !t
-      %rstd_k = tile.expand_dims %rstd {axis = #builtin.int<1>} : !col -> !keep
-      %rstd_b = tile.broadcast %rstd_k : !keep -> !t
+      %mean_k = value.expand_dims %mean {axis = #builtin.int<1>} : !col -> !keep
+      %mean_b = value.broadcast %mean_k : !keep -> !t
+      %rstd_k = value.expand_dims %rstd {axis = #builtin.int<1>} : !col -> !keep
+      %rstd_b = value.broadcast %rstd_k : !keep -> !t
       tile.for (%c0) to (%n) by <b1> : i32 {
       ^bb3(%tile_k: !tile.tile<b1>):
         %v2 = tile.load %x[%tile_m, %tile_k] : !ref[!tile.tile<b0>, !tile.tile<b1>] -> !t
         %centered = arith.subf %v2, %mean_b : !t
         %normal = arith.mulf %centered, %rstd_b : !t
         %wv = tile.load %w[%tile_k] : !wref[!tile.tile<b1>] -> !wt
-        %w_k = tile.expand_dims %wv {axis = #builtin.int<0>} : !wt -> !wk
-        %w_b = tile.broadcast %w_k : !wk -> !t
+        %w_k = value.expand_dims %wv {axis = #builtin.int<0>} : !wt -> !wk
+        %w_b = value.broadcast %w_k : !wk -> !t
         %scaled = arith.mulf %normal, %w_b : !t
         tile.store %scaled, %out[%tile_m, %tile_k] : !t, !ref[!tile.tile<b0>, !tile.tile<b1>]
         tile.yield

@@ -15,7 +15,7 @@ builtin.module {
     tile.grid (%c0, %c0) to (%m, %n) by <b0, b1> : i32, i32 {
     ^bb1(%tile_m: !tile.tile<b0>, %tile_n: !tile.tile<b1>):
       %zero = arith.constant 0.0 : f32
-      %init = tile.splat %zero : f32 -> !acc
+      %init = value.splat %zero : f32 -> !acc
       %acc = tile.for (%c0) to (%k) by <b2> : i32 iter_args(%init) : !acc {
       ^bb2(%tile_k: !tile.tile<b2>, %a: !acc):
         %xv = tile.load %x[%tile_m, %tile_k] : !x[!tile.tile<b0>, !tile.tile<b2>] -> !xt

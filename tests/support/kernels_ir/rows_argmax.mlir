@@ -17,8 +17,8 @@ builtin.module {
       %best, %at = tile.arg_reduce "max" %v over %all {axis = #builtin.int<1>} : !t, !tile.tile<53> -> !col, !icol
       tile.store %best, %values[%tile_m] : !col, !mref[!tile.tile<b0>]
       tile.store %at, %indices[%tile_m] : !icol, !iref[!tile.tile<b0>]
-      %best_k = tile.expand_dims %best {axis = #builtin.int<1>} : !col -> tensor<?x1xf32, #tile.dims<b0, 1>>
-      %best_b = tile.broadcast %best_k : tensor<?x1xf32, #tile.dims<b0, 1>> -> !t
+      %best_k = value.expand_dims %best {axis = #builtin.int<1>} : !col -> tensor<?x1xf32, #tile.dims<b0, 1>>
+      %best_b = value.broadcast %best_k : tensor<?x1xf32, #tile.dims<b0, 1>> -> !t
       %d = arith.subf %best_b, %v : !t
       %s = tile.reduce "sum" %d over %all {axis = #builtin.int<1>} : !t, !tile.tile<53> -> !col
       tile.store %s, %sums[%tile_m] : !col, !mref[!tile.tile<b0>]

@@ -12,8 +12,8 @@ builtin.module {
       %all = tile.whole : !tile.tile<53>
       %v = tile.load %x[%tile_m, %all] : !ref[!tile.tile<b0>, !tile.tile<53>] -> !t
       %best = tile.reduce "max" %v over %all {axis = #builtin.int<1>} : !t, !tile.tile<53> -> !col
-      %best_k = tile.expand_dims %best {axis = #builtin.int<1>} : !col -> tensor<?x1xf32, #tile.dims<b0, 1>>
-      %best_b = tile.broadcast %best_k : tensor<?x1xf32, #tile.dims<b0, 1>> -> !t
+      %best_k = value.expand_dims %best {axis = #builtin.int<1>} : !col -> tensor<?x1xf32, #tile.dims<b0, 1>>
+      %best_b = value.broadcast %best_k : tensor<?x1xf32, #tile.dims<b0, 1>> -> !t
       %d = arith.subf %v, %best_b : !t
       tile.store %d, %x[%tile_m, %all] : !t, !ref[!tile.tile<b0>, !tile.tile<53>]
       tile.yield

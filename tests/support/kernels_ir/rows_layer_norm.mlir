@@ -17,23 +17,23 @@ builtin.module {
       %v = tile.load %x[%tile_m, %all] : !ref[!tile.tile<b0>, !tile.tile<53>] -> !t
       %sum = tile.reduce "sum" %v over %all {axis = #builtin.int<1>} : !t, !tile.tile<53> -> !col
       %n = arith.constant 53.0 : f32
-      %n_b = tile.splat %n : f32 -> !col
+      %n_b = value.splat %n : f32 -> !col
       %mean = arith.divf %sum, %n_b : !col
       tile.store %mean, %means[%tile_m] : !col, !mref[!tile.tile<b0>]
-      %mean_k = tile.expand_dims %mean {axis = #builtin.int<1>} : !col -> !keep
-      %mean_b = tile.broadcast %mean_k : !keep -> !t
+      %mean_k = value.expand_dims %mean {axis = #builtin.int<1>} : !col -> !keep
+      %mean_b = value.broadcast %mean_k : !keep -> !t
       %d = arith.subf %v, %mean_b : !t
       %dd = arith.mulf %d, %d : !t
       %sq = tile.reduce "sum" %dd over %all {axis = #builtin.int<1>} : !t, !tile.tile<53> -> !col
       %var = arith.divf %sq, %n_b : !col
-      %eps_b = tile.splat %eps : f32 -> !col
+      %eps_b = value.splat %eps : f32 -> !col
       %var_eps = arith.addf %var, %eps_b : !col
       %rstd = math.rsqrt %var_eps : !col
-      %rstd_k = tile.expand_dims %rstd {axis = #builtin.int<1>} : !col -> !keep
-      %rstd_b = tile.broadcast %rstd_k : !keep -> !t
+      %rstd_k = value.expand_dims %rstd {axis = #builtin.int<1>} : !col -> !keep
+      %rstd_b = value.broadcast %rstd_k : !keep -> !t
       %normed = arith.mulf %d, %rstd_b : !t
-      %w_k = tile.expand_dims %wv {axis = #builtin.int<0>} : tensor<53xf32> -> tensor<1x53xf32>
-      %w_b = tile.broadcast %w_k : tensor<1x53xf32> -> !t
+      %w_k = value.expand_dims %wv {axis = #builtin.int<0>} : tensor<53xf32> -> tensor<1x53xf32>
+      %w_b = value.broadcast %w_k : tensor<1x53xf32> -> !t
       %res = arith.mulf %normed, %w_b : !t
       tile.store %res, %out[%tile_m, %all] : !t, !ref[!tile.tile<b0>, !tile.tile<53>]
       tile.yield

@@ -18,14 +18,14 @@ builtin.module {
       %all = tile.whole : !tile.tile<21>
       %v = tile.load %x[%tile_m, %mid, %all] : !ref[!tile.tile<b0>, !tile.tile<5>, !tile.tile<21>] -> !t
       %seven = arith.constant 7 : i32
-      %sevens = tile.splat %seven : i32 -> !t
-      %is7 = tile.compare "eq", %v, %sevens : !t -> !bt
+      %sevens = value.splat %seven : i32 -> !t
+      %is7 = value.compare "eq", %v, %sevens : !t -> !bt
       %any7 = tile.reduce "or" %is7 over %all {axis = #builtin.int<2>} : !bt, !tile.tile<21> -> !bmat
       %s = tile.reduce "sum" %v over %all {axis = #builtin.int<2>} : !t, !tile.tile<21> -> !mat
       %c1000 = arith.constant 1000 : i32
-      %thousands = tile.splat %c1000 : i32 -> !mat
+      %thousands = value.splat %c1000 : i32 -> !mat
       %more = arith.addi %s, %thousands : !mat
-      %picked = tile.select %any7, %more, %s : !bmat, !mat
+      %picked = value.select %any7, %more, %s : !bmat, !mat
       tile.store %picked, %sums[%tile_m, %mid] : !mat, !sref[!tile.tile<b0>, !tile.tile<5>]
       %h = tile.reduce "max" %picked over %mid {axis = #builtin.int<1>} : !mat, !tile.tile<5> -> !col
       tile.store %h, %highs[%tile_m] : !col, !mref[!tile.tile<b0>]

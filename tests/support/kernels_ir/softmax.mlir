@@ -15,13 +15,13 @@ builtin.module {
       %h = tile.load %x[%tile_m, %all] : !ref[!tile.tile<b0>, !tile.tile<53>] -> !half
       %v = arith.extf %h : !half to !row
       %max = tile.reduce "max" %v over %all {axis = #builtin.int<1>} : !row, !tile.tile<53> -> !col
-      %max_k = tile.expand_dims %max {axis = #builtin.int<1>} : !col -> !keep
-      %max_b = tile.broadcast %max_k : !keep -> !row
+      %max_k = value.expand_dims %max {axis = #builtin.int<1>} : !col -> !keep
+      %max_b = value.broadcast %max_k : !keep -> !row
       %shifted = arith.subf %v, %max_b : !row
       %e = math.exp %shifted : !row
       %sum = tile.reduce "sum" %e over %all {axis = #builtin.int<1>} : !row, !tile.tile<53> -> !col
-      %sum_k = tile.expand_dims %sum {axis = #builtin.int<1>} : !col -> !keep
-      %sum_b = tile.broadcast %sum_k : !keep -> !row
+      %sum_k = value.expand_dims %sum {axis = #builtin.int<1>} : !col -> !keep
+      %sum_b = value.broadcast %sum_k : !keep -> !row
       %p = arith.divf %e, %sum_b : !row
       %ph = arith.truncf %p : !row to !half
       tile.store %ph, %out[%tile_m, %all] : !half, !ref[!tile.tile<b0>, !tile.tile<53>]

@@ -17,8 +17,8 @@ tile.kernel @matmul attributes {arg_names = ["x", "y", "out"], arg_exprs = ["x",
   tile.grid (%c0, %c0) to (%m, %n) by <b0, b1> : i32, i32 attributes {l2_grouping = 8 : i64} {
   ^bb1(%tile_m: !tile.tile<b0>, %tile_n: !tile.tile<b1>):
     %zero = arith.constant 0.0 : f32
-    // CHECK: tile.splat %zero : f32 -> tensor<?x?xf32, #tile.dims<b0, b1>>
-    %init = tile.splat %zero : f32 -> tensor<?x?xf32, #tile.dims<b0, b1>>
+    // CHECK: value.splat %zero : f32 -> tensor<?x?xf32, #tile.dims<b0, b1>>
+    %init = value.splat %zero : f32 -> tensor<?x?xf32, #tile.dims<b0, b1>>
     // CHECK: %acc = tile.for(%c0) to(%k) by <b2> : i32 iter_args(%init) : tensor<?x?xf32, #tile.dims<b0, b1>> attributes {site = 0 : i64} {
     %acc = tile.for (%c0) to (%k) by <b2> : i32 iter_args(%init) : tensor<?x?xf32, #tile.dims<b0, b1>> attributes {site = 0 : i64} {
     ^bb2(%tile_k: !tile.tile<b2>, %a: tensor<?x?xf32, #tile.dims<b0, b1>>):
@@ -65,7 +65,7 @@ tile.kernel @every_other_op attributes {arg_names = ["x", "ids", "bytes", "n"], 
     // CHECK: tile.load %bytes[%i] : !tile.ref<[1000], [1], ui8, align 1>[i32] -> i8
     %byte = tile.load %bytes[%i] : !tile.ref<[1000], [1], ui8, align 1>[i32] -> i8
     %id_values = tile.load %ids[%tile] : !tile.ref<[1000], [1], i32, align 16>[!tile.tile<b0>] -> tensor<?xi32, #tile.dims<b0>>
-    %mask = tile.splat %t : i1 -> tensor<?x64xi1, #tile.dims<b0, 64>>
+    %mask = value.splat %t : i1 -> tensor<?x64xi1, #tile.dims<b0, 64>>
     %fill = arith.constant 1.0 : f32
     // CHECK: tile.load %x[%id_values, %all] tiles(%tile : !tile.tile<b0>) mask %mask : tensor<?x64xi1, #tile.dims<b0, 64>> other %fill : f32 {eviction_policy = "evict_first", cache_modifier = ".cg"} : !tile.ref<[1000, 64], [64, 1], f32, align 16>[tensor<?xi32, #tile.dims<b0>>, !tile.tile<64>] -> tensor<?x64xf32, #tile.dims<b0, 64>>
     %v = tile.load %x[%id_values, %all] tiles(%tile : !tile.tile<b0>) mask %mask : tensor<?x64xi1, #tile.dims<b0, 64>> other %fill : f32 {eviction_policy = "evict_first", cache_modifier = ".cg"} : !tile.ref<[1000, 64], [64, 1], f32, align 16>[tensor<?xi32, #tile.dims<b0>>, !tile.tile<64>] -> tensor<?x64xf32, #tile.dims<b0, 64>>
@@ -78,29 +78,29 @@ tile.kernel @every_other_op attributes {arg_names = ["x", "ids", "bytes", "n"], 
     // CHECK: tile.atomic_cas %index, %id_values, %ids[%tile] : tensor<?xi32, #tile.dims<b0>>, tensor<?xi32, #tile.dims<b0>>, !tile.ref<[1000], [1], i32, align 16>[!tile.tile<b0>] -> tensor<?xi32, #tile.dims<b0>>
     %cas = tile.atomic_cas %index, %id_values, %ids[%tile] : tensor<?xi32, #tile.dims<b0>>, tensor<?xi32, #tile.dims<b0>>, !tile.ref<[1000], [1], i32, align 16>[!tile.tile<b0>] -> tensor<?xi32, #tile.dims<b0>>
 
-    // CHECK: tile.expand_dims %index {axis = #builtin.int<1>} : tensor<?xi32, #tile.dims<b0>> -> tensor<?x1xi32, #tile.dims<b0, 1>>
-    %column = tile.expand_dims %index {axis = #builtin.int<1>} : tensor<?xi32, #tile.dims<b0>> -> tensor<?x1xi32, #tile.dims<b0, 1>>
-    // CHECK: tile.broadcast %column : tensor<?x1xi32, #tile.dims<b0, 1>> -> tensor<?x64xi32, #tile.dims<b0, 64>>
-    %wide = tile.broadcast %column : tensor<?x1xi32, #tile.dims<b0, 1>> -> tensor<?x64xi32, #tile.dims<b0, 64>>
-    // CHECK: tile.permute %v {order = array<i64: 1, 0>} : tensor<?x64xf32, #tile.dims<b0, 64>> -> tensor<64x?xf32, #tile.dims<64, b0>>
-    %turned = tile.permute %v {order = array<i64: 1, 0>} : tensor<?x64xf32, #tile.dims<b0, 64>> -> tensor<64x?xf32, #tile.dims<64, b0>>
-    // CHECK: tile.reshape %v : tensor<?x64xf32, #tile.dims<b0, 64>> -> tensor<?xf32, #tile.dims<"64*b0">>
-    %flat = tile.reshape %v : tensor<?x64xf32, #tile.dims<b0, 64>> -> tensor<?xf32, #tile.dims<"64*b0">>
-    // CHECK: tile.join %v, %old : tensor<?x64xf32, #tile.dims<b0, 64>> -> tensor<?x64x2xf32, #tile.dims<b0, 64, 2>>
-    %pair = tile.join %v, %old : tensor<?x64xf32, #tile.dims<b0, 64>> -> tensor<?x64x2xf32, #tile.dims<b0, 64, 2>>
-    // CHECK: %{{.*}}, %{{.*}} = tile.split %pair : tensor<?x64x2xf32, #tile.dims<b0, 64, 2>> -> tensor<?x64xf32, #tile.dims<b0, 64>>
-    %first, %second = tile.split %pair : tensor<?x64x2xf32, #tile.dims<b0, 64, 2>> -> tensor<?x64xf32, #tile.dims<b0, 64>>
+    // CHECK: value.expand_dims %index {axis = #builtin.int<1>} : tensor<?xi32, #tile.dims<b0>> -> tensor<?x1xi32, #tile.dims<b0, 1>>
+    %column = value.expand_dims %index {axis = #builtin.int<1>} : tensor<?xi32, #tile.dims<b0>> -> tensor<?x1xi32, #tile.dims<b0, 1>>
+    // CHECK: value.broadcast %column : tensor<?x1xi32, #tile.dims<b0, 1>> -> tensor<?x64xi32, #tile.dims<b0, 64>>
+    %wide = value.broadcast %column : tensor<?x1xi32, #tile.dims<b0, 1>> -> tensor<?x64xi32, #tile.dims<b0, 64>>
+    // CHECK: value.permute %v {order = array<i64: 1, 0>} : tensor<?x64xf32, #tile.dims<b0, 64>> -> tensor<64x?xf32, #tile.dims<64, b0>>
+    %turned = value.permute %v {order = array<i64: 1, 0>} : tensor<?x64xf32, #tile.dims<b0, 64>> -> tensor<64x?xf32, #tile.dims<64, b0>>
+    // CHECK: value.reshape %v : tensor<?x64xf32, #tile.dims<b0, 64>> -> tensor<?xf32, #tile.dims<"64*b0">>
+    %flat = value.reshape %v : tensor<?x64xf32, #tile.dims<b0, 64>> -> tensor<?xf32, #tile.dims<"64*b0">>
+    // CHECK: value.join %v, %old : tensor<?x64xf32, #tile.dims<b0, 64>> -> tensor<?x64x2xf32, #tile.dims<b0, 64, 2>>
+    %pair = value.join %v, %old : tensor<?x64xf32, #tile.dims<b0, 64>> -> tensor<?x64x2xf32, #tile.dims<b0, 64, 2>>
+    // CHECK: %{{.*}}, %{{.*}} = value.split %pair : tensor<?x64x2xf32, #tile.dims<b0, 64, 2>> -> tensor<?x64xf32, #tile.dims<b0, 64>>
+    %first, %second = value.split %pair : tensor<?x64x2xf32, #tile.dims<b0, 64, 2>> -> tensor<?x64xf32, #tile.dims<b0, 64>>
 
-    // CHECK: tile.compare "lt", %v, %old : tensor<?x64xf32, #tile.dims<b0, 64>> -> tensor<?x64xi1, #tile.dims<b0, 64>>
-    %less = tile.compare "lt", %v, %old : tensor<?x64xf32, #tile.dims<b0, 64>> -> tensor<?x64xi1, #tile.dims<b0, 64>>
-    // CHECK: tile.select %less, %v, %old : tensor<?x64xi1, #tile.dims<b0, 64>>, tensor<?x64xf32, #tile.dims<b0, 64>>
-    %least = tile.select %less, %v, %old : tensor<?x64xi1, #tile.dims<b0, 64>>, tensor<?x64xf32, #tile.dims<b0, 64>>
-    // CHECK: tile.bitcast %least : tensor<?x64xf32, #tile.dims<b0, 64>> to tensor<?x64xi32, #tile.dims<b0, 64>>
-    %bits = tile.bitcast %least : tensor<?x64xf32, #tile.dims<b0, 64>> to tensor<?x64xi32, #tile.dims<b0, 64>>
-    // CHECK: tile.cast "extsi" %bits : tensor<?x64xi32, #tile.dims<b0, 64>> to tensor<?x64xi64, #tile.dims<b0, 64>>
-    %cast = tile.cast "extsi" %bits : tensor<?x64xi32, #tile.dims<b0, 64>> to tensor<?x64xi64, #tile.dims<b0, 64>>
-    // CHECK: tile.libdevice "pow"(%v, %old) : (tensor<?x64xf32, #tile.dims<b0, 64>>, tensor<?x64xf32, #tile.dims<b0, 64>>) -> tensor<?x64xf32, #tile.dims<b0, 64>>
-    %power = tile.libdevice "pow"(%v, %old) : (tensor<?x64xf32, #tile.dims<b0, 64>>, tensor<?x64xf32, #tile.dims<b0, 64>>) -> tensor<?x64xf32, #tile.dims<b0, 64>>
+    // CHECK: value.compare "lt", %v, %old : tensor<?x64xf32, #tile.dims<b0, 64>> -> tensor<?x64xi1, #tile.dims<b0, 64>>
+    %less = value.compare "lt", %v, %old : tensor<?x64xf32, #tile.dims<b0, 64>> -> tensor<?x64xi1, #tile.dims<b0, 64>>
+    // CHECK: value.select %less, %v, %old : tensor<?x64xi1, #tile.dims<b0, 64>>, tensor<?x64xf32, #tile.dims<b0, 64>>
+    %least = value.select %less, %v, %old : tensor<?x64xi1, #tile.dims<b0, 64>>, tensor<?x64xf32, #tile.dims<b0, 64>>
+    // CHECK: value.bitcast %least : tensor<?x64xf32, #tile.dims<b0, 64>> to tensor<?x64xi32, #tile.dims<b0, 64>>
+    %bits = value.bitcast %least : tensor<?x64xf32, #tile.dims<b0, 64>> to tensor<?x64xi32, #tile.dims<b0, 64>>
+    // CHECK: value.cast "extsi" %bits : tensor<?x64xi32, #tile.dims<b0, 64>> to tensor<?x64xi64, #tile.dims<b0, 64>>
+    %cast = value.cast "extsi" %bits : tensor<?x64xi32, #tile.dims<b0, 64>> to tensor<?x64xi64, #tile.dims<b0, 64>>
+    // CHECK: value.libdevice "pow"(%v, %old) : (tensor<?x64xf32, #tile.dims<b0, 64>>, tensor<?x64xf32, #tile.dims<b0, 64>>) -> tensor<?x64xf32, #tile.dims<b0, 64>>
+    %power = value.libdevice "pow"(%v, %old) : (tensor<?x64xf32, #tile.dims<b0, 64>>, tensor<?x64xf32, #tile.dims<b0, 64>>) -> tensor<?x64xf32, #tile.dims<b0, 64>>
 
     // CHECK: tile.pad %v, %fill past %tile {axis = #builtin.int<0>} : tensor<?x64xf32, #tile.dims<b0, 64>>, f32, !tile.tile<b0>
     %padded = tile.pad %v, %fill past %tile {axis = #builtin.int<0>} : tensor<?x64xf32, #tile.dims<b0, 64>>, f32, !tile.tile<b0>
@@ -116,8 +116,8 @@ tile.kernel @every_other_op attributes {arg_names = ["x", "ids", "bytes", "n"], 
     %prefix = tile.scan "sum" %v over %all {axis = #builtin.int<1>, reverse} : tensor<?x64xf32, #tile.dims<b0, 64>>, !tile.tile<64> -> tensor<?x64xf32, #tile.dims<b0, 64>>
     // CHECK: tile.flip %v over %all {axis = #builtin.int<1>} : tensor<?x64xf32, #tile.dims<b0, 64>>, !tile.tile<64>
     %flipped = tile.flip %v over %all {axis = #builtin.int<1>} : tensor<?x64xf32, #tile.dims<b0, 64>>, !tile.tile<64>
-    // CHECK: tile.gather %v, %wide {axis = #builtin.int<1>} : tensor<?x64xf32, #tile.dims<b0, 64>>, tensor<?x64xi32, #tile.dims<b0, 64>> -> tensor<?x64xf32, #tile.dims<b0, 64>>
-    %gathered = tile.gather %v, %wide {axis = #builtin.int<1>} : tensor<?x64xf32, #tile.dims<b0, 64>>, tensor<?x64xi32, #tile.dims<b0, 64>> -> tensor<?x64xf32, #tile.dims<b0, 64>>
+    // CHECK: value.gather %v, %wide {axis = #builtin.int<1>} : tensor<?x64xf32, #tile.dims<b0, 64>>, tensor<?x64xi32, #tile.dims<b0, 64>> -> tensor<?x64xf32, #tile.dims<b0, 64>>
+    %gathered = value.gather %v, %wide {axis = #builtin.int<1>} : tensor<?x64xf32, #tile.dims<b0, 64>>, tensor<?x64xi32, #tile.dims<b0, 64>> -> tensor<?x64xf32, #tile.dims<b0, 64>>
     tile.yield
   }
 }

@@ -1,11 +1,5 @@
 // RUN: helion-opt %s --split-input-file --verify-diagnostics | filecheck %s
 
-%x, %i = "test.op"() : () -> (tensor<4x4xf32>, tensor<4xi32>)
-// CHECK: input and index must have equal rank, and axis 0 be one of it
-%r = tile.gather %x, %i {axis = #builtin.int<0>} : tensor<4x4xf32>, tensor<4xi32> -> tensor<4xf32>
-
-// -----
-
 %ref, %t, %v = "test.op"() : () -> (!tile.ref<[8], [1], i32, align 16>, !tile.tile<b0>, tensor<?xi32, #tile.dims<b0>>)
 // CHECK: unknown semantics 'seq_cst', expected one of relaxed, acquire, release, acq_rel
 %r = tile.atomic_cas %v, %v, %ref[%t] {sem = "seq_cst"} : tensor<?xi32, #tile.dims<b0>>, tensor<?xi32, #tile.dims<b0>>, !tile.ref<[8], [1], i32, align 16>[!tile.tile<b0>] -> tensor<?xi32, #tile.dims<b0>>
@@ -61,7 +55,7 @@
 // -----
 
 %x = "test.op"() : () -> tensor<4xf32>
-// CHECK: is a tensor; use the level's compare for tensors
+// CHECK: is a tensor; use value.compare for tensors
 %r = arith.cmpf olt, %x, %x : tensor<4xf32>
 
 // -----

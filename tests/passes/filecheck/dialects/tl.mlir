@@ -11,10 +11,10 @@ tl.func @every_op attributes {arg_names = ["x", "ids", "n"], arg_exprs = ["x", "
   %lanes = tl.arange : tensor<?xi32, #tile.dims<_BLOCK_SIZE_0>>
   %lanes64 = tl.arange : tensor<64xi32>
   %base = arith.muli %pid, %block : i32
-  %bases = tl.full %base : i32 -> tensor<?xi32, #tile.dims<_BLOCK_SIZE_0>>
+  %bases = value.splat %base : i32 -> tensor<?xi32, #tile.dims<_BLOCK_SIZE_0>>
   %offset = arith.addi %bases, %lanes : tensor<?xi32, #tile.dims<_BLOCK_SIZE_0>>
-  %ends = tl.full %n : i32 -> tensor<?xi32, #tile.dims<_BLOCK_SIZE_0>>
-  %mask = tl.compare "lt", %offset, %ends : tensor<?xi32, #tile.dims<_BLOCK_SIZE_0>> -> tensor<?xi1, #tile.dims<_BLOCK_SIZE_0>>
+  %ends = value.splat %n : i32 -> tensor<?xi32, #tile.dims<_BLOCK_SIZE_0>>
+  %mask = value.compare "lt", %offset, %ends : tensor<?xi32, #tile.dims<_BLOCK_SIZE_0>> -> tensor<?xi1, #tile.dims<_BLOCK_SIZE_0>>
   %zero = arith.constant 0.0 : f32
   %v = tl.load %x[%offset] mask %mask : tensor<?xi1, #tile.dims<_BLOCK_SIZE_0>> other %zero : f32 {eviction_policy = "evict_last", cache_modifier = ".ca"} : !tl.ptr<f32>[tensor<?xi32, #tile.dims<_BLOCK_SIZE_0>>] -> tensor<?xf32, #tile.dims<_BLOCK_SIZE_0>>
   %scalar = tl.load %x[%n] : !tl.ptr<f32>[i32] -> f32
@@ -28,24 +28,24 @@ tl.func @every_op attributes {arg_names = ["x", "ids", "n"], arg_exprs = ["x", "
   %tile = tl.descriptor_load %desc[%pid, %base] : !tl.tensordesc<#tile.dims<_BLOCK_SIZE_0, 64>, f32>[i32, i32] -> tensor<?x64xf32, #tile.dims<_BLOCK_SIZE_0, 64>>
   tl.descriptor_store %tile, %desc[%pid, %base] : tensor<?x64xf32, #tile.dims<_BLOCK_SIZE_0, 64>>, !tl.tensordesc<#tile.dims<_BLOCK_SIZE_0, 64>, f32>[i32, i32]
 
-  %column = tl.expand_dims %v {axis = #builtin.int<1>} : tensor<?xf32, #tile.dims<_BLOCK_SIZE_0>> -> tensor<?x1xf32, #tile.dims<_BLOCK_SIZE_0, 1>>
-  %wide = tl.broadcast %column {implicit} : tensor<?x1xf32, #tile.dims<_BLOCK_SIZE_0, 1>> -> tensor<?x64xf32, #tile.dims<_BLOCK_SIZE_0, 64>>
-  %turned = tl.trans %tile {order = array<i64: 1, 0>} : tensor<?x64xf32, #tile.dims<_BLOCK_SIZE_0, 64>> -> tensor<64x?xf32, #tile.dims<64, _BLOCK_SIZE_0>>
-  %flat = tl.reshape %tile : tensor<?x64xf32, #tile.dims<_BLOCK_SIZE_0, 64>> -> tensor<?xf32, #tile.dims<"64*_BLOCK_SIZE_0">>
-  %pair = tl.join %tile, %wide : tensor<?x64xf32, #tile.dims<_BLOCK_SIZE_0, 64>> -> tensor<?x64x2xf32, #tile.dims<_BLOCK_SIZE_0, 64, 2>>
-  %first, %second = tl.split %pair : tensor<?x64x2xf32, #tile.dims<_BLOCK_SIZE_0, 64, 2>> -> tensor<?x64xf32, #tile.dims<_BLOCK_SIZE_0, 64>>
+  %column = value.expand_dims %v {axis = #builtin.int<1>} : tensor<?xf32, #tile.dims<_BLOCK_SIZE_0>> -> tensor<?x1xf32, #tile.dims<_BLOCK_SIZE_0, 1>>
+  %wide = value.broadcast %column {implicit} : tensor<?x1xf32, #tile.dims<_BLOCK_SIZE_0, 1>> -> tensor<?x64xf32, #tile.dims<_BLOCK_SIZE_0, 64>>
+  %turned = value.permute %tile {order = array<i64: 1, 0>} : tensor<?x64xf32, #tile.dims<_BLOCK_SIZE_0, 64>> -> tensor<64x?xf32, #tile.dims<64, _BLOCK_SIZE_0>>
+  %flat = value.reshape %tile : tensor<?x64xf32, #tile.dims<_BLOCK_SIZE_0, 64>> -> tensor<?xf32, #tile.dims<"64*_BLOCK_SIZE_0">>
+  %pair = value.join %tile, %wide : tensor<?x64xf32, #tile.dims<_BLOCK_SIZE_0, 64>> -> tensor<?x64x2xf32, #tile.dims<_BLOCK_SIZE_0, 64, 2>>
+  %first, %second = value.split %pair : tensor<?x64x2xf32, #tile.dims<_BLOCK_SIZE_0, 64, 2>> -> tensor<?x64xf32, #tile.dims<_BLOCK_SIZE_0, 64>>
 
-  %less = tl.compare "lt", %first, %second : tensor<?x64xf32, #tile.dims<_BLOCK_SIZE_0, 64>> -> tensor<?x64xi1, #tile.dims<_BLOCK_SIZE_0, 64>>
-  %least = tl.where %less, %first, %second : tensor<?x64xi1, #tile.dims<_BLOCK_SIZE_0, 64>>, tensor<?x64xf32, #tile.dims<_BLOCK_SIZE_0, 64>>
-  %bits = tl.bitcast %least : tensor<?x64xf32, #tile.dims<_BLOCK_SIZE_0, 64>> to tensor<?x64xi32, #tile.dims<_BLOCK_SIZE_0, 64>>
-  %cast = tl.cast "extsi" %bits : tensor<?x64xi32, #tile.dims<_BLOCK_SIZE_0, 64>> to tensor<?x64xi64, #tile.dims<_BLOCK_SIZE_0, 64>>
-  %power = tl.libdevice "pow"(%first, %second) : (tensor<?x64xf32, #tile.dims<_BLOCK_SIZE_0, 64>>, tensor<?x64xf32, #tile.dims<_BLOCK_SIZE_0, 64>>) -> tensor<?x64xf32, #tile.dims<_BLOCK_SIZE_0, 64>>
+  %less = value.compare "lt", %first, %second : tensor<?x64xf32, #tile.dims<_BLOCK_SIZE_0, 64>> -> tensor<?x64xi1, #tile.dims<_BLOCK_SIZE_0, 64>>
+  %least = value.select %less, %first, %second : tensor<?x64xi1, #tile.dims<_BLOCK_SIZE_0, 64>>, tensor<?x64xf32, #tile.dims<_BLOCK_SIZE_0, 64>>
+  %bits = value.bitcast %least : tensor<?x64xf32, #tile.dims<_BLOCK_SIZE_0, 64>> to tensor<?x64xi32, #tile.dims<_BLOCK_SIZE_0, 64>>
+  %cast = value.cast "extsi" %bits : tensor<?x64xi32, #tile.dims<_BLOCK_SIZE_0, 64>> to tensor<?x64xi64, #tile.dims<_BLOCK_SIZE_0, 64>>
+  %power = value.libdevice "pow"(%first, %second) : (tensor<?x64xf32, #tile.dims<_BLOCK_SIZE_0, 64>>, tensor<?x64xf32, #tile.dims<_BLOCK_SIZE_0, 64>>) -> tensor<?x64xf32, #tile.dims<_BLOCK_SIZE_0, 64>>
   %max = tl.reduce "max" %tile {axis = #builtin.int<0>, ignore_nan} : tensor<?x64xf32, #tile.dims<_BLOCK_SIZE_0, 64>> -> tensor<64xf32>
   %sum = tl.reduce "sum" %max {axis = #builtin.int<0>} : tensor<64xf32> -> f32
   %min, %at = tl.arg_reduce "min" %tile {axis = #builtin.int<1>} : tensor<?x64xf32, #tile.dims<_BLOCK_SIZE_0, 64>> -> tensor<?xf32, #tile.dims<_BLOCK_SIZE_0>>, tensor<?xi32, #tile.dims<_BLOCK_SIZE_0>>
   %prefix = tl.scan "sum" %tile {axis = #builtin.int<1>, reverse} : tensor<?x64xf32, #tile.dims<_BLOCK_SIZE_0, 64>> -> tensor<?x64xf32, #tile.dims<_BLOCK_SIZE_0, 64>>
-  %gathered = tl.gather %max, %lanes64 {axis = #builtin.int<0>} : tensor<64xf32>, tensor<64xi32> -> tensor<64xf32>
-  %acc = tl.full %zero : f32 -> tensor<?x?xf32, #tile.dims<_BLOCK_SIZE_0, _BLOCK_SIZE_0>>
+  %gathered = value.gather %max, %lanes64 {axis = #builtin.int<0>} : tensor<64xf32>, tensor<64xi32> -> tensor<64xf32>
+  %acc = value.splat %zero : f32 -> tensor<?x?xf32, #tile.dims<_BLOCK_SIZE_0, _BLOCK_SIZE_0>>
   %dot = tl.dot %tile, %turned, %acc {precision = "tf32"} : tensor<?x64xf32, #tile.dims<_BLOCK_SIZE_0, 64>>, tensor<64x?xf32, #tile.dims<64, _BLOCK_SIZE_0>>, tensor<?x?xf32, #tile.dims<_BLOCK_SIZE_0, _BLOCK_SIZE_0>>
   %a, %b = tl.copy %dot, %sum : tensor<?x?xf32, #tile.dims<_BLOCK_SIZE_0, _BLOCK_SIZE_0>>, f32
   tl.return
@@ -66,10 +66,10 @@ tl.func @every_op attributes {arg_names = ["x", "ids", "n"], arg_exprs = ["x", "
 // CHECK-NEXT:     %lanes = tl.arange : tensor<?xi32, #tile.dims<_BLOCK_SIZE_0>>
 // CHECK-NEXT:     %lanes64 = tl.arange : tensor<64xi32>
 // CHECK-NEXT:     %base = arith.muli %pid, %block : i32
-// CHECK-NEXT:     %bases = tl.full %base : i32 -> tensor<?xi32, #tile.dims<_BLOCK_SIZE_0>>
+// CHECK-NEXT:     %bases = value.splat %base : i32 -> tensor<?xi32, #tile.dims<_BLOCK_SIZE_0>>
 // CHECK-NEXT:     %offset = arith.addi %bases, %lanes : tensor<?xi32, #tile.dims<_BLOCK_SIZE_0>>
-// CHECK-NEXT:     %ends = tl.full %n : i32 -> tensor<?xi32, #tile.dims<_BLOCK_SIZE_0>>
-// CHECK-NEXT:     %mask = tl.compare "lt", %offset, %ends : tensor<?xi32, #tile.dims<_BLOCK_SIZE_0>> -> tensor<?xi1, #tile.dims<_BLOCK_SIZE_0>>
+// CHECK-NEXT:     %ends = value.splat %n : i32 -> tensor<?xi32, #tile.dims<_BLOCK_SIZE_0>>
+// CHECK-NEXT:     %mask = value.compare "lt", %offset, %ends : tensor<?xi32, #tile.dims<_BLOCK_SIZE_0>> -> tensor<?xi1, #tile.dims<_BLOCK_SIZE_0>>
 // CHECK-NEXT:     %zero = arith.constant 0.000000e+00 : f32
 // CHECK-NEXT:     %v = tl.load %x[%offset] mask %mask : tensor<?xi1, #tile.dims<_BLOCK_SIZE_0>> other %zero : f32 {eviction_policy = "evict_last", cache_modifier = ".ca"} : !tl.ptr<f32>[tensor<?xi32, #tile.dims<_BLOCK_SIZE_0>>] -> tensor<?xf32, #tile.dims<_BLOCK_SIZE_0>>
 // CHECK-NEXT:     %scalar = tl.load %x[%n] : !tl.ptr<f32>[i32] -> f32
@@ -82,24 +82,24 @@ tl.func @every_op attributes {arg_names = ["x", "ids", "n"], arg_exprs = ["x", "
 // CHECK-NEXT:     %desc = tl.make_tensor_descriptor %slice shape(%n, %block : i32, i32) strides(%block, %c1 : i32, i32) : !tl.ptr<f32> -> !tl.tensordesc<#tile.dims<_BLOCK_SIZE_0, 64>, f32>
 // CHECK-NEXT:     %tile = tl.descriptor_load %desc[%pid, %base] : !tl.tensordesc<#tile.dims<_BLOCK_SIZE_0, 64>, f32>[i32, i32] -> tensor<?x64xf32, #tile.dims<_BLOCK_SIZE_0, 64>>
 // CHECK-NEXT:     tl.descriptor_store %tile, %desc[%pid, %base] : tensor<?x64xf32, #tile.dims<_BLOCK_SIZE_0, 64>>, !tl.tensordesc<#tile.dims<_BLOCK_SIZE_0, 64>, f32>[i32, i32]
-// CHECK-NEXT:     %column = tl.expand_dims %v {axis = #builtin.int<1>} : tensor<?xf32, #tile.dims<_BLOCK_SIZE_0>> -> tensor<?x1xf32, #tile.dims<_BLOCK_SIZE_0, 1>>
-// CHECK-NEXT:     %wide = tl.broadcast %column {implicit} : tensor<?x1xf32, #tile.dims<_BLOCK_SIZE_0, 1>> -> tensor<?x64xf32, #tile.dims<_BLOCK_SIZE_0, 64>>
-// CHECK-NEXT:     %turned = tl.trans %tile {order = array<i64: 1, 0>} : tensor<?x64xf32, #tile.dims<_BLOCK_SIZE_0, 64>> -> tensor<64x?xf32, #tile.dims<64, _BLOCK_SIZE_0>>
-// CHECK-NEXT:     %flat = tl.reshape %tile : tensor<?x64xf32, #tile.dims<_BLOCK_SIZE_0, 64>> -> tensor<?xf32, #tile.dims<"64*_BLOCK_SIZE_0">>
-// CHECK-NEXT:     %pair = tl.join %tile, %wide : tensor<?x64xf32, #tile.dims<_BLOCK_SIZE_0, 64>> -> tensor<?x64x2xf32, #tile.dims<_BLOCK_SIZE_0, 64, 2>>
-// CHECK-NEXT:     %first, %second = tl.split %pair : tensor<?x64x2xf32, #tile.dims<_BLOCK_SIZE_0, 64, 2>> -> tensor<?x64xf32, #tile.dims<_BLOCK_SIZE_0, 64>>
-// CHECK-NEXT:     %less = tl.compare "lt", %first, %second : tensor<?x64xf32, #tile.dims<_BLOCK_SIZE_0, 64>> -> tensor<?x64xi1, #tile.dims<_BLOCK_SIZE_0, 64>>
-// CHECK-NEXT:     %least = tl.where %less, %first, %second : tensor<?x64xi1, #tile.dims<_BLOCK_SIZE_0, 64>>, tensor<?x64xf32, #tile.dims<_BLOCK_SIZE_0, 64>>
-// CHECK-NEXT:     %bits = tl.bitcast %least : tensor<?x64xf32, #tile.dims<_BLOCK_SIZE_0, 64>> to tensor<?x64xi32, #tile.dims<_BLOCK_SIZE_0, 64>>
-// CHECK-NEXT:     %cast = tl.cast "extsi" %bits : tensor<?x64xi32, #tile.dims<_BLOCK_SIZE_0, 64>> to tensor<?x64xi64, #tile.dims<_BLOCK_SIZE_0, 64>>
-// CHECK-NEXT:     %power = tl.libdevice "pow"(%first, %second) : (tensor<?x64xf32, #tile.dims<_BLOCK_SIZE_0, 64>>, tensor<?x64xf32, #tile.dims<_BLOCK_SIZE_0, 64>>) -> tensor<?x64xf32, #tile.dims<_BLOCK_SIZE_0, 64>>
+// CHECK-NEXT:     %column = value.expand_dims %v {axis = #builtin.int<1>} : tensor<?xf32, #tile.dims<_BLOCK_SIZE_0>> -> tensor<?x1xf32, #tile.dims<_BLOCK_SIZE_0, 1>>
+// CHECK-NEXT:     %wide = value.broadcast %column {implicit} : tensor<?x1xf32, #tile.dims<_BLOCK_SIZE_0, 1>> -> tensor<?x64xf32, #tile.dims<_BLOCK_SIZE_0, 64>>
+// CHECK-NEXT:     %turned = value.permute %tile {order = array<i64: 1, 0>} : tensor<?x64xf32, #tile.dims<_BLOCK_SIZE_0, 64>> -> tensor<64x?xf32, #tile.dims<64, _BLOCK_SIZE_0>>
+// CHECK-NEXT:     %flat = value.reshape %tile : tensor<?x64xf32, #tile.dims<_BLOCK_SIZE_0, 64>> -> tensor<?xf32, #tile.dims<"64*_BLOCK_SIZE_0">>
+// CHECK-NEXT:     %pair = value.join %tile, %wide : tensor<?x64xf32, #tile.dims<_BLOCK_SIZE_0, 64>> -> tensor<?x64x2xf32, #tile.dims<_BLOCK_SIZE_0, 64, 2>>
+// CHECK-NEXT:     %first, %second = value.split %pair : tensor<?x64x2xf32, #tile.dims<_BLOCK_SIZE_0, 64, 2>> -> tensor<?x64xf32, #tile.dims<_BLOCK_SIZE_0, 64>>
+// CHECK-NEXT:     %less = value.compare "lt", %first, %second : tensor<?x64xf32, #tile.dims<_BLOCK_SIZE_0, 64>> -> tensor<?x64xi1, #tile.dims<_BLOCK_SIZE_0, 64>>
+// CHECK-NEXT:     %least = value.select %less, %first, %second : tensor<?x64xi1, #tile.dims<_BLOCK_SIZE_0, 64>>, tensor<?x64xf32, #tile.dims<_BLOCK_SIZE_0, 64>>
+// CHECK-NEXT:     %bits = value.bitcast %least : tensor<?x64xf32, #tile.dims<_BLOCK_SIZE_0, 64>> to tensor<?x64xi32, #tile.dims<_BLOCK_SIZE_0, 64>>
+// CHECK-NEXT:     %cast = value.cast "extsi" %bits : tensor<?x64xi32, #tile.dims<_BLOCK_SIZE_0, 64>> to tensor<?x64xi64, #tile.dims<_BLOCK_SIZE_0, 64>>
+// CHECK-NEXT:     %power = value.libdevice "pow"(%first, %second) : (tensor<?x64xf32, #tile.dims<_BLOCK_SIZE_0, 64>>, tensor<?x64xf32, #tile.dims<_BLOCK_SIZE_0, 64>>) -> tensor<?x64xf32, #tile.dims<_BLOCK_SIZE_0, 64>>
 // CHECK-NEXT:     %max = tl.reduce "max" %tile {axis = #builtin.int<0>, ignore_nan} : tensor<?x64xf32, #tile.dims<_BLOCK_SIZE_0, 64>> -> tensor<64xf32>
 // CHECK-NEXT:     %sum = tl.reduce "sum" %max {axis = #builtin.int<0>} : tensor<64xf32> -> f32
 // CHECK-NEXT:     %min, %at = tl.arg_reduce "min" %tile {axis = #builtin.int<1>} : tensor<?x64xf32, #tile.dims<_BLOCK_SIZE_0, 64>> -> tensor<?xf32, #tile.dims<_BLOCK_SIZE_0>>, tensor<?xi32, #tile.dims<_BLOCK_SIZE_0>>
 // CHECK-NEXT:     %prefix = tl.scan "sum" %tile {axis = #builtin.int<1>, reverse} : tensor<?x64xf32, #tile.dims<_BLOCK_SIZE_0, 64>> -> tensor<?x64xf32, #tile.dims<_BLOCK_SIZE_0, 64>>
-// CHECK-NEXT:     %gathered = tl.gather %max, %lanes64 {axis = #builtin.int<0>} : tensor<64xf32>, tensor<64xi32> -> tensor<64xf32>
-// CHECK-NEXT:     %acc = tl.full %zero : f32 -> tensor<?x?xf32, #tile.dims<_BLOCK_SIZE_0, _BLOCK_SIZE_0>>
-// CHECK-NEXT:     %dot = tl.dot %tile, %turned, %acc {precision = "tf32"} : tensor<?x64xf32, #tile.dims<_BLOCK_SIZE_0, 64>>, tensor<64x?xf32, #tile.dims<64, _BLOCK_SIZE_0>>, tensor<?x?xf32, #tile.dims<_BLOCK_SIZE_0, _BLOCK_SIZE_0>>
+// CHECK-NEXT:     %gathered = value.gather %max, %lanes64 {axis = #builtin.int<0>} : tensor<64xf32>, tensor<64xi32> -> tensor<64xf32>
+// CHECK-NEXT:     %acc = value.splat %zero : f32 -> tensor<?x?xf32, #tile.dims<_BLOCK_SIZE_0, _BLOCK_SIZE_0>>
+// CHECK-NEXT:     %dot = tl.dot %tile, %turned, %acc : tensor<?x64xf32, #tile.dims<_BLOCK_SIZE_0, 64>>, tensor<64x?xf32, #tile.dims<64, _BLOCK_SIZE_0>>, tensor<?x?xf32, #tile.dims<_BLOCK_SIZE_0, _BLOCK_SIZE_0>>
 // CHECK-NEXT:     %a, %b = tl.copy %dot, %sum : tensor<?x?xf32, #tile.dims<_BLOCK_SIZE_0, _BLOCK_SIZE_0>>, f32
 // CHECK-NEXT:     tl.return
 // CHECK-NEXT:   } grid {

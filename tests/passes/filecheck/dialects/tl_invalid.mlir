@@ -12,32 +12,8 @@
 
 // -----
 
-%x = "test.op"() : () -> tensor<4xf32>
-// CHECK: join appends an axis of dim 2
-%r = tl.join %x, %x : tensor<4xf32> -> tensor<4x4xf32>
-
-// -----
-
-%x = "test.op"() : () -> tensor<4xf32>
-// CHECK: split takes a last axis of dim 2 away
-%r, %s = tl.split %x : tensor<4xf32> -> f32
-
-// -----
-
-%x, %i = "test.op"() : () -> (tensor<4xf32>, tensor<4xi32>)
-// CHECK: input and index must have equal rank, and axis 1 be one of it
-%r = tl.gather %x, %i {axis = #builtin.int<1>} : tensor<4xf32>, tensor<4xi32> -> tensor<4xf32>
-
-// -----
-
 // CHECK: arange needs a power of two, got 3
 %r = tl.arange : tensor<3xi32>
-
-// -----
-
-%x = "test.op"() : () -> tensor<4xf32>
-// CHECK: axis 2 out of range for rank 1
-%r = tl.expand_dims %x {axis = #builtin.int<2>} : tensor<4xf32> -> tensor<4x1xf32>
 
 // -----
 

@@ -16,7 +16,7 @@ tile.kernel @add attributes {arg_names = ["x", "y", "out"], arg_exprs = ["x", "y
   ^bb1(%i: !tile.tile<b0>, %j: !tile.tile<b1>):
     %a = tile.load %x[%i, %j] : !tile.ref<[60, 30], [32, 1], f32, align 16>[!tile.tile<b0>, !tile.tile<b1>] -> tensor<?x?xf32, #tile.dims<b0, b1>>
     %b = tile.load %y[%i, %j] : !tile.ref<[60, 30], [30, 1], f32, align 16>[!tile.tile<b0>, !tile.tile<b1>] -> tensor<?x?xf32, #tile.dims<b0, b1>>
-    %keep = tile.compare "lt", %a, %b : tensor<?x?xf32, #tile.dims<b0, b1>> -> tensor<?x?xi1, #tile.dims<b0, b1>>
+    %keep = value.compare "lt", %a, %b : tensor<?x?xf32, #tile.dims<b0, b1>> -> tensor<?x?xi1, #tile.dims<b0, b1>>
     %zero = arith.constant 0.0 : f32
     %c = tile.load %x[%i, %j] mask %keep : tensor<?x?xi1, #tile.dims<b0, b1>> other %zero : f32 : !tile.ref<[60, 30], [32, 1], f32, align 16>[!tile.tile<b0>, !tile.tile<b1>] -> tensor<?x?xf32, #tile.dims<b0, b1>>
     %s = arith.addf %b, %c : tensor<?x?xf32, #tile.dims<b0, b1>>

@@ -30,8 +30,8 @@ builtin.module {
 // The last tile is partial, rows are strided, and the whole second dim of 100 has 128 lanes: both are masked.
 // CHECK-LABEL: tl.func @partial
 // CHECK:         tl.arange : tensor<128xi32>
-// CHECK:         %mask = tl.compare "lt", %tile_index
-// CHECK:         %mask_1 = tl.compare "lt"
+// CHECK:         %mask = value.compare "lt", %tile_index
+// CHECK:         %mask_1 = value.compare "lt"
 // CHECK:         %v = tl.load %x[%{{.*}}] mask %{{.*}} other
 // CHECK:         %s = tl.reduce "sum" %v
 builtin.module {

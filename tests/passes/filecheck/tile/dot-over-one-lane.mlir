@@ -26,7 +26,7 @@ tile.kernel @f16 attributes {arg_names = ["x", "y", "out"], arg_exprs = ["x", "y
 
 // CHECK-LABEL: tile.kernel @i8
 // CHECK-NOT:   tile.dot
-// CHECK:       tile.cast "extsi" %v : tensor<?x1xi8, #tile.dims<b0, 1>> to tensor<?x1xi32, #tile.dims<b0, 1>>
+// CHECK:       value.cast "extsi" %v : tensor<?x1xi8, #tile.dims<b0, 1>> to tensor<?x1xi32, #tile.dims<b0, 1>>
 // CHECK:       arith.muli
 // CHECK-NEXT:  %d = arith.addi %a, %{{.*}}
 tile.kernel @i8 attributes {arg_names = ["x", "y", "out"], arg_exprs = ["x", "y", "out"], symbols = {}, blocks = {b0 = #tile.block<1, none>}, host = "", index_type = i32} {

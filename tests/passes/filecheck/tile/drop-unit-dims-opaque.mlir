@@ -3,9 +3,9 @@
 // An op that declares nothing of its axes sees the dims that it saw before.
 // CHECK-LABEL: tile.kernel @plugin
 // CHECK:       %v = tile.load %x[%{{.*}}, %all] : {{.*}} -> tensor<30xf32>
-// CHECK-NEXT:  %[[IN:.*]] = tile.reshape %v : tensor<30xf32> -> tensor<?x30xf32, #tile.dims<b0, 30>>
+// CHECK-NEXT:  %[[IN:.*]] = value.reshape %v : tensor<30xf32> -> tensor<?x30xf32, #tile.dims<b0, 30>>
 // CHECK-NEXT:  %t = "test.pureop"(%[[IN]]) : (tensor<?x30xf32, #tile.dims<b0, 30>>) -> tensor<?x30xf32, #tile.dims<b0, 30>>
-// CHECK-NEXT:  %[[OUT:.*]] = tile.reshape %t : tensor<?x30xf32, #tile.dims<b0, 30>> -> tensor<30xf32>
+// CHECK-NEXT:  %[[OUT:.*]] = value.reshape %t : tensor<?x30xf32, #tile.dims<b0, 30>> -> tensor<30xf32>
 // CHECK:       tile.store %[[OUT]], %out[%{{.*}}, %all] : tensor<30xf32>,
 tile.kernel @plugin attributes {arg_names = ["x", "out"], arg_exprs = ["x", "out"], symbols = {}, blocks = {b0 = #tile.block<1, 1>}, host = "", index_type = i32} {
 ^bb0(%x: !tile.ref<[64, 30], [30, 1], f32, align 16>, %out: !tile.ref<[64, 30], [30, 1], f32, align 16>):
@@ -25,15 +25,15 @@ tile.kernel @plugin attributes {arg_names = ["x", "out"], arg_exprs = ["x", "out
 
 // So does what is in its blocks: their arguments, and what ends them.
 // CHECK-LABEL: tile.kernel @plugin_blocks
-// CHECK:       %[[IN:.*]] = tile.reshape %v : tensor<30xf32> -> tensor<?x30xf32, #tile.dims<b0, 30>>
+// CHECK:       %[[IN:.*]] = value.reshape %v : tensor<30xf32> -> tensor<?x30xf32, #tile.dims<b0, 30>>
 // CHECK-NEXT:  %t = "test.op"(%[[IN]]) ({
 // CHECK-NEXT:  ^bb0(%a: tensor<?x30xf32, #tile.dims<b0, 30>>):
-// CHECK-NEXT:    %[[A:.*]] = tile.reshape %a : tensor<?x30xf32, #tile.dims<b0, 30>> -> tensor<30xf32>
+// CHECK-NEXT:    %[[A:.*]] = value.reshape %a : tensor<?x30xf32, #tile.dims<b0, 30>> -> tensor<30xf32>
 // CHECK-NEXT:    %n = arith.negf %[[A]] : tensor<30xf32>
-// CHECK-NEXT:    %[[N:.*]] = tile.reshape %n : tensor<30xf32> -> tensor<?x30xf32, #tile.dims<b0, 30>>
+// CHECK-NEXT:    %[[N:.*]] = value.reshape %n : tensor<30xf32> -> tensor<?x30xf32, #tile.dims<b0, 30>>
 // CHECK-NEXT:    "test.termop"(%[[N]]) : (tensor<?x30xf32, #tile.dims<b0, 30>>) -> ()
 // CHECK-NEXT:  }) : (tensor<?x30xf32, #tile.dims<b0, 30>>) -> tensor<?x30xf32, #tile.dims<b0, 30>>
-// CHECK-NEXT:  tile.reshape %t : tensor<?x30xf32, #tile.dims<b0, 30>> -> tensor<30xf32>
+// CHECK-NEXT:  value.reshape %t : tensor<?x30xf32, #tile.dims<b0, 30>> -> tensor<30xf32>
 tile.kernel @plugin_blocks attributes {arg_names = ["x", "out"], arg_exprs = ["x", "out"], symbols = {}, blocks = {b0 = #tile.block<1, 1>}, host = "", index_type = i32} {
 ^bb0(%x: !tile.ref<[64, 30], [30, 1], f32, align 16>, %out: !tile.ref<[64, 30], [30, 1], f32, align 16>):
   %c0 = arith.constant 0 : i32
@@ -106,12 +106,12 @@ tile.kernel @branch attributes {arg_names = ["x", "out"], arg_exprs = ["x", "out
 // A range may be empty, and so may what is shifted from it: then a reduction gives the neutral element, a pad the
 // fill, and a gather from memory touches nothing.
 // CHECK-LABEL: tile.kernel @empty
-// CHECK:       %[[OK:.*]] = tile.compare "lt", %begin, %end : i32 -> i1
+// CHECK:       %[[OK:.*]] = value.compare "lt", %begin, %end : i32 -> i1
 // CHECK:       %r = tile.load %x[%{{.*}}, %{{.*}}] mask %
-// CHECK:       %[[OK2:.*]] = tile.compare "lt", %begin, %end : i32 -> i1
+// CHECK:       %[[OK2:.*]] = value.compare "lt", %begin, %end : i32 -> i1
 // CHECK-NEXT:  %[[NEUTRAL:.*]] = arith.constant 0.000000e+00 : f32
-// CHECK-NEXT:  %s = tile.select %[[OK2]], %r, %[[NEUTRAL]] : i1, f32
-// CHECK:       %p = tile.select %{{.*}}, %r, %fill : i1, f32
+// CHECK-NEXT:  %s = value.select %[[OK2]], %r, %[[NEUTRAL]] : i1, f32
+// CHECK:       %p = value.select %{{.*}}, %r, %fill : i1, f32
 // CHECK:       tile.load %x[%{{.*}}, %{{.*}}] mask %
 tile.kernel @empty attributes {arg_names = ["x", "out"], arg_exprs = ["x", "out"], symbols = {}, blocks = {b0 = #tile.block<1, 1>}, host = "", index_type = i32} {
 ^bb0(%x: !tile.ref<[64, 30], [30, 1], f32, align 16>, %out: !tile.ref<[64, 30], [30, 1], f32, align 16>):

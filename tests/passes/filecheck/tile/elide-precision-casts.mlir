@@ -12,15 +12,15 @@
 %other = "test.op"() : () -> tensor<8x4xf32>
 %cond = "test.op"() : () -> tensor<8x4xi1>
 %half2 = arith.truncf %wide {elidable} : tensor<4x8xf32> to tensor<4x8xbf16>
-%turned = tile.permute %half2 {order = array<i64: 1, 0>} : tensor<4x8xbf16> -> tensor<8x4xbf16>
+%turned = value.permute %half2 {order = array<i64: 1, 0>} : tensor<4x8xbf16> -> tensor<8x4xbf16>
 %half3 = arith.truncf %other {elidable} : tensor<8x4xf32> to tensor<8x4xbf16>
-%chosen = tile.select %cond, %turned, %half3 : tensor<8x4xi1>, tensor<8x4xbf16>
+%chosen = value.select %cond, %turned, %half3 : tensor<8x4xi1>, tensor<8x4xbf16>
 %wide2 = arith.extf %chosen : tensor<8x4xbf16> to tensor<8x4xf32>
 "test.op"(%wide2) : (tensor<8x4xf32>) -> ()
 // CHECK-NEXT: %other = "test.op"() : () -> tensor<8x4xf32>
 // CHECK-NEXT: %cond = "test.op"() : () -> tensor<8x4xi1>
-// CHECK-NEXT: %turned = tile.permute %wide {order = array<i64: 1, 0>} : tensor<4x8xf32> -> tensor<8x4xf32>
-// CHECK-NEXT: %chosen = tile.select %cond, %turned, %other : tensor<8x4xi1>, tensor<8x4xf32>
+// CHECK-NEXT: %turned = value.permute %wide {order = array<i64: 1, 0>} : tensor<4x8xf32> -> tensor<8x4xf32>
+// CHECK-NEXT: %chosen = value.select %cond, %turned, %other : tensor<8x4xi1>, tensor<8x4xf32>
 // CHECK-NEXT: "test.op"(%chosen) : (tensor<8x4xf32>) -> ()
 
 // Not from f64 to f32 through f16, and not what is loaded as half.

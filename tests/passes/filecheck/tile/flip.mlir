@@ -12,7 +12,7 @@
 // TL-DAG: %[[LAST:.*]] = arith.constant 29 : i32
 // TL:     %[[FROM:.*]] = arith.subi %{{.*}}, %{{.*}} : tensor<32xi32>
 // TL:     %[[INDEX:.*]] = arith.maxsi %[[FROM]], %{{.*}} : tensor<32xi32>
-// TL:     tl.gather %{{.*}}, %[[INDEX]] {axis = #builtin.int<0>}
+// TL:     value.gather %{{.*}}, %[[INDEX]] {axis = #builtin.int<0>}
 
 // It needs the axis as a whole.
 // ROLL: 1 reduction_loops for 0 dims

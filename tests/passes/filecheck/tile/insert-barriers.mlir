@@ -198,7 +198,7 @@ tile.kernel @views attributes {arg_names = ["x", "flat", "same", "other"], arg_e
 // CHECK-NEXT:  ^bb
 // CHECK-NEXT:    tl.debug_barrier
 // CHECK-NEXT:    {{.*}}tile.load %w
-// CHECK-NEXT:    {{.*}}tile.splat
+// CHECK-NEXT:    {{.*}}value.splat
 // CHECK-NEXT:    tl.debug_barrier
 // CHECK-NEXT:    {{.*}}tile.store {{.*}} %w
 // CHECK-NOT:   tl.debug_barrier
@@ -228,7 +228,7 @@ tile.kernel @loops attributes {arg_names = ["x", "y", "z", "w"], arg_exprs = ["x
     tile.for (%c0) to (%c64) by <1> : i32 {
     ^bb4(%i: i32):
       %b = tile.load %w[%i] : !r[i32] -> f32
-      %bs = tile.splat %b : f32 -> tensor<64xf32>
+      %bs = value.splat %b : f32 -> tensor<64xf32>
       tile.store %bs, %w[%all] : tensor<64xf32>, !r[!tile.tile<64>]
       tile.yield
     }
@@ -280,7 +280,7 @@ tile.kernel @branches attributes {arg_names = ["x", "y", "p"], arg_exprs = ["x",
   tile.grid (%c0) to (%c64) by <b0> : i32 {
   ^bb1(%tile: !t):
     %zero = arith.constant 0.0 : f32
-    %a = tile.splat %zero : f32 -> !v
+    %a = value.splat %zero : f32 -> !v
     tile.store %a, %x[%tile] : !v, !r[!t]
     scf.if %p {
       %b = tile.load %x[%tile] : !r[!t] -> !v
@@ -308,7 +308,7 @@ tile.kernel @values attributes {arg_names = ["x", "n"], arg_exprs = ["x", "n"], 
   tile.grid (%c0) to (%c64) by <b0> : i32 {
   ^bb1(%tile: !t):
     %zero = arith.constant 0.0 : f32
-    %a = tile.splat %zero : f32 -> !v
+    %a = value.splat %zero : f32 -> !v
     tile.store %a, %x[%tile] : !v, !r[!t]
     %b = inline_triton.snippet "tl.exp({0})" (%a) : (!v) -> !v
     %c = inline_triton.snippet "tl.load({0})" (%n) : (i64) -> f32

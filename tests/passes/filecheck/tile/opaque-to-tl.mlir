@@ -29,7 +29,7 @@
 // Text sees the shapes that it was written for, whatever the block size is.
 // DROP:      %[[LANE:.*]] = {{.*}} -> tensor<?xf32, #tile.dims<b1>>
 // DROP-NEXT: %[[COLUMN:.*]] = inline_triton.snippet "{0}[:, None]"(%[[LANE]]) : (tensor<?xf32, #tile.dims<b1>>) -> tensor<?x1xf32, #tile.dims<b1, 1>>
-// DROP-NEXT: {{.*}}tile.reshape %[[COLUMN]]
+// DROP-NEXT: {{.*}}value.reshape %[[COLUMN]]
 !r = !tile.ref<[64], [1], f32, align 16>
 !p = tensor<?xi32, #tile.dims<b0>>
 !v = tensor<?xf32, #tile.dims<b0>>
@@ -57,7 +57,7 @@ tile.kernel @k attributes {arg_names = ["bufs"], arg_exprs = ["bufs"], symbols =
       tile.yield
     }
     %one = arith.constant 1.0 : f32
-    %lane = tile.splat %one : f32 -> tensor<?xf32, #tile.dims<b1>>
+    %lane = value.splat %one : f32 -> tensor<?xf32, #tile.dims<b1>>
     %column = inline_triton.snippet "{0}[:, None]"(%lane) : (tensor<?xf32, #tile.dims<b1>>) -> tensor<?x1xf32, #tile.dims<b1, 1>>
     tile.yield
   }

@@ -14,7 +14,7 @@ tile.kernel @sum attributes {arg_names = ["x", "out"], arg_exprs = ["x", "out"],
   tile.grid (%c0) to (%c1) by <1> : i32 {
   ^bb1(%i: i32):
     %init = arith.constant 0.0 : f32
-    %acc = tile.splat %init : f32 -> tensor<?xf32, #tile.dims<b0>>
+    %acc = value.splat %init : f32 -> tensor<?xf32, #tile.dims<b0>>
     %r = tile.for (%c0) to (%n) by <b0> : i32 iter_args(%acc) : tensor<?xf32, #tile.dims<b0>> {
     ^bb2(%t: !tile.tile<b0>, %old: tensor<?xf32, #tile.dims<b0>>):
       %v = tile.load %x[%t] : !tile.ref<[30], [1], f32, align 16>[!tile.tile<b0>] -> tensor<?xf32, #tile.dims<b0>>
@@ -44,7 +44,7 @@ tile.kernel @exact attributes {arg_names = ["x", "out"], arg_exprs = ["x", "out"
   tile.grid (%c0) to (%c1) by <1> : i32 {
   ^bb1(%i: i32):
     %init = arith.constant 0.0 : f32
-    %acc = tile.splat %init : f32 -> tensor<?xf32, #tile.dims<b0>>
+    %acc = value.splat %init : f32 -> tensor<?xf32, #tile.dims<b0>>
     %r = tile.for (%c0) to (%n) by <b0> : i32 iter_args(%acc) : tensor<?xf32, #tile.dims<b0>> {
     ^bb2(%t: !tile.tile<b0>, %old: tensor<?xf32, #tile.dims<b0>>):
       %v = tile.load %x[%t] : !tile.ref<[32], [1], f32, align 16>[!tile.tile<b0>] -> tensor<?xf32, #tile.dims<b0>>
@@ -76,7 +76,7 @@ tile.kernel @max attributes {arg_names = ["x", "out"], arg_exprs = ["x", "out"],
   tile.grid (%c0) to (%c1) by <1> : i32 {
   ^bb1(%i: i32):
     %init = arith.constant 1.0 : f32
-    %acc = tile.splat %init : f32 -> tensor<?xf32, #tile.dims<b0>>
+    %acc = value.splat %init : f32 -> tensor<?xf32, #tile.dims<b0>>
     %r = tile.for (%c0) to (%n) by <b0> : i32 iter_args(%acc) : tensor<?xf32, #tile.dims<b0>> {
     ^bb2(%t: !tile.tile<b0>, %old: tensor<?xf32, #tile.dims<b0>>):
       %v = tile.load %x[%t] : !tile.ref<[30], [1], f16, align 16>[!tile.tile<b0>] -> tensor<?xf16, #tile.dims<b0>>
@@ -107,7 +107,7 @@ tile.kernel @narrow attributes {arg_names = ["x", "out"], arg_exprs = ["x", "out
   tile.grid (%c0) to (%c1) by <1> : i32 {
   ^bb1(%i: i32):
     %init = arith.constant 1.0 : f32
-    %acc = tile.splat %init : f32 -> tensor<?xf32, #tile.dims<b0>>
+    %acc = value.splat %init : f32 -> tensor<?xf32, #tile.dims<b0>>
     %r = tile.for (%c0) to (%n) by <b0> : i32 iter_args(%acc) : tensor<?xf32, #tile.dims<b0>> {
     ^bb2(%t: !tile.tile<b0>, %old: tensor<?xf32, #tile.dims<b0>>):
       %v = tile.load %x[%t] : !tile.ref<[30], [1], f8E4M3FN, align 16>[!tile.tile<b0>] -> tensor<?xf8E4M3FN, #tile.dims<b0>>
@@ -136,7 +136,7 @@ tile.kernel @no_neutral attributes {arg_names = ["x", "out"], arg_exprs = ["x", 
   tile.grid (%c0) to (%c1) by <1> : i32 {
   ^bb1(%i: i32):
     %init = arith.constant 1.0 : f32
-    %acc = tile.splat %init : f32 -> tensor<?xf32, #tile.dims<b0>>
+    %acc = value.splat %init : f32 -> tensor<?xf32, #tile.dims<b0>>
     %r = tile.for (%c0) to (%n) by <b0> : i32 iter_args(%acc) : tensor<?xf32, #tile.dims<b0>> {
     ^bb2(%t: !tile.tile<b0>, %old: tensor<?xf32, #tile.dims<b0>>):
       %v = tile.load %x[%t] : !tile.ref<[30], [1], f32, align 16>[!tile.tile<b0>] -> tensor<?xf32, #tile.dims<b0>>
@@ -164,7 +164,7 @@ tile.kernel @assigned attributes {arg_names = ["x", "out"], arg_exprs = ["x", "o
   tile.grid (%c0) to (%c1) by <1> : i32 {
   ^bb1(%i: i32):
     %init = arith.constant 1.0 : f32
-    %acc = tile.splat %init : f32 -> tensor<?xf32, #tile.dims<b0>>
+    %acc = value.splat %init : f32 -> tensor<?xf32, #tile.dims<b0>>
     %r = tile.for (%c0) to (%n) by <b0> : i32 iter_args(%acc) : tensor<?xf32, #tile.dims<b0>> {
     ^bb2(%t: !tile.tile<b0>, %old: tensor<?xf32, #tile.dims<b0>>):
       %v = tile.load %x[%t] : !tile.ref<[30], [1], f32, align 16>[!tile.tile<b0>] -> tensor<?xf32, #tile.dims<b0>>
@@ -191,7 +191,7 @@ tile.kernel @doubled attributes {arg_names = ["x", "out"], arg_exprs = ["x", "ou
   tile.grid (%c0) to (%c1) by <1> : i32 {
   ^bb1(%i: i32):
     %init = arith.constant 1.0 : f32
-    %acc = tile.splat %init : f32 -> tensor<?xf32, #tile.dims<b0>>
+    %acc = value.splat %init : f32 -> tensor<?xf32, #tile.dims<b0>>
     %r = tile.for (%c0) to (%n) by <b0> : i32 iter_args(%acc) : tensor<?xf32, #tile.dims<b0>> {
     ^bb2(%t: !tile.tile<b0>, %old: tensor<?xf32, #tile.dims<b0>>):
       %v = tile.load %x[%t] : !tile.ref<[30], [1], f32, align 16>[!tile.tile<b0>] -> tensor<?xf32, #tile.dims<b0>>
@@ -220,7 +220,7 @@ tile.kernel @branch attributes {arg_names = ["x", "out"], arg_exprs = ["x", "out
   tile.grid (%c0) to (%c1) by <1> : i32 {
   ^bb1(%i: i32):
     %init = arith.constant 1.0 : f32
-    %acc = tile.splat %init : f32 -> tensor<?xf32, #tile.dims<b0>>
+    %acc = value.splat %init : f32 -> tensor<?xf32, #tile.dims<b0>>
     %r = tile.for (%c0) to (%n) by <b0> : i32 iter_args(%acc) : tensor<?xf32, #tile.dims<b0>> {
     ^bb2(%t: !tile.tile<b0>, %old: tensor<?xf32, #tile.dims<b0>>):
       %v = tile.load %x[%t] : !tile.ref<[30], [1], f32, align 16>[!tile.tile<b0>] -> tensor<?xf32, #tile.dims<b0>>

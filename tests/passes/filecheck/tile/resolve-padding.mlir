@@ -43,7 +43,7 @@ tile.kernel @shifted attributes {arg_names = ["x", "out"], arg_exprs = ["x", "ou
     %all = tile.whole : !tile.tile<30>
     %v = tile.load %x[%i, %all] : !tile.ref<[64, 30], [30, 1], f32, align 16>[!tile.tile<b0>, !tile.tile<30>] -> tensor<?x30xf32, #tile.dims<b0, 30>>
     %three = arith.constant 3.0 : f32
-    %threes = tile.splat %three : f32 -> tensor<?x30xf32, #tile.dims<b0, 30>>
+    %threes = value.splat %three : f32 -> tensor<?x30xf32, #tile.dims<b0, 30>>
     %w = arith.addf %v, %threes : tensor<?x30xf32, #tile.dims<b0, 30>>
     %s = tile.reduce "sum" %w over %all {axis = #builtin.int<1>} : tensor<?x30xf32, #tile.dims<b0, 30>>, !tile.tile<30> -> tensor<?xf32, #tile.dims<b0>>
     %l = tile.reduce "min" %w over %all {axis = #builtin.int<1>} : tensor<?x30xf32, #tile.dims<b0, 30>>, !tile.tile<30> -> tensor<?xf32, #tile.dims<b0>>
@@ -70,7 +70,7 @@ tile.kernel @dot attributes {arg_names = ["x", "y", "out"], arg_exprs = ["x", "y
     %a = tile.load %x[%i, %k] : !tile.ref<[33, 8], [8, 1], f16, align 16>[!tile.tile<b0>, !tile.tile<8>] -> tensor<?x8xf16, #tile.dims<b0, 8>>
     %b = tile.load %y[%k, %j] : !tile.ref<[8, 33], [33, 1], f16, align 16>[!tile.tile<8>, !tile.tile<b1>] -> tensor<8x?xf16, #tile.dims<8, b1>>
     %zero = arith.constant 0.0 : f32
-    %acc = tile.splat %zero : f32 -> tensor<?x?xf32, #tile.dims<b0, b1>>
+    %acc = value.splat %zero : f32 -> tensor<?x?xf32, #tile.dims<b0, b1>>
     %d = tile.dot %a, %b, %acc over %k : tensor<?x8xf16, #tile.dims<b0, 8>>, tensor<8x?xf16, #tile.dims<8, b1>>, tensor<?x?xf32, #tile.dims<b0, b1>>, !tile.tile<8>
     tile.store %d, %out[%i, %j] : tensor<?x?xf32, #tile.dims<b0, b1>>, !tile.ref<[33, 33], [33, 1], f32, align 16>[!tile.tile<b0>, !tile.tile<b1>]
     tile.yield

@@ -59,7 +59,7 @@ tile.kernel @transposed attributes {arg_names = ["x", "out"], arg_exprs = ["x", 
   ^bb1(%i: !tile.tile<b0>):
     %all = tile.whole : !tile.tile<30>
     %v = tile.load %x[%i, %all, %all] : !tile.ref<[64, 30, 30], [900, 30, 1], f32, align 16>[!tile.tile<b0>, !tile.tile<30>, !tile.tile<30>] -> tensor<?x30x30xf32, #tile.dims<b0, 30, 30>>
-    %t = tile.permute %v {order = array<i64: 0, 2, 1>} : tensor<?x30x30xf32, #tile.dims<b0, 30, 30>> -> tensor<?x30x30xf32, #tile.dims<b0, 30, 30>>
+    %t = value.permute %v {order = array<i64: 0, 2, 1>} : tensor<?x30x30xf32, #tile.dims<b0, 30, 30>> -> tensor<?x30x30xf32, #tile.dims<b0, 30, 30>>
     %a = arith.addf %v, %t : tensor<?x30x30xf32, #tile.dims<b0, 30, 30>>
     %q = tile.reduce "max" %a over %all {axis = #builtin.int<2>} : tensor<?x30x30xf32, #tile.dims<b0, 30, 30>>, !tile.tile<30> -> tensor<?x30xf32, #tile.dims<b0, 30>>
     %w = tile.whole : !tile.tile<30>

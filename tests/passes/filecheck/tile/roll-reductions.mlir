@@ -18,7 +18,7 @@
 // CHECK:       tile.for(%{{.*}}) to(%{{.*}}) by <r0> : i32 {
 // CHECK-NEXT:  ^bb0(%chunk_1: !tile.tile<r0>):
 // CHECK-NEXT:    tile.load %x[%i, %chunk_1] {site = 0 : i64}
-// CHECK-NEXT:    tile.broadcast
+// CHECK-NEXT:    value.broadcast
 // CHECK-NEXT:    arith.subf
 // CHECK-NEXT:    tile.store %{{.*}}, %out[%i, %chunk_1] {site = 1 : i64}
 // CHECK-NEXT:    tile.yield
@@ -34,8 +34,8 @@ tile.kernel @mean attributes {arg_names = ["x", "sums", "out"], arg_exprs = ["x"
     %v = tile.load %x[%i, %all] : !tile.ref<[64, 30], [30, 1], f32, align 16>[!tile.tile<b0>, !tile.tile<30>] -> tensor<?x30xf32, #tile.dims<b0, 30>>
     %s = tile.reduce "sum" %v over %all {axis = #builtin.int<1>} : tensor<?x30xf32, #tile.dims<b0, 30>>, !tile.tile<30> -> tensor<?xf32, #tile.dims<b0>>
     tile.store %s, %sums[%i] : tensor<?xf32, #tile.dims<b0>>, !tile.ref<[64], [1], f32, align 16>[!tile.tile<b0>]
-    %s1 = tile.expand_dims %s {axis = #builtin.int<1>} : tensor<?xf32, #tile.dims<b0>> -> tensor<?x1xf32, #tile.dims<b0, 1>>
-    %s2 = tile.broadcast %s1 : tensor<?x1xf32, #tile.dims<b0, 1>> -> tensor<?x30xf32, #tile.dims<b0, 30>>
+    %s1 = value.expand_dims %s {axis = #builtin.int<1>} : tensor<?xf32, #tile.dims<b0>> -> tensor<?x1xf32, #tile.dims<b0, 1>>
+    %s2 = value.broadcast %s1 : tensor<?x1xf32, #tile.dims<b0, 1>> -> tensor<?x30xf32, #tile.dims<b0, 30>>
     %r = arith.subf %v, %s2 : tensor<?x30xf32, #tile.dims<b0, 30>>
     tile.store %r, %out[%i, %all] : tensor<?x30xf32, #tile.dims<b0, 30>>, !tile.ref<[64, 30], [30, 1], f32, align 16>[!tile.tile<b0>, !tile.tile<30>]
     tile.yield

@@ -2,8 +2,8 @@
 
 // One tile in two dimensions: masked in both, and each dimension has its own size.
 // CHECK-LABEL: tl.func @diagonal
-// CHECK:         tl.compare "lt", %tile_index
-// CHECK:         tl.compare "lt", %tile_index
+// CHECK:         value.compare "lt", %tile_index
+// CHECK:         value.compare "lt", %tile_index
 // CHECK:         tl.load %x[%offset] mask
 builtin.module {
   tile.kernel @diagonal attributes {arg_names = ["x"], arg_exprs = ["x"], symbols = {}, blocks = {b0 = #tile.block<64, 64>}, host = "", index_type = i32} {
@@ -24,7 +24,7 @@ builtin.module {
 // Only the ref whose offsets take 64 bits has such offsets; positions stay as they are.
 // CHECK-LABEL: tl.func @wide
 // CHECK:         %tile_index = arith.addi {{.*}} : tensor<?xi32
-// CHECK:         %[[WIDE:.*]] = tl.cast "extsi" %tile_index
+// CHECK:         %[[WIDE:.*]] = value.cast "extsi" %tile_index
 // CHECK:         arith.muli %[[WIDE]]
 // CHECK:         tl.load %x[%{{.*}}] : !tl.ptr<i8>[tensor<?xi64, #tile.dims<_BLOCK_SIZE_0>>]
 // CHECK:         tl.store %v, %out[%tile_index] : {{.*}}[tensor<?xi32, #tile.dims<_BLOCK_SIZE_0>>]

@@ -6,24 +6,24 @@
 // CHECK: %s = "test.op"() : () -> f32
 
 // Two permutations are one, or none.
-%p = tile.permute %v {order = array<i64: 1, 0>} : tensor<4x8xf32> -> tensor<8x4xf32>
-%q = tile.permute %p {order = array<i64: 1, 0>} : tensor<8x4xf32> -> tensor<4x8xf32>
+%p = value.permute %v {order = array<i64: 1, 0>} : tensor<4x8xf32> -> tensor<8x4xf32>
+%q = value.permute %p {order = array<i64: 1, 0>} : tensor<8x4xf32> -> tensor<4x8xf32>
 "test.op"(%q) : (tensor<4x8xf32>) -> ()
 // CHECK-NEXT: "test.op"(%v)
 
 // A view of a splat is a splat.
-%b = tile.splat %s : f32 -> tensor<4x1xf32>
-%c = tile.broadcast %b : tensor<4x1xf32> -> tensor<4x8xf32>
+%b = value.splat %s : f32 -> tensor<4x1xf32>
+%c = value.broadcast %b : tensor<4x1xf32> -> tensor<4x8xf32>
 "test.op"(%c) : (tensor<4x8xf32>) -> ()
-// CHECK-NEXT: %c = tile.splat %s : f32 -> tensor<4x8xf32>
+// CHECK-NEXT: %c = value.splat %s : f32 -> tensor<4x8xf32>
 // CHECK-NEXT: "test.op"(%c)
 
 // Dims that come back; a reshape that adds one axis of dim 1.
-%e = tile.expand_dims %i {axis = #builtin.int<1>} : tensor<4xi32> -> tensor<4x1xi32>
-%r = tile.reshape %e : tensor<4x1xi32> -> tensor<4xi32>
-%x = tile.reshape %r : tensor<4xi32> -> tensor<1x4xi32>
+%e = value.expand_dims %i {axis = #builtin.int<1>} : tensor<4xi32> -> tensor<4x1xi32>
+%r = value.reshape %e : tensor<4x1xi32> -> tensor<4xi32>
+%x = value.reshape %r : tensor<4xi32> -> tensor<1x4xi32>
 "test.op"(%r, %x) : (tensor<4xi32>, tensor<1x4xi32>) -> ()
-// CHECK-NEXT: %x = tile.expand_dims %i {axis = #builtin.int<0>} : tensor<4xi32> -> tensor<1x4xi32>
+// CHECK-NEXT: %x = value.expand_dims %i {axis = #builtin.int<0>} : tensor<4xi32> -> tensor<1x4xi32>
 // CHECK-NEXT: "test.op"(%i, %x)
 
 // Known symbols; the properties of a whole tile.
@@ -39,7 +39,7 @@
 
 // Neutral operands; but -0.0 + 0.0 is 0.0, so a float sum stays.
 %zero = arith.constant 0 : i32
-%zeros = tile.splat %zero : i32 -> tensor<4xi32>
+%zeros = value.splat %zero : i32 -> tensor<4xi32>
 %sum = arith.addi %i, %zeros : tensor<4xi32>
 %fzero = arith.constant 0.0 : f32
 %fsum = arith.addf %s, %fzero : f32

@@ -58,7 +58,7 @@ tile.kernel @k attributes {arg_names = ["bufs", "out", "n"], arg_exprs = ["bufs"
   tile.grid (%c0) to (%c64) by <b0> : i32 {
   ^bb1(%tile: !tile.tile<b0>):
     %zero = arith.constant 0.0 : f32
-    %init = tile.splat %zero : f32 -> !v
+    %init = value.splat %zero : f32 -> !v
     %sum = tile.for static (%c0) to (%c2) by <1> : i32 iter_args(%init) : !v {
     ^bb2(%i: i32, %acc: !v):
       %next_rank = arith.addi %i, %c1 : i32
@@ -79,7 +79,7 @@ tile.kernel @k attributes {arg_names = ["bufs", "out", "n"], arg_exprs = ["bufs"
     ^bb3(%t: !tile.tile<b1>, %acc: !v):
       %id = tile.id %t : !tile.tile<b1> -> i32
       %f = arith.sitofp %id : i32 to f32
-      %fs = tile.splat %f : f32 -> !v
+      %fs = value.splat %f : f32 -> !v
       %next = tile.for (%c0) to (%c3) by <1> : i32 iter_args(%acc) : !v {
       ^bb4(%j: i32, %b: !v):
         %c = arith.addf %b, %fs : !v

@@ -78,14 +78,14 @@ tl.func @operands attributes {arg_names = ["x", "wide"], arg_exprs = ["x", "wide
 ^bb0(%x: !tl.ptr<f64>, %wide: i64):
   %rows = tl.arange : tensor<16xi32>
   %cols = tl.arange : tensor<8xi32>
-  %r = tl.expand_dims %rows {axis = #builtin.int<1>} : tensor<16xi32> -> tensor<16x1xi32>
-  %c = tl.expand_dims %cols {axis = #builtin.int<0>} : tensor<8xi32> -> tensor<1x8xi32>
-  %rr = tl.broadcast %r : tensor<16x1xi32> -> tensor<16x8xi32>
-  %cc = tl.broadcast %c : tensor<1x8xi32> -> tensor<16x8xi32>
+  %r = value.expand_dims %rows {axis = #builtin.int<1>} : tensor<16xi32> -> tensor<16x1xi32>
+  %c = value.expand_dims %cols {axis = #builtin.int<0>} : tensor<8xi32> -> tensor<1x8xi32>
+  %rr = value.broadcast %r : tensor<16x1xi32> -> tensor<16x8xi32>
+  %cc = value.broadcast %c : tensor<1x8xi32> -> tensor<16x8xi32>
   %pos = arith.addi %rr, %cc : tensor<16x8xi32>
   %squares = arith.muli %rr, %rr : tensor<16x8xi32>
   %tenth = arith.constant 0.1 : f64
-  %tenths = tl.full %tenth : f64 -> tensor<16x8xf64>
+  %tenths = value.splat %tenth : f64 -> tensor<16x8xf64>
   %v = tl.load %x[%pos] : !tl.ptr<f64>[tensor<16x8xi32>] -> tensor<16x8xf64>
   %scaled = arith.mulf %v, %tenths : tensor<16x8xf64>
   tl.store %scaled, %x[%squares] : tensor<16x8xf64>, !tl.ptr<f64>[tensor<16x8xi32>]
@@ -117,7 +117,7 @@ tl.func @operands attributes {arg_names = ["x", "wide"], arg_exprs = ["x", "wide
 // CHECK: tl.func @branches attributes {arg_names = ["out", "n"], arg_exprs = ["out", "n"], constexprs = {}, host = "", options = {}} {
 // CHECK: %0 = tl.copy %c0 {names = ["acc"]} : i32
 // CHECK: %acc = scf.for %i = %c0 to %n step %c1 iter_args(%acc_1 = %0) -> (i32) : i32 {
-// CHECK: %late = tl.compare "gt", %i, %c1 {names = ["late"]} : i32 -> i1
+// CHECK: %late = value.compare "gt", %i, %c1 {names = ["late"]} : i32 -> i1
 // CHECK: %next = scf.if %late -> (i32) {
 // CHECK: %more = arith.addi %acc_1, %i {names = ["acc"]} : i32
 // CHECK: scf.yield %more : i32
@@ -133,24 +133,24 @@ tl.func @operands attributes {arg_names = ["x", "wide"], arg_exprs = ["x", "wide
 // CHECK: scf.yield %next : i32
 // CHECK: } attributes {names = ["count"], arg_names = ["count"]}
 // CHECK: %link = tl.load %out[%count] {names = ["at"]} : !tl.ptr<i32>[i32] -> i32
-// CHECK: %more_1 = tl.compare "ne", %link, %c0 {names = ["condition"]} : i32 -> i1
+// CHECK: %more_1 = value.compare "ne", %link, %c0 {names = ["condition"]} : i32 -> i1
 // CHECK: %at, %condition = scf.while (%link_1 = %link, %1 = %more_1) : (i32, i1) -> (i32, i1) {
 // CHECK: scf.condition(%1) %link_1, %1 : i32, i1
 // CHECK: %link_3 = tl.load %out[%link_2] {names = ["at"]} : !tl.ptr<i32>[i32] -> i32
-// CHECK: %more_2 = tl.compare "ne", %link_3, %c0 {names = ["condition"]} : i32 -> i1
+// CHECK: %more_2 = value.compare "ne", %link_3, %c0 {names = ["condition"]} : i32 -> i1
 // CHECK: scf.yield %link_3, %more_2 : i32, i1
 // CHECK: } attributes {names = ["at", "condition"], arg_names = ["at", "condition"]}
 // CHECK: tl.func @operands attributes {arg_names = ["x", "wide"], arg_exprs = ["x", "wide"], constexprs = {_N = #builtin.int<8>}, host = "", options = {}} {
 // CHECK: %rows = tl.arange {names = ["rows"]} : tensor<16xi32>
 // CHECK: %cols = tl.arange {names = ["cols"]} : tensor<8xi32>
-// CHECK: %rr = tl.broadcast %r {names = ["rr"]} : tensor<16x1xi32> -> tensor<16x8xi32>
-// CHECK: %rr_1 = tl.broadcast %r {inline, implicit} : tensor<16x1xi32> -> tensor<16x8xi32>
-// CHECK: %cc = tl.broadcast %c {inline, implicit} : tensor<1x8xi32> -> tensor<16x8xi32>
+// CHECK: %rr = value.broadcast %r {names = ["rr"]} : tensor<16x1xi32> -> tensor<16x8xi32>
+// CHECK: %rr_1 = value.broadcast %r {implicit, inline} : tensor<16x1xi32> -> tensor<16x8xi32>
+// CHECK: %cc = value.broadcast %c {implicit, inline} : tensor<1x8xi32> -> tensor<16x8xi32>
 // CHECK: %pos = arith.addi %rr_1, %cc {names = ["pos"]} : tensor<16x8xi32>
 // CHECK: %squares = arith.muli %rr, %rr {names = ["squares"]} : tensor<16x8xi32>
 // CHECK: %tenth_1 = arith.constant {typed, inline} 1.000000e-01 : f64
-// CHECK: %tenths = tl.full %tenth {names = ["tenths"]} : f64 -> tensor<16x8xf64>
-// CHECK: %tenths_1 = tl.full %tenth {implicit, inline} : f64 -> tensor<16x8xf64>
+// CHECK: %tenths = value.splat %tenth {names = ["tenths"]} : f64 -> tensor<16x8xf64>
+// CHECK: %tenths_1 = value.splat %tenth {implicit, inline} : f64 -> tensor<16x8xf64>
 // CHECK: %v = tl.load %x[%pos] {names = ["v"]} : !tl.ptr<f64>[tensor<16x8xi32>] -> tensor<16x8xf64>
 // CHECK: %scaled = arith.mulf %v, %tenths_1 {names = ["scaled"]} : tensor<16x8xf64>
 // CHECK: %n_1 = tl.constexpr "_N" {typed, inline} : i64

@@ -6,9 +6,9 @@ tl.func @total attributes {arg_names = ["x", "n"], arg_exprs = ["x", "n"], const
   %c0 = arith.constant 0 : i32
   %c1 = arith.constant 1 : i32
   %zero = arith.constant 0.0 : f32
-  %init = tl.full %zero : f32 -> tensor<4xf32>
-  %offset = tl.full %c0 : i32 -> tensor<4x8xi32>
-  %where = tl.full %c0 : i32 -> tensor<4xi32>
+  %init = value.splat %zero : f32 -> tensor<4xf32>
+  %offset = value.splat %c0 : i32 -> tensor<4x8xi32>
+  %where = value.splat %c0 : i32 -> tensor<4xi32>
   %acc = scf.for %i = %c0 to %n step %c1 iter_args(%old = %init) -> (tensor<4xf32>) : i32 {
     %v = tl.load %x[%offset] : !tl.ptr<f32>[tensor<4x8xi32>] -> tensor<4x8xf32>
     %s = tl.reduce "sum" %v {axis = #builtin.int<1>} : tensor<4x8xf32> -> tensor<4xf32>
@@ -22,7 +22,7 @@ tl.func @total attributes {arg_names = ["x", "n"], arg_exprs = ["x", "n"], const
   tl.launch_grid %n : i32
 }
 // CHECK-LABEL: tl.func @total
-// CHECK-NOT: tl.trans
+// CHECK-NOT: value.permute
 // CHECK: tl.reduce "sum" %v {axis = #builtin.int<1>}
 
 // The largest of sums is none, and neither is a total in a loop that Triton unrolls.
@@ -31,9 +31,9 @@ tl.func @others attributes {arg_names = ["x", "n"], arg_exprs = ["x", "n"], cons
   %c0 = arith.constant 0 : i32
   %c1 = arith.constant 1 : i32
   %zero = arith.constant 0.0 : f32
-  %init = tl.full %zero : f32 -> tensor<4xf32>
-  %offset = tl.full %c0 : i32 -> tensor<4x8xi32>
-  %where = tl.full %c0 : i32 -> tensor<4xi32>
+  %init = value.splat %zero : f32 -> tensor<4xf32>
+  %offset = value.splat %c0 : i32 -> tensor<4x8xi32>
+  %where = value.splat %c0 : i32 -> tensor<4xi32>
   %largest = scf.for %i = %c0 to %n step %c1 iter_args(%old = %init) -> (tensor<4xf32>) : i32 {
     %v = tl.load %x[%offset] : !tl.ptr<f32>[tensor<4x8xi32>] -> tensor<4x8xf32>
     %s = tl.reduce "sum" %v {axis = #builtin.int<1>} : tensor<4x8xf32> -> tensor<4xf32>
@@ -54,7 +54,7 @@ tl.func @others attributes {arg_names = ["x", "n"], arg_exprs = ["x", "n"], cons
   tl.launch_grid %n : i32
 }
 // CHECK-LABEL: tl.func @others
-// CHECK: %[[T:.*]] = tl.trans %v {order = array<i64: 1, 0>} : tensor<4x8xf32> -> tensor<8x4xf32>
+// CHECK: %[[T:.*]] = value.permute %v {order = array<i64: 1, 0>} : tensor<4x8xf32> -> tensor<8x4xf32>
 // CHECK-NEXT: tl.reduce "sum" %[[T]] {axis = #builtin.int<0>} : tensor<8x4xf32> -> tensor<4xf32>
-// CHECK: tl.trans
+// CHECK: value.permute
 // CHECK-NEXT: tl.reduce "sum"

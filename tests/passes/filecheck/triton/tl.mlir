@@ -9,10 +9,10 @@ tl.func @every_op attributes {arg_names = ["x", "ids", "n"], arg_exprs = ["x", "
   %lanes = tl.arange : tensor<?xi32, #tile.dims<_BLOCK_SIZE_0>>
   %lanes64 = tl.arange : tensor<64xi32>
   %base = arith.muli %pid, %block : i32
-  %bases = tl.full %base : i32 -> tensor<?xi32, #tile.dims<_BLOCK_SIZE_0>>
+  %bases = value.splat %base : i32 -> tensor<?xi32, #tile.dims<_BLOCK_SIZE_0>>
   %offset = arith.addi %bases, %lanes : tensor<?xi32, #tile.dims<_BLOCK_SIZE_0>>
-  %ends = tl.full %n : i32 -> tensor<?xi32, #tile.dims<_BLOCK_SIZE_0>>
-  %mask = tl.compare "lt", %offset, %ends : tensor<?xi32, #tile.dims<_BLOCK_SIZE_0>> -> tensor<?xi1, #tile.dims<_BLOCK_SIZE_0>>
+  %ends = value.splat %n : i32 -> tensor<?xi32, #tile.dims<_BLOCK_SIZE_0>>
+  %mask = value.compare "lt", %offset, %ends : tensor<?xi32, #tile.dims<_BLOCK_SIZE_0>> -> tensor<?xi1, #tile.dims<_BLOCK_SIZE_0>>
   %zero = arith.constant 0.0 : f32
   %v = tl.load %x[%offset] mask %mask : tensor<?xi1, #tile.dims<_BLOCK_SIZE_0>> other %zero : f32 {eviction_policy = "evict_last", cache_modifier = ".ca"} : !tl.ptr<f32>[tensor<?xi32, #tile.dims<_BLOCK_SIZE_0>>] -> tensor<?xf32, #tile.dims<_BLOCK_SIZE_0>>
   %scalar = tl.load %x[%n] : !tl.ptr<f32>[i32] -> f32
@@ -26,24 +26,24 @@ tl.func @every_op attributes {arg_names = ["x", "ids", "n"], arg_exprs = ["x", "
   %tile = tl.descriptor_load %desc[%pid, %base] : !tl.tensordesc<#tile.dims<_BLOCK_SIZE_0, 64>, f32>[i32, i32] -> tensor<?x64xf32, #tile.dims<_BLOCK_SIZE_0, 64>>
   tl.descriptor_store %tile, %desc[%pid, %base] : tensor<?x64xf32, #tile.dims<_BLOCK_SIZE_0, 64>>, !tl.tensordesc<#tile.dims<_BLOCK_SIZE_0, 64>, f32>[i32, i32]
 
-  %column = tl.expand_dims %v {axis = #builtin.int<1>} : tensor<?xf32, #tile.dims<_BLOCK_SIZE_0>> -> tensor<?x1xf32, #tile.dims<_BLOCK_SIZE_0, 1>>
-  %wide = tl.broadcast %column : tensor<?x1xf32, #tile.dims<_BLOCK_SIZE_0, 1>> -> tensor<?x64xf32, #tile.dims<_BLOCK_SIZE_0, 64>>
-  %turned = tl.trans %tile {order = array<i64: 1, 0>} : tensor<?x64xf32, #tile.dims<_BLOCK_SIZE_0, 64>> -> tensor<64x?xf32, #tile.dims<64, _BLOCK_SIZE_0>>
-  %flat = tl.reshape %tile : tensor<?x64xf32, #tile.dims<_BLOCK_SIZE_0, 64>> -> tensor<?xf32, #tile.dims<"64*_BLOCK_SIZE_0">>
-  %pair = tl.join %tile, %wide : tensor<?x64xf32, #tile.dims<_BLOCK_SIZE_0, 64>> -> tensor<?x64x2xf32, #tile.dims<_BLOCK_SIZE_0, 64, 2>>
-  %first, %second = tl.split %pair : tensor<?x64x2xf32, #tile.dims<_BLOCK_SIZE_0, 64, 2>> -> tensor<?x64xf32, #tile.dims<_BLOCK_SIZE_0, 64>>
+  %column = value.expand_dims %v {axis = #builtin.int<1>} : tensor<?xf32, #tile.dims<_BLOCK_SIZE_0>> -> tensor<?x1xf32, #tile.dims<_BLOCK_SIZE_0, 1>>
+  %wide = value.broadcast %column : tensor<?x1xf32, #tile.dims<_BLOCK_SIZE_0, 1>> -> tensor<?x64xf32, #tile.dims<_BLOCK_SIZE_0, 64>>
+  %turned = value.permute %tile {order = array<i64: 1, 0>} : tensor<?x64xf32, #tile.dims<_BLOCK_SIZE_0, 64>> -> tensor<64x?xf32, #tile.dims<64, _BLOCK_SIZE_0>>
+  %flat = value.reshape %tile : tensor<?x64xf32, #tile.dims<_BLOCK_SIZE_0, 64>> -> tensor<?xf32, #tile.dims<"64*_BLOCK_SIZE_0">>
+  %pair = value.join %tile, %wide : tensor<?x64xf32, #tile.dims<_BLOCK_SIZE_0, 64>> -> tensor<?x64x2xf32, #tile.dims<_BLOCK_SIZE_0, 64, 2>>
+  %first, %second = value.split %pair : tensor<?x64x2xf32, #tile.dims<_BLOCK_SIZE_0, 64, 2>> -> tensor<?x64xf32, #tile.dims<_BLOCK_SIZE_0, 64>>
 
-  %less = tl.compare "lt", %first, %second : tensor<?x64xf32, #tile.dims<_BLOCK_SIZE_0, 64>> -> tensor<?x64xi1, #tile.dims<_BLOCK_SIZE_0, 64>>
-  %least = tl.where %less, %first, %second : tensor<?x64xi1, #tile.dims<_BLOCK_SIZE_0, 64>>, tensor<?x64xf32, #tile.dims<_BLOCK_SIZE_0, 64>>
-  %bits = tl.bitcast %least : tensor<?x64xf32, #tile.dims<_BLOCK_SIZE_0, 64>> to tensor<?x64xi32, #tile.dims<_BLOCK_SIZE_0, 64>>
-  %cast = tl.cast "extsi" %bits : tensor<?x64xi32, #tile.dims<_BLOCK_SIZE_0, 64>> to tensor<?x64xi64, #tile.dims<_BLOCK_SIZE_0, 64>>
-  %power = tl.libdevice "pow"(%first, %second) : (tensor<?x64xf32, #tile.dims<_BLOCK_SIZE_0, 64>>, tensor<?x64xf32, #tile.dims<_BLOCK_SIZE_0, 64>>) -> tensor<?x64xf32, #tile.dims<_BLOCK_SIZE_0, 64>>
+  %less = value.compare "lt", %first, %second : tensor<?x64xf32, #tile.dims<_BLOCK_SIZE_0, 64>> -> tensor<?x64xi1, #tile.dims<_BLOCK_SIZE_0, 64>>
+  %least = value.select %less, %first, %second : tensor<?x64xi1, #tile.dims<_BLOCK_SIZE_0, 64>>, tensor<?x64xf32, #tile.dims<_BLOCK_SIZE_0, 64>>
+  %bits = value.bitcast %least : tensor<?x64xf32, #tile.dims<_BLOCK_SIZE_0, 64>> to tensor<?x64xi32, #tile.dims<_BLOCK_SIZE_0, 64>>
+  %cast = value.cast "extsi" %bits : tensor<?x64xi32, #tile.dims<_BLOCK_SIZE_0, 64>> to tensor<?x64xi64, #tile.dims<_BLOCK_SIZE_0, 64>>
+  %power = value.libdevice "pow"(%first, %second) : (tensor<?x64xf32, #tile.dims<_BLOCK_SIZE_0, 64>>, tensor<?x64xf32, #tile.dims<_BLOCK_SIZE_0, 64>>) -> tensor<?x64xf32, #tile.dims<_BLOCK_SIZE_0, 64>>
   %max = tl.reduce "max" %tile {axis = #builtin.int<0>, ignore_nan} : tensor<?x64xf32, #tile.dims<_BLOCK_SIZE_0, 64>> -> tensor<64xf32>
   %sum = tl.reduce "sum" %max {axis = #builtin.int<0>} : tensor<64xf32> -> f32
   %min, %at = tl.arg_reduce "min" %tile {axis = #builtin.int<1>} : tensor<?x64xf32, #tile.dims<_BLOCK_SIZE_0, 64>> -> tensor<?xf32, #tile.dims<_BLOCK_SIZE_0>>, tensor<?xi32, #tile.dims<_BLOCK_SIZE_0>>
   %prefix = tl.scan "sum" %tile {axis = #builtin.int<1>, reverse} : tensor<?x64xf32, #tile.dims<_BLOCK_SIZE_0, 64>> -> tensor<?x64xf32, #tile.dims<_BLOCK_SIZE_0, 64>>
-  %gathered = tl.gather %max, %lanes64 {axis = #builtin.int<0>} : tensor<64xf32>, tensor<64xi32> -> tensor<64xf32>
-  %acc = tl.full %zero : f32 -> tensor<?x?xf32, #tile.dims<_BLOCK_SIZE_0, _BLOCK_SIZE_0>>
+  %gathered = value.gather %max, %lanes64 {axis = #builtin.int<0>} : tensor<64xf32>, tensor<64xi32> -> tensor<64xf32>
+  %acc = value.splat %zero : f32 -> tensor<?x?xf32, #tile.dims<_BLOCK_SIZE_0, _BLOCK_SIZE_0>>
   %dot = tl.dot %tile, %turned, %acc {precision = "tf32"} : tensor<?x64xf32, #tile.dims<_BLOCK_SIZE_0, 64>>, tensor<64x?xf32, #tile.dims<64, _BLOCK_SIZE_0>>, tensor<?x?xf32, #tile.dims<_BLOCK_SIZE_0, _BLOCK_SIZE_0>>
   %a, %b = tl.copy %dot, %sum : tensor<?x?xf32, #tile.dims<_BLOCK_SIZE_0, _BLOCK_SIZE_0>>, f32
   tl.return

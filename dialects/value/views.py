@@ -23,7 +23,7 @@ from xdsl.utils.exceptions import VerifyException
 from ..attributes import int_attr
 from ..axes import At, Axes, AxisFacts, DeclaresAxes, Dropping, OwnAxes
 from ..dims import Dim, dims_of, element_of, tensor_type, with_dims
-from ..elementwise import ScalarConstr, ValueConstr
+from .types import ScalarConstr, ValueConstr
 
 
 def _same_axes(rank: int) -> tuple[Axes, ...]:
@@ -32,9 +32,9 @@ def _same_axes(rank: int) -> tuple[Axes, ...]:
 
 @irdl_op_definition
 class SplatOp(IRDLOperation, DeclaresAxes):
-    """A scalar in every lane: `tile.splat %zero : f32 -> tensor<...>` (`hl.full`, `hl.zeros`, scalar operands)."""
+    """A scalar in every lane: `value.splat %zero : f32 -> tensor<...>` (`hl.full`, scalar operands)."""
 
-    name = "tile.splat"
+    name = "value.splat"
 
     input = operand_def(ScalarConstr)
     result = result_def(ValueConstr)
@@ -74,9 +74,9 @@ class _ViewBase(IRDLOperation, DeclaresAxes):
 
 @irdl_op_definition
 class BroadcastOp(_ViewBase):
-    """Repeat along axes of dim 1, rank kept: `tile.broadcast %v : tensor<?x1xf32, …> -> tensor<?x?xf32, …>`."""
+    """Repeat along axes of dim 1, rank kept: `value.broadcast %v : tensor<?x1xf32, …> -> tensor<?x?xf32, …>`."""
 
-    name = "tile.broadcast"
+    name = "value.broadcast"
 
     assembly_format = "$input attr-dict `:` type($input) `->` type($result)"
 
@@ -104,7 +104,7 @@ class BroadcastOp(_ViewBase):
 class ExpandDimsOp(_ViewBase):
     """Insert an axis of dim 1 at `axis` of the result; a scalar becomes a tensor of dim 1."""
 
-    name = "tile.expand_dims"
+    name = "value.expand_dims"
 
     axis = prop_def(IntAttr)
     assembly_format = "$input attr-dict `:` type($input) `->` type($result)"
@@ -138,7 +138,7 @@ class ExpandDimsOp(_ViewBase):
 class PermuteOp(_ViewBase):
     """Reorder axes: result axis `i` is input axis `order[i]`."""
 
-    name = "tile.permute"
+    name = "value.permute"
 
     order = prop_def(DenseArrayBase.constr(i64))
     assembly_format = "$input attr-dict `:` type($input) `->` type($result)"
@@ -182,7 +182,7 @@ class ReshapeOp(_ViewBase):
     conversion rejects what it cannot lower.
     """
 
-    name = "tile.reshape"
+    name = "value.reshape"
 
     assembly_format = "$input attr-dict `:` type($input) `->` type($result)"
 
@@ -229,7 +229,7 @@ def kept_axes(source: Sequence[object], target: Sequence[object]) -> list[tuple[
 class JoinOp(IRDLOperation, DeclaresAxes):
     """Two equal tensors along a new last axis of dim 2 (`hl.join`)."""
 
-    name = "tile.join"
+    name = "value.join"
 
     T: ClassVar = VarConstraint("T", ValueConstr)
 
@@ -263,7 +263,7 @@ class JoinOp(IRDLOperation, DeclaresAxes):
 class SplitOp(IRDLOperation, DeclaresAxes):
     """The two halves along a last axis of dim 2 (`hl.split`)."""
 
-    name = "tile.split"
+    name = "value.split"
 
     T: ClassVar = VarConstraint("T", ValueConstr)
 

@@ -1,34 +1,33 @@
-"""Elementwise ops that `arith` cannot express on encoded tensors, shared by the `tile` and `tl` levels.
+"""Elementwise ops that `arith` cannot express on encoded tensors.
 
 `arith.select` and `arith.bitcast` reject tensors with an encoding, and `arith.cmpf/cmpi` silently return a
-scalar `i1` for a tensor; conversions other than `extf` and `truncf` take scalars only. Each level therefore defines
-`compare`, `select` (`tl.where`), `bitcast` and `cast` from the bases here; the level's verifier forbids the `arith`
-ones on tensors.
+scalar `i1` for a tensor; conversions other than `extf` and `truncf` take scalars only. `dialects/verify.py` forbids
+these ops of `arith` on tensors.
 """
 
 from __future__ import annotations
 
-from abc import ABC
+from collections.abc import Sequence
 from typing import ClassVar
 
-from xdsl.dialects.builtin import AnyFloatConstr, IntegerType, StringAttr, TensorType, i1
+from xdsl.dialects.builtin import IntegerType, StringAttr, i1
 from xdsl.ir import Attribute, SSAValue
 from xdsl.irdl import (
-    AnyAttr,
-    AnyOf,
-    BaseAttr,
     IRDLOperation,
     VarConstraint,
+    irdl_op_definition,
     operand_def,
     prop_def,
     result_def,
     traits_def,
+    var_operand_def,
 )
 from xdsl.traits import Pure
 from xdsl.utils.exceptions import VerifyException
 
-from .axis_kinds import LaneWise
-from .dims import dims_of, element_of, tensor_type, with_element
+from ..axis_kinds import LaneWise
+from ..dims import dims_of, element_of, with_element
+from .types import ValueConstr
 
 PREDICATES = ("eq", "ne", "lt", "le", "gt", "ge", "ult", "ule", "ugt", "uge")
 """Comparisons: signed for integers, ordered for floats but `ne`, which is unordered as in IEEE 754 and torch."""
@@ -39,14 +38,12 @@ CASTS = ("sitofp", "uitofp", "fptosi", "fptoui", "extsi", "extui", "trunci")
 ELIDABLE = "elidable"
 """On `arith.truncf`: the compiler added it, so that the wide value may stay; any other conversion is the user's."""
 
-ScalarConstr = AnyFloatConstr | BaseAttr(IntegerType)
-"""A device scalar."""
-ValueConstr = AnyOf((ScalarConstr, BaseAttr(TensorType)))
-"""A device value: a scalar or a tensor."""
 
+@irdl_op_definition
+class CompareOp(IRDLOperation):
+    """Elementwise comparison; see `PREDICATES`: `value.compare "lt", %a, %b : tensor<...> -> tensor<...xi1>`."""
 
-class CompareBase(IRDLOperation, ABC):
-    """Elementwise comparison; see `PREDICATES`."""
+    name = "value.compare"
 
     T: ClassVar = VarConstraint("T", ValueConstr)
 
@@ -72,8 +69,11 @@ class CompareBase(IRDLOperation, ABC):
             raise VerifyException("the result must have the operands' dims and element type i1")
 
 
-class SelectBase(IRDLOperation, ABC):
-    """Elementwise choice: `condition ? on_true : on_false`, all of the same dims."""
+@irdl_op_definition
+class SelectOp(IRDLOperation):
+    """Elementwise choice (`torch.where`): `condition ? on_true : on_false`, all of the same dims."""
+
+    name = "value.select"
 
     T: ClassVar = VarConstraint("T", ValueConstr)
 
@@ -93,8 +93,11 @@ class SelectBase(IRDLOperation, ABC):
             raise VerifyException("the condition must be i1 of the result's dims")
 
 
-class BitcastBase(IRDLOperation, ABC):
-    """Elementwise reinterpretation between types of equal width."""
+@irdl_op_definition
+class BitcastOp(IRDLOperation):
+    """Elementwise reinterpretation between types of equal width (`Tensor.view(dtype)`)."""
+
+    name = "value.bitcast"
 
     input = operand_def(ValueConstr)
     result = result_def(ValueConstr)
@@ -113,8 +116,14 @@ class BitcastBase(IRDLOperation, ABC):
             raise VerifyException(f"bitcast must keep the bit width, got {source} to {target}")
 
 
-class CastBase(IRDLOperation, ABC):
-    """Elementwise conversion; see `CASTS`. `arith` has them for scalars, and `extf` and `truncf` for tensors too."""
+@irdl_op_definition
+class CastOp(IRDLOperation):
+    """Elementwise conversion; see `CASTS`: `value.cast "sitofp" %x : tensor<…xi32> to tensor<…xf32>`.
+
+    `arith` has them for scalars, and `extf` and `truncf` for tensors too.
+    """
+
+    name = "value.cast"
 
     kind = prop_def(StringAttr)
     input = operand_def(ValueConstr)
@@ -146,28 +155,24 @@ class CastBase(IRDLOperation, ABC):
                 raise VerifyException(f"{kind} does not convert {source} to {target}")
 
 
-class LibdeviceBase(IRDLOperation, ABC):
-    """Elementwise call of a libdevice function (`erfinv`, `lgamma`, …) that `math` has no op for.
+@irdl_op_definition
+class LibdeviceOp(IRDLOperation):
+    """Elementwise call of a libdevice function that `math` has no op for: `value.libdevice "erfinv"(%x) : (…) -> …`.
 
     `function` is the name in `triton.language.extra.libdevice`; all operands and the result share one type.
     """
 
+    name = "value.libdevice"
+
     function = prop_def(StringAttr)
+    args = var_operand_def(ValueConstr)
     result = result_def(ValueConstr)
 
     traits = traits_def(Pure(), LaneWise())
+    assembly_format = "$function `(` $args `)` attr-dict `:` `(` type($args) `)` `->` type($result)"
+
+    def __init__(self, function: str, args: Sequence[SSAValue]):
+        super().__init__(operands=[args], properties={"function": StringAttr(function)}, result_types=[args[0].type])
 
 
-__all__ = [
-    "CASTS",
-    "PREDICATES",
-    "AnyAttr",
-    "BitcastBase",
-    "CastBase",
-    "CompareBase",
-    "LibdeviceBase",
-    "ScalarConstr",
-    "SelectBase",
-    "ValueConstr",
-    "tensor_type",
-]
+__all__ = ["CASTS", "ELIDABLE", "PREDICATES", "BitcastOp", "CastOp", "CompareOp", "LibdeviceOp", "SelectOp"]

@@ -1,0 +1,26 @@
+"""Dialect `value`: what `arith` and `math` lack on device values, at both levels.
+
+Elementwise ops and views are ops of this dialect in `tile` and in `tl` modules, as those of `arith` are. Reductions,
+scans and products, which see the valid lanes of a tile at one level and all lanes at the other, are ops of each
+level, derived from one class here.
+"""
+
+from __future__ import annotations
+
+from xdsl.ir import Dialect
+
+from ..accessors import quicken
+from ..collect import ops_of
+from . import along_axis, elementwise, views
+from .along_axis import *
+from .elementwise import *
+from .types import ScalarConstr, ValueConstr
+from .views import *
+
+Value = Dialect("value", ops_of(elementwise, views, along_axis))
+quicken(Value.operations)
+
+__all__ = ["ScalarConstr", "Value", "ValueConstr"]
+__all__ += elementwise.__all__
+__all__ += views.__all__
+__all__ += along_axis.__all__

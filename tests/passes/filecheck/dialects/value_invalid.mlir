@@ -1,0 +1,30 @@
+// RUN: helion-opt %s --split-input-file --verify-diagnostics | filecheck %s
+
+%x, %i = "test.op"() : () -> (tensor<4x4xf32>, tensor<4xi32>)
+// CHECK: input and index must have equal rank, and axis 0 be one of it
+%r = value.gather %x, %i {axis = #builtin.int<0>} : tensor<4x4xf32>, tensor<4xi32> -> tensor<4xf32>
+// -----
+
+%x = "test.op"() : () -> tensor<4xf32>
+// CHECK: join appends an axis of dim 2
+%r = value.join %x, %x : tensor<4xf32> -> tensor<4x4xf32>
+// -----
+
+%x = "test.op"() : () -> tensor<4xf32>
+// CHECK: split takes a last axis of dim 2 away
+%r, %s = value.split %x : tensor<4xf32> -> f32
+// -----
+
+%x, %i = "test.op"() : () -> (tensor<4xf32>, tensor<4xi32>)
+// CHECK: input and index must have equal rank, and axis 1 be one of it
+%r = value.gather %x, %i {axis = #builtin.int<1>} : tensor<4xf32>, tensor<4xi32> -> tensor<4xf32>
+// -----
+
+%x = "test.op"() : () -> tensor<4xf32>
+// CHECK: axis 2 out of range for rank 1
+%r = value.expand_dims %x {axis = #builtin.int<2>} : tensor<4xf32> -> tensor<4x1xf32>
+// -----
+
+%x = "test.op"() : () -> tensor<4xf32>
+// CHECK: cannot broadcast dims (4,) to (8, 4): equal rank, and 1 where they differ
+%r = value.broadcast %x : tensor<4xf32> -> tensor<8x4xf32>
