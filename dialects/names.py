@@ -53,6 +53,14 @@ def kernel_name(name: str) -> str:
     return f"v{name}" if base in MODULES | BUILTINS | {"__launch__"} or f"_{base}" in HELPERS else name
 
 
+@lru_cache(maxsize=256)
+def block_param(symbol: str) -> str:
+    """The constexpr parameter of a block symbol, which host code may name, too: `b0` is `_BLOCK_SIZE_0`, a chunk
+    symbol `r0` `_RBLOCK_SIZE_0`."""
+    match = re.fullmatch(r"([br])(\d+)", symbol)
+    return f"_{symbol.upper()}" if match is None else f"_{'R' if match[1] == 'r' else ''}BLOCK_SIZE_{match[2]}"
+
+
 @lru_cache(maxsize=4096)
 def identifier(hint: str) -> str:
     """`hint` as an identifier of ASCII characters without a leading underscore."""

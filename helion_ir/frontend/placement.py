@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Sequence
 
 import torch
 from xdsl.dialects.arith import ConstantOp
@@ -13,18 +12,18 @@ from xdsl.ir import SSAValue
 from .. import exc
 from ..exc import SourceLocation
 from ..specialization.in_place import Written, refuse_shared
+from .symbols.scalars import Scalars
 from .symbols.symbolic import poly_of
 from .tensors import HostTensor
-
-if TYPE_CHECKING:
-    from .tracer import Tracer
+from .tuples import TupleArguments
 
 
 class Placement:
     """The device of one kernel, and the tensors that it writes into."""
 
-    def __init__(self, tracer: Tracer):
-        self._tracer = tracer
+    def __init__(self, tracer: Scalars, tuples: TupleArguments, captured: Callable[[HostTensor], str | None]):
+        self._tracer, self._tuples, self._captured = tracer, tuples, captured
+        self.device = torch.device("cpu")
         self._arguments: Sequence[tuple[str, HostTensor]] = ()
         self._known = False
         self._written: dict[str, Written] = {}
@@ -35,7 +34,7 @@ class Placement:
         default = torch.get_default_device()
         if device is None and default.type != "cpu":  # the user has set one
             device, self._known = default, True
-        self._tracer.device = device or default
+        self.device = device or default
 
     def clear(self) -> None:
         """Let go of all tensors."""
@@ -48,13 +47,13 @@ class Placement:
                 "nothing says on which device the kernel runs: none of its arguments is a tensor or a torch.device",
                 hint="pass a tensor or a torch.device, or give device= to what makes the tensor",
             )
-        return self._tracer.device
+        return self.device
 
     def check(self, tensor: HostTensor, name: str) -> None:
         """Raise WrongDevice for a tensor of device code that is not where the kernel runs."""
-        device, kernel = tensor.user_device, self._tracer.device
+        device, kernel = tensor.user_device, self.device
         if not self._known:
-            self._tracer.device, self._known = device, True
+            self.device, self._known = device, True
         elif not same_device(device, kernel):
             beside = next((f", as {expr} is" for expr, each in self._arguments if each.user_device == kernel), "")
             raise exc.WrongDevice(
@@ -70,12 +69,12 @@ class Placement:
         dims = () if atomic else tuple(dim for dim, index in enumerate(indices) if not _constant(index))
         layout = [self._known_layout(meta, dim) for dim in dims]
         refuse_shared(name, [pair for pair in layout if pair is not None], place)
-        targets = {_memory(each) for each in tracer.tuples.choices(tensor)}
+        targets = {_memory(each) for each in self._tuples.choices(tensor)}
         for expr, argument in self._arguments:
             if _memory(argument) in targets:
                 own = dims if argument is tensor or not dims else tuple(range(argument.dim()))
                 self._note(Written(expr, own, not tensor.detached, place))
-        if (captured := tracer.captured(tensor)) is not None:
+        if (captured := self._captured(tensor)) is not None:
             self._note(Written(captured, dims, True, place))
 
     def _note(self, write: Written) -> None:

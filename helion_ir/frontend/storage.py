@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Iterator
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch._subclasses.fake_tensor import FakeTensor
@@ -16,10 +16,8 @@ from ..passes.analysis.aliases import Location
 from ..passes.analysis.hazards import Access, accesses_of, dependency, race
 from ..specialization.keys import ALIGNMENT
 from ..specialization.overlap import DISJOINT, SAME, overlap
+from .symbols.scalars import Scalars
 from .tensors import HostTensor
-
-if TYPE_CHECKING:
-    from .tracer import Tracer
 
 OVERLAPS = "__overlaps__"
 """The name of `runtime.overlap.overlaps` in guards."""
@@ -36,7 +34,7 @@ class Argument(NamedTuple):
 class Storages:
     """The storages of a trace. Host code runs on meta tensors, whose views share storage as the real ones will."""
 
-    def __init__(self, tracer: Tracer):
+    def __init__(self, tracer: Scalars):
         self.tracer = tracer
         self.arguments: dict[int, Argument] = {}  # by storage
         self.refs: dict[SSAValue, tuple[HostTensor, ...]] = {}  # kernel argument → its tensor, or those of a tuple

@@ -21,7 +21,7 @@ from ..dialects.tile.types import NARROW, WIDE
 from ..language.tiles import Tile
 from ..passes.analysis.positions import least_position
 from .builder import ref_element_type
-from .operators.jit_sources import JitSources
+from .jit_sources import JitSources
 from .placement import Placement
 from .source import FunctionSource
 from .storage import Storages
@@ -47,8 +47,6 @@ class Tracer(Scalars):
 
     def __init__(self, source: FunctionSource, options: Options):
         super().__init__(source, options)
-        self.device = torch.device("cpu")
-        self.placement = Placement(self)
         self.parameters: tuple[str, ...] = ()
         self.named_device: torch.device | None = None  # what the user gave to the factory that is running
         self.effects = 0  # ops with effects so far
@@ -56,8 +54,9 @@ class Tracer(Scalars):
         self.find_real: Callable[[torch.Tensor], str | None] = lambda _: None
         self.module_names: Callable[[], Mapping[str, Any]] = dict  # what the kernel's code sees of its module
         self.jit_sources = JitSources(source.tree.name)
-        self.tuples = TupleArguments(self)
         self.storages = Storages(self)
+        self.tuples = TupleArguments(self, self.storages, self.ref_type)
+        self.placement = Placement(self, self.tuples, self.captured)
         self._reals: dict[int, HostTensor] = {}
         self._ends: dict[SSAValue, Poly] = {}  # the end of each loop tile, where host sizes say it
         self.begins: dict[SSAValue, SSAValue] = {}  # where each loop's tiles and indices begin
@@ -65,6 +64,11 @@ class Tracer(Scalars):
         self._scopes: list[list[SSAValue]] = []  # tiles of the loops around, innermost last
         self.watches: list[Any] = []  # what may not change in the bodies being walked (mutation.Watch)
         self.frames: list[Any] = []  # the bodies of control flow being walked (lanes.Frame), innermost last
+
+    @property
+    def device(self) -> torch.device:
+        """Where the kernel runs, as far as that is known."""
+        return self.placement.device
 
     def close(self) -> None:
         """Let go of all tensors: their sizes know the tracer, by ways that Python's garbage collector cannot see."""

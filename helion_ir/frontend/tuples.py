@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any, TypeGuard
+from collections.abc import Callable, Iterable
+from typing import Any, TypeGuard
 
 import torch
 from xdsl.dialects.builtin import TupleType
 from xdsl.ir import Block, Operation, SSAValue
 
 from ..dialects.inline_triton import ElementOp
+from ..dialects.tile.types import RefType
+from .storage import Storages
+from .symbols.scalars import Scalars
 from .symbols.symbolic import poly_of
 from .tensors import HostTensor
-
-if TYPE_CHECKING:
-    from .tracer import Tracer
 
 
 class _Indexed:
@@ -47,8 +47,8 @@ def is_tensors(parts: Any) -> TypeGuard[list[HostTensor]]:
 class TupleArguments:
     """The tuple arguments of a trace: where each is found at the launch, and which tensors are in it."""
 
-    def __init__(self, tracer: Tracer):
-        self.tracer = tracer
+    def __init__(self, tracer: Scalars, storages: Storages, ref_type: Callable[[HostTensor], RefType]):
+        self.tracer, self._storages, self._ref_type = tracer, storages, ref_type
         self._parameters: dict[int, tuple[_Indexed, str]] = {}  # those that a parameter holds, by id, with its name
         self._exprs: dict[int, str] = {}
         self._elements: dict[int, tuple[_Indexed, int | torch.SymInt]] = {}  # by the id of a tensor
@@ -88,7 +88,7 @@ class TupleArguments:
         if bounds is None:
             return None
         number = len(container.tensors)
-        types = {tracer.ref_type(tensor) for tensor in container.tensors} if id(container) in self._exprs else ()
+        types = {self._ref_type(tensor) for tensor in container.tensors} if id(container) in self._exprs else ()
         if len(types) != 1 or bounds[0] < 0 or bounds[1] >= number or not _unchanged(container):
             tracer.needs_number(poly_of(index))
         first = container.tensors[0]
@@ -109,10 +109,10 @@ class TupleArguments:
         if expr is None or not isinstance(container, _Indexed):
             return None
         tracer = self.tracer
-        types = TupleType(tuple(tracer.ref_type(tensor) for tensor in container.tensors))
+        types = TupleType(tuple(self._ref_type(tensor) for tensor in container.tensors))
         passed = f"tuple({expr})" if isinstance(container, list) else expr
         value = tracer.argument(("tuple", id(container)), passed, types, container, name=expr)
-        tracer.storages.refs[value] = container.tensors
+        self._storages.refs[value] = container.tensors
         return value
 
     def element(self, tensor: HostTensor) -> SSAValue | None:

@@ -14,9 +14,10 @@ from typing import Any, Literal
 from xdsl.dialects.builtin import ArrayAttr, DictionaryAttr, IntAttr, ModuleOp, StringAttr
 
 from ..backends.triton.load import load_source
+from ..dialects.names import block_param
 from ..exc import InvalidAPIUsage
 from .host import host_function
-from .structure import block_param, only_func, only_kernel
+from .structure import only_func, only_kernel
 
 Run = Callable[..., Any]
 Mode = Literal["triton", "triton-interpreter", "tl", "tile", "meta"]

@@ -17,6 +17,7 @@ from xdsl.dialects.builtin import DictionaryAttr, ModuleOp
 from ..backends.triton.relaunch import Relaunch
 from ..config import Config
 from ..dialects.attributes import int_attr
+from ..dialects.names import block_param
 from ..dialects.questions import Questions, answer, note_questions
 from ..dialects.tile import KernelOp
 from ..dialects.tl import FuncOp
@@ -36,11 +37,6 @@ def only_kernel(module: ModuleOp) -> KernelOp:
 def only_func(module: ModuleOp) -> FuncOp:
     """The one `tl.func` of a module."""
     return next(op for op in module.body.block.ops if isinstance(op, FuncOp))
-
-
-def block_param(symbol: str) -> str:
-    """The constexpr parameter that the conversion to `tl` makes of a block symbol; host code may name it, too."""
-    return f"_BLOCK_SIZE_{symbol.removeprefix('b')}"
 
 
 @dataclass(frozen=True)

@@ -14,9 +14,9 @@ from typing import Any, TypeAlias, cast
 from xdsl.dialects.builtin import ModuleOp
 
 from ..dialects.targets import MAX_LANES, REGISTER_UNIT, REGISTERS, TARGETS, target_of
-from ..passes.analysis.footprint import Choice, Footprint, Shape, blocks_in
 from ..passes.analysis.op_mix import lane_count
 from ..passes.schedule import kernels
+from .footprint import Choice, Footprint, Shape, blocks_in
 
 Open: TypeAlias = Mapping[str, Set[int]]
 """Key → its entries that a config leaves open; scalar keys have the entry 0."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Callable, Sequence
-from functools import cache, cached_property, lru_cache
+from functools import cached_property, lru_cache
 from itertools import product
 
 from xdsl.dialects import arith
@@ -15,6 +15,7 @@ from xdsl.utils.exceptions import PassFailedException
 
 from ...dialects import tl
 from ...dialects.dims import Dim, dims_of, substitute, symbols_of, with_dims
+from ...dialects.names import block_param
 from ...dialects.questions import parameter
 from ...dialects.tile import BlockAttr, KernelOp, RefType
 from ..analysis.bounds import tile_bounds, tile_dim, tile_exact
@@ -47,13 +48,6 @@ _OF_NATURALS: dict[type[ast.operator], Combine] = {
 def _is_natural(node: ast.expr) -> bool:
     """Whether an expression of sizes is not negative whatever they are: nothing in it subtracts."""
     return not any(isinstance(part, ast.Sub | ast.UnaryOp) for part in ast.walk(node))
-
-
-@cache
-def _constexpr_name(symbol: str) -> str:
-    match = re.fullmatch(r"([a-z]+)(\d+)", symbol)
-    prefix = {"b": "_BLOCK_SIZE_", "r": "_RBLOCK_SIZE_"}.get(match[1]) if match else None
-    return f"{prefix}{match[2]}" if match and prefix else f"_{symbol.upper()}"
 
 
 @lru_cache(maxsize=64)
@@ -144,8 +138,8 @@ class Signature:
         return False
 
     def constexpr_name(self, symbol: str) -> str:
-        """The constexpr parameter of a block symbol: `b0` is `_BLOCK_SIZE_0`, a chunk symbol `r0` `_RBLOCK_SIZE_0`."""
-        name = _constexpr_name(symbol)
+        """The constexpr parameter of a block symbol, which is one of the kernel from here on."""
+        name = block_param(symbol)
         self.constexprs[name] = parameter(self.sizes[symbol])
         return name
 
@@ -162,7 +156,7 @@ class Signature:
         """Block sizes that the host function names are constexprs, too, even if no op has them."""
         named = _words(self.kernel.host.data)
         for symbol in self.sizes:
-            if _constexpr_name(symbol) in named:
+            if block_param(symbol) in named:
                 self.constexpr_name(symbol)
 
     def lanes(self, dim: Dim) -> Dim:

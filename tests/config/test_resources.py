@@ -7,7 +7,6 @@ from random import Random
 import pytest
 import torch
 from helion_ir.dialects.targets import MAX_LANES, TARGETS
-from helion_ir.passes.analysis.footprint import Footprint
 from helion_ir.passes.schedule import kernels
 from triton.runtime.errors import OutOfResources
 
@@ -15,6 +14,7 @@ import helion_ir
 import helion_ir.language as hl
 from helion_ir import exc
 from helion_ir.space.completion import Completion
+from helion_ir.space.footprint import Footprint
 
 kernel = helion_ir.kernel(autotune_effort="none")
 

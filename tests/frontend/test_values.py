@@ -10,13 +10,13 @@ import pytest
 import torch
 import triton
 from helion_ir.dialects import tile
+from helion_ir.dialects.names import block_param
 from xdsl.dialects import scf
 from xdsl.ir import Operation
 
 import helion_ir.language as hl
 from helion_ir.frontend import trace
 from helion_ir.interpreter import run_kernel
-from helion_ir.runtime.structure import block_param
 
 BF16, F16, F32 = torch.bfloat16, torch.float16, torch.float32
 BLOCKS = {"b0": 16, "b1": 8, "b2": 32, "b3": 4}

@@ -23,6 +23,7 @@ from typing import Any
 
 import torch
 from helion_ir.dialects import tl
+from helion_ir.dialects.names import block_param
 from helion_ir.passes.analysis.op_mix import free_blocks
 from torch import Tensor
 from xdsl.dialects.builtin import ModuleOp
@@ -33,7 +34,7 @@ from helion_ir.pipeline import scheduled_passes
 from helion_ir.runtime.execute import _strings, _values
 from helion_ir.runtime.host import host_function
 from helion_ir.runtime.stages import context
-from helion_ir.runtime.structure import block_param, only_func, only_kernel
+from helion_ir.runtime.structure import only_func, only_kernel
 
 from .kernels import Case
 

@@ -22,10 +22,10 @@ from ...dialects.dims import dims_of, tensor_type
 from ...language.api import implement
 from ...language.tiles import Tile
 from ..builder import element_type
+from ..jit_sources import JIT_FUNCTIONS, JitSource, literal, triton_dtype
 from ..symbols.symbolic import poly_of
 from ..tensors import DeviceTensor, HostTensor
 from ..tracer import Tracer
-from .jit_sources import JIT_FUNCTIONS, JitSource, literal, triton_dtype
 from .table import broadcast, operand
 
 _FLOAT8 = {torch.float8_e4m3fn: "float8e4nv", torch.float8_e5m2: "float8e5", torch.bool: "int1"}

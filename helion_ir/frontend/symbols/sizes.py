@@ -16,7 +16,7 @@ from xdsl.ir import Block
 from ... import exc
 from ...dialects import tile
 from ...dialects.dims import Dim
-from ...runtime.structure import block_param
+from ...dialects.names import block_param
 from ..builder import Builder
 from ..source import FunctionSource, current_location
 from .expressions import Poly

@@ -16,7 +16,7 @@ import triton.language as tl
 from triton.runtime.interpreter import InterpretedFunction
 from triton.runtime.jit import ConstexprFunction, JITCallable, JITFunction
 
-from ... import exc
+from .. import exc
 
 _PROVIDED = {"torch": "torch", "triton": "triton", "tl": "triton.language"}
 """What every emitted module has: names, and the modules that they stand for."""

@@ -11,17 +11,17 @@ from typing import NamedTuple
 from xdsl.dialects.builtin import FixedBitwidthType, Float64Type
 from xdsl.ir import Operation, SSAValue
 
-from ...dialects.dims import Dim, dims_of, element_of, symbols_of
-from ...dialects.inline_triton import is_static_loop
-from ...dialects.targets import GPU, OTHER_REGISTERS, WGMMA_REGISTERS
-from ...dialects.tile import DotOp, GridOp, KernelOp, LoadOp, LoopBase, StoreOp
-from ...dialects.value import PermuteOp, ReshapeOp
-from ...dialects.walk import ops_in
-from ..assign_indexing import DESCRIPTOR, accesses
-from ..number_sites import loop_sites, site_counts
-from .op_mix import free_blocks, lane_count
-from .physical import contractions
-from .rolling import rolls
+from ..dialects.dims import Dim, dims_of, element_of, symbols_of
+from ..dialects.inline_triton import is_static_loop
+from ..dialects.targets import GPU, OTHER_REGISTERS, WGMMA_REGISTERS
+from ..dialects.tile import DotOp, GridOp, KernelOp, LoadOp, LoopBase, StoreOp
+from ..dialects.value import PermuteOp, ReshapeOp
+from ..dialects.walk import ops_in
+from ..passes.analysis.op_mix import free_blocks, lane_count
+from ..passes.analysis.physical import contractions
+from ..passes.analysis.rolling import rolls
+from ..passes.assign_indexing import DESCRIPTOR, accesses
+from ..passes.number_sites import loop_sites, site_counts
 
 Shape = tuple[Dim, ...]
 
