@@ -11,7 +11,7 @@ from functools import cache
 
 from xdsl.context import Context
 from xdsl.dialects import arith, scf
-from xdsl.dialects.builtin import FloatAttr, IntegerAttr, ModuleOp, UnitAttr, i1
+from xdsl.dialects.builtin import AnyFloat, FloatAttr, IntegerAttr, ModuleOp, UnitAttr, f32, i1
 from xdsl.ir import Block, BlockArgument, Operation, Region, SSAValue, Use
 from xdsl.passes import ModulePass
 from xdsl.rewriter import InsertPoint, Rewriter
@@ -19,6 +19,7 @@ from xdsl.utils.exceptions import PassFailedException
 
 from ..dialects import tl
 from ..dialects.accessors import operands_of
+from ..dialects.dims import element_of, type_of, with_element
 from ..dialects.effects import has_no_effects
 from ..dialects.inline_triton import ElementOp, SnippetOp
 from ..dialects.value import BroadcastOp, CompareOp, ExpandDimsOp, SplatOp
@@ -131,6 +132,26 @@ def as_tl_compare(op: arith.CmpiOp | arith.CmpfOp) -> None:
     new = CompareOp(predicate, lhs, rhs)
     new.result.name_hint = op.result.name_hint
     _replace(op, new)
+
+
+# --- conversions -------------------------------------------------------------------------------------------------
+
+
+def through_float32(op: arith.ExtFOp | arith.TruncFOp) -> None:
+    """Convert between 8-bit floats and float64 by way of float32: Triton has no other way, and PyTorch rounds so."""
+    if {width_of(op.input), width_of(op.result)} != {8, 64}:
+        return
+    middle = type(op)(op.input, with_element(type_of(op.input), f32))
+    middle.location = op.location
+    Rewriter.insert_op(middle, InsertPoint.before(op))
+    op.operands[0] = middle.result
+
+
+def width_of(value: SSAValue) -> int:
+    """The width of a float or of a tensor's floats, in bits."""
+    element = element_of(value)
+    assert isinstance(element, AnyFloat)
+    return element.bitwidth
 
 
 # --- operands ----------------------------------------------------------------------------------------------------
@@ -350,6 +371,8 @@ def prepare(func: tl.FuncOp) -> None:
     for op in reversed(ops_in(body) if loops else ops):
         if type(op) is arith.CmpiOp or type(op) is arith.CmpfOp:
             as_tl_compare(op)
+        elif type(op) is arith.ExtFOp or type(op) is arith.TruncFOp:
+            through_float32(op)
         elif type(op) is BroadcastOp or type(op) is SplatOp:
             split_uses(op, IMPLICIT, broadcasts_itself)
         elif type(op) is arith.ConstantOp or type(op) is tl.ConstexprOp:

@@ -157,6 +157,9 @@ class Contents:
     def _partial(self, value: functools.partial[Any]) -> Hashable:
         return (type(value), self.of(value.func), self.of(value.args), self.of(value.keywords))
 
+    def _slice(self, value: slice) -> Hashable:
+        return (slice, self.of(value.start), self.of(value.stop), self.of(value.step))
+
     # Containers ------------------------------------------------------------------------------------------------
 
     def _tuple(self, values: tuple[Any, ...]) -> Hashable:
@@ -187,7 +190,7 @@ class Contents:
         """A module that is used as a value: the constants in it that some code can name."""
         if self._is_library(module.__name__):
             return Same(module)
-        return (Same(module), *self._named(vars(module), only=(*ATOMS, *NUMBERS, FunctionType)))
+        return (Same(module), *self._named(vars(module), only=(*ATOMS, *NUMBERS, slice, FunctionType)))
 
     def _named(self, table: Mapping[str, Any], only: tuple[type, ...] | None = None) -> list[Hashable]:
         """The entries of a namespace that may be asked for."""
@@ -249,6 +252,7 @@ _RULES: tuple[tuple[type | tuple[type, ...], Callable[[Contents, Any], Hashable]
     (enum.Enum, Contents._member),
     (type, Contents._class),
     (tuple, Contents._tuple),
+    (slice, Contents._slice),
     (list, Contents._list),
     (dict, Contents._dict),
     ((set, frozenset, Mapping), Contents._unordered),  # type: ignore[type-abstract]

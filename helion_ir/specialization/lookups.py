@@ -14,10 +14,10 @@ from .reads import Read, is_library
 MISSING: Any = object()
 """What a look that finds nothing gives."""
 
-ATOMS = (int, bool, str, bytes, NoneType, torch.dtype, torch.device, torch.layout, torch.memory_format, range, slice)
+ATOMS = (int, bool, str, bytes, NoneType, torch.dtype, torch.device, torch.layout, torch.memory_format, range)
 NUMBERS = (float, complex)
 
-_PLAIN = (*ATOMS, *NUMBERS, torch.Tensor, list, tuple, Mapping)
+_PLAIN = (*ATOMS, *NUMBERS, slice, torch.Tensor, list, tuple, Mapping)
 _TABLES = ("_parameters", "_buffers", "_modules")
 """Where a `torch.nn.Module` keeps attributes of those kinds."""
 

@@ -177,13 +177,16 @@ def count_of(tracer: Tracer, x: DeviceTensor, axes: Sequence[int]) -> Any:
 
 
 def _valid(tracer: Tracer, over: SSAValue) -> Any:
+    """How many lanes of a tile are valid."""
     assert isinstance(over.type, tile.TileType)
     dim = over.type.dim
     if isinstance(over.owner, tile.WholeOp):
         return tracer.size(dim)
     element = tracer.index_type
     begin, end = (tracer.builder.emit(op(over, element)) for op in (tile.BeginOp, tile.EndOp))
-    return tracer.device_scalar(lambda: end) - tracer.device_scalar(lambda: begin)
+    span = tracer.device_scalar(lambda: end) - tracer.device_scalar(lambda: begin)
+    step = over.owner.step.data if isinstance(over.owner, tile.RangeOp) else 1
+    return span if step == 1 else (span + (step - 1)) // step
 
 
 def _mean(tracer: Tracer, x: DeviceTensor, axes: list[int], keepdim: bool) -> DeviceTensor:

@@ -203,3 +203,24 @@ tl.func @operands attributes {arg_names = ["x", "wide"], arg_exprs = ["x", "wide
 // PRINT-NEXT:     high = wide * _N
 // PRINT-NEXT:     for i in range(low, high):
 // PRINT-NEXT:         tl.store(x + i, tl.full([], 0.1, tl.float64))
+
+// Triton converts between 8-bit floats and float64 by way of float32 only.
+tl.func @narrow attributes {arg_names = ["out", "x"], arg_exprs = ["out", "x"], constexprs = {}, host = "", options = {}} {
+^bb0(%out: !tl.ptr<f8E5M2>, %x: !tl.ptr<f8E4M3FN>):
+  %c0 = arith.constant 0 : i32
+  %narrow = tl.load %x[%c0] : !tl.ptr<f8E4M3FN>[i32] -> f8E4M3FN
+  %wide = arith.extf %narrow : f8E4M3FN to f64
+  %other = arith.truncf %wide : f64 to f8E5M2
+  tl.store %other, %out[%c0] : f8E5M2, !tl.ptr<f8E5M2>[i32]
+  tl.return
+} grid {
+^bb0(%out: !tl.ptr<f8E5M2>, %x: !tl.ptr<f8E4M3FN>):
+  %c1 = arith.constant 1 : i32
+  tl.launch_grid %c1 : i32
+}
+
+// CHECK-LABEL: tl.func @narrow
+// CHECK:       [[A:%.*]] = arith.extf {{.*}} : f8E4M3FN to f32
+// CHECK-NEXT:  [[B:%.*]] = arith.extf [[A]] {{.*}} : f32 to f64
+// CHECK-NEXT:  [[C:%.*]] = arith.truncf [[B]] {{.*}} : f64 to f32
+// CHECK-NEXT:  arith.truncf [[C]] {{.*}} : f32 to f8E5M2
