@@ -1,10 +1,15 @@
-"""Which numbers an element type holds exactly: floats by their format, integers by width and signedness."""
+"""Constants: the number that a value is, and which numbers an element type holds exactly.
+
+xDSL's `ConstantLike` gives the attribute of a constant by way of three look-ups of traits; what asks here is asked of
+every operand that is emitted or printed. What ops make of known numbers is `passes/analysis/folding.py`.
+"""
 
 from __future__ import annotations
 
 import math
 from typing import NamedTuple
 
+from xdsl.dialects.arith import ConstantOp
 from xdsl.dialects.builtin import (
     BFloat16Type,
     Float8E4M3FNType,
@@ -14,13 +19,31 @@ from xdsl.dialects.builtin import (
     Float16Type,
     Float32Type,
     Float64Type,
+    FloatAttr,
+    IntegerAttr,
     IntegerType,
     Signedness,
 )
-from xdsl.ir import Attribute
+from xdsl.ir import Attribute, SSAValue
 
 Number = float | int
 """The value of an element: a float for floats, an int for integers, 0 or 1 for booleans."""
+
+_BOOLEAN = IntegerType(1)
+
+
+def constant_of(value: SSAValue) -> Number | None:
+    """The number that a scalar constant is; None for any other value."""
+    owner = value.owner
+    if type(owner) is not ConstantOp or not isinstance(attribute := owner.value, IntegerAttr | FloatAttr):
+        return None
+    return attribute.value.data & 1 if attribute.type == _BOOLEAN else attribute.value.data
+
+
+def integer_of(value: SSAValue) -> int | None:
+    """The integer that a scalar constant is; None for any other value."""
+    number = constant_of(value)
+    return number if isinstance(number, int) else None
 
 
 class FloatFormat(NamedTuple):
@@ -109,3 +132,16 @@ def highest(element: Attribute) -> Number:
 def _top(element: Attribute) -> float:
     format_ = _FORMATS[type(element)]
     return math.inf if format_.infinite else format_.largest
+
+
+def neutral_element(kind: str, element: Attribute) -> Number:
+    """`e` with `kind(x, e) == x` for every element `x`: what the padding lanes of a reduction or scan must hold."""
+    if kind == "max":
+        return lowest(element)
+    if kind == "min":
+        return highest(element)
+    if kind == "and":  # all bits: -1 in signless integers, 1 in booleans
+        return highest(element) if element == _BOOLEAN else -1
+    number = exact({"sum": 0, "prod": 1, "or": 0, "xor": 0}[kind], element)
+    assert number is not None, f"{kind} of {element}"
+    return number

@@ -15,7 +15,6 @@ from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
 from string import Formatter
 
-from xdsl.dialects import arith
 from xdsl.dialects.builtin import IntegerAttr, StringAttr, TupleType, UnitAttr, i64
 from xdsl.ir import Attribute, BlockArgument, Dialect, Operation, SSAValue, TypeAttribute
 from xdsl.irdl import (
@@ -35,6 +34,7 @@ from xdsl.traits import EffectInstance, MemoryEffect, Pure, is_side_effect_free
 from xdsl.utils.exceptions import VerifyException
 
 from .accessors import quicken
+from .constants import integer_of
 from .dims import dims_of
 from .effects import UnknownEffects
 from .tile.structure import IndexInt
@@ -269,13 +269,13 @@ class ElementOp(IRDLOperation):
 
     def __init__(self, value: SSAValue, index: SSAValue):
         assert isinstance(value.type, TupleType)
-        number = constant_index(index)
+        number = integer_of(index)
         super().__init__(operands=[value, index], result_types=[value.type.types.data[number or 0]])
 
     def verify_(self) -> None:
         assert isinstance(self.input.type, TupleType)
         types = self.input.type.types.data
-        number = constant_index(self.index)
+        number = integer_of(self.index)
         if number is not None and not 0 <= number < len(types):
             raise VerifyException(f"element {number} of a tuple of {len(types)}")
         if number is None and len(set(types)) != 1:
@@ -284,14 +284,6 @@ class ElementOp(IRDLOperation):
             raise VerifyException("the index must be a constant, or computed from those and indices of static loops")
         if self.result.type != types[number or 0]:
             raise VerifyException(f"element {number or 0} is {types[number or 0]}, got {self.result.type}")
-
-
-def constant_index(index: SSAValue) -> int | None:
-    """The number that an index always is, if it is a constant."""
-    owner = index.owner
-    if isinstance(owner, arith.ConstantOp) and isinstance(owner.value, IntegerAttr):
-        return owner.value.value.data
-    return None
 
 
 def is_static_index(index: SSAValue) -> bool:
@@ -313,5 +305,5 @@ quicken(InlineTriton.operations)
 
 __all__ = [
     "AsmOp", "CallOp", "ElementOp", "InlineTriton", "MakeTupleOp", "SnippetOp",
-    "UnknownEffectsUnlessPure", "constant_index", "is_static_index", "is_static_loop", "placeholders",
+    "UnknownEffectsUnlessPure", "is_static_index", "is_static_loop", "placeholders",
 ]  # fmt: skip

@@ -16,7 +16,7 @@ from xdsl.ir import Attribute, Operation, SSAValue, TypedAttribute
 
 from ..dialects import tl
 from ..dialects.copies import assemble
-from ..dialects.value import CastOp, CompareOp
+from ..dialects.value import CompareOp
 
 OpT = TypeVar("OpT", bound=Operation)
 
@@ -89,10 +89,6 @@ def constant_op(value: Attribute) -> arith.ConstantOp:
 
 def compare_op(lhs: SSAValue, rhs: SSAValue, predicate: str) -> CompareOp:
     return CompareOp(predicate, lhs, rhs)
-
-
-def cast_op(value: SSAValue, kind: str, element: Attribute) -> CastOp:
-    return CastOp(kind, value, element)
 
 
 def integer_op(value: int, type_: IntegerType) -> arith.ConstantOp:

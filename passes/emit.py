@@ -15,7 +15,7 @@ from xdsl.rewriter import InsertPoint, Rewriter
 
 from ..dialects.dims import Dim, dims_of, element_of, with_element
 from ..dialects.tile import AccessBase, ReduceOp, SymbolOp, WholeOp, access_dims, loaded_element, tensor_type
-from ..dialects.value import BroadcastOp, CastOp, ExpandDimsOp, ReshapeOp, SplatOp
+from ..dialects.value import BroadcastOp, ExpandDimsOp, ReshapeOp, SplatOp, cast_op
 from .construction import build, constant_op
 
 OpT = TypeVar("OpT", bound=Operation)
@@ -103,9 +103,7 @@ class Emitter:
         if isinstance(element, IntegerType):
             assert isinstance(source, IntegerType)
             widen = element.width.data > source.width.data
-            if dims_of(value):
-                return self.op(CastOp("extsi" if widen else "trunci", value, element), value).result
-            return self.op((arith.ExtSIOp if widen else arith.TruncIOp)(value, type_), value).results[0]  # pyright: ignore[reportArgumentType]
+            return self.op(cast_op(value, "extsi" if widen else "trunci", element), value).results[0]
         assert isinstance(element, AnyFloat)
         assert isinstance(source, AnyFloat)
         if element.bitwidth == source.bitwidth:  # bf16 and f16 meet in f32

@@ -13,12 +13,12 @@ from xdsl.passes import ModulePass
 from ..dialects.accessors import operands_of
 from ..dialects.axes import axis_facts
 from ..dialects.axis_kinds import may_consume
-from ..dialects.constants import Number, exact, highest, lowest
+from ..dialects.constants import Number, constant_of, exact, highest, lowest
 from ..dialects.dims import element_of
 from ..dialects.tile import KeepOp, KernelOp, LoadOp, PadOp, TileType
 from ..dialects.walk import ops_in
-from .analysis.lane_folds import unseen
-from .analysis.padding import Padding, constant_number, loads_behind
+from .analysis.folding import unseen
+from .analysis.padding import Padding, loads_behind
 from .emit import Emitter, rebuild_access, replace
 from .schedule import kernels
 
@@ -93,7 +93,7 @@ class _Resolver:
 
     def _drop_pad(self, op: PadOp) -> None:
         """A pad that an earlier pass put in is not needed where its input holds the fill, or can be made to."""
-        fill = constant_number(op.fill)
+        fill = constant_of(op.fill)
         if not self.padding.exists(op.tile):
             replace(op, [op.input])
         elif fill is not None:

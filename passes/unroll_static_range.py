@@ -11,12 +11,12 @@ from xdsl.dialects.builtin import ArrayAttr, IntegerAttr, ModuleOp, i64
 from xdsl.ir import Operation, Region, SSAValue
 from xdsl.rewriter import InsertPoint, Rewriter
 
+from ..dialects.constants import constant_of
 from ..dialects.inline_triton import ElementOp
 from ..dialects.tile import CountOp, ForOp, IdOp, KernelOp, RangeOp, ShiftOp, TileType
 from ..dialects.walk import ops_in
 from .analysis.bounds import constant_value, tile_dim
-from .analysis.folding import constant_of, folded
-from .construction import constant_op
+from .analysis.folding import FOLDS
 from .emit import Emitter, replace
 from .fragments import BooleanFragment, EnumFragment, Fragment
 from .number_sites import UNROLLED
@@ -171,9 +171,10 @@ class _Unroller:
 
 def simplified(op: Operation) -> list[SSAValue]:
     """Replace what is constant in `op` and below it, and branches that are decided; what its results are now."""
-    if (constant := folded(op)) is not None:
-        results: list[SSAValue] = [Emitter(op).op(constant_op(constant), op.results[0]).result]
-    elif isinstance(op, scf.IfOp) and (condition := constant_of(op.cond.owner)) is not None:
+    if type(op) in FOLDS and (number := constant_value(op.results[0])) is not None:
+        results = [Emitter(op).constant(number, op.results[0].type)]
+        results[0].name_hint = op.results[0].name_hint
+    elif isinstance(op, scf.IfOp) and (condition := constant_of(op.cond)) is not None:
         results = _taken(op, op.true_region if condition else op.false_region)
     else:
         for region in op.regions:

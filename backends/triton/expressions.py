@@ -11,11 +11,11 @@ from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, Protocol
 
 from xdsl.dialects import builtin
-from xdsl.dialects.arith import ConstantOp
 from xdsl.dialects.builtin import FloatAttr, IntegerAttr, IntegerType, Signedness
 from xdsl.ir import Attribute, Operation, SSAValue
 
 from ...dialects.accessors import operands_of
+from ...dialects.constants import integer_of
 from ...dialects.dims import Dim, dims_of, element_of
 from ...dialects.tl import PtrType
 from ...dialects.value import BroadcastOp, SplatOp
@@ -144,13 +144,6 @@ def typed(text: str, element: Attribute) -> Expr:
     return Expr(f"tl.full([], {text}, {dtype(element)})")
 
 
-def constant_of(value: SSAValue) -> int | None:
-    """The value of an integer constant."""
-    if isinstance(value.owner, ConstantOp) and isinstance(value.owner.value, IntegerAttr):
-        return value.owner.value.value.data
-    return None
-
-
 # --- rows --------------------------------------------------------------------------------------------------------
 
 
@@ -232,7 +225,7 @@ def as_unsigned(context: Context, value: SSAValue) -> Expr:
     owner = value.owner
     if isinstance(owner, SplatOp | BroadcastOp) and _prints_its_input(owner):
         return as_unsigned(context, owner.input)
-    if (constant := constant_of(value)) is not None:
+    if (constant := integer_of(value)) is not None:
         return Expr(str(constant % (1 << element.width.data)))
     if element == builtin.i1:
         return context.expr(value)
@@ -244,7 +237,7 @@ def as_byte(context: Context, value: SSAValue) -> Expr:
     owner = value.owner
     if isinstance(owner, SplatOp | BroadcastOp) and _prints_its_input(owner):
         return as_byte(context, owner.input)
-    if (constant := constant_of(value)) is not None:
+    if (constant := integer_of(value)) is not None:
         return Expr(str(int(bool(constant))))
     return cast(context.expr(value), "tl.int8", scalar=is_scalar(value))
 

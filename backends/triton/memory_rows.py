@@ -18,8 +18,8 @@ from .expressions import (
     binary,
     call,
     cast,
-    constant_of,
     dtype,
+    integer_of,
     is_scalar,
     is_unsigned_ptr,
     shape,
@@ -27,7 +27,7 @@ from .expressions import (
 
 
 def _address(context: Context, ptr: SSAValue, offset: SSAValue) -> Expr:
-    if constant_of(offset) == 0:
+    if integer_of(offset) == 0:
         return context.expr(ptr)
     return binary("+", Precedence.ADD, context.expr(ptr), context.expr(offset))
 
@@ -84,7 +84,7 @@ def _texts(context: Context, values: Sequence[SSAValue], *, narrow: bool = False
     """Operands as a list; `narrow`: as int32, the type of coordinates and extents in a descriptor."""
     items = []
     for value in values:
-        wide = narrow and value.type != i32 and constant_of(value) is None
+        wide = narrow and value.type != i32 and integer_of(value) is None
         text = context.expr(value)
         items.append(cast(text, "tl.int32", scalar=is_scalar(value)) if wide else text)
     return f"[{', '.join(item.text for item in items)}]"

@@ -16,7 +16,7 @@ from xdsl.utils.exceptions import DiagnosticException
 
 from ...dialects import inline_triton, tl
 from ...dialects.dims import element_of
-from .expressions import Expr, constant_of, dtype
+from .expressions import Expr, dtype, integer_of
 from .helpers import HELPERS
 from .opaque_rows import filled
 from .tables import ROWS
@@ -137,7 +137,7 @@ class KernelPrinter(BasePrinter):
     def _for(self, op: scf.ForOp) -> None:
         names = _names(op, "arg_names")
         bounds = [self.expr(value).text for value in (op.lb, op.ub)]
-        if constant_of(op.step) != 1:
+        if integer_of(op.step) != 1:
             bounds.append(self.expr(op.step).text)
         options = [
             f"{keyword}={spell(_int(op.attributes[name]))}"

@@ -42,11 +42,11 @@ from .expressions import (
     bits,
     call,
     cast,
-    constant_of,
     dtype,
     function,
     helper,
     infix,
+    integer_of,
     is_scalar,
     libdevice,
     literal,
@@ -103,8 +103,7 @@ def _negated(value: Expr) -> Expr:
 def _xor(context: Context, op: arith.XOrIOp) -> Expr:
     """A logical or bitwise not where the right operand is all ones."""
     rhs = op.rhs.owner.input if isinstance(op.rhs.owner, SplatOp) else op.rhs
-    ones = (-1, 1) if element_of(op.result) == i1 else (-1,)
-    if constant_of(rhs) not in ones:
+    if integer_of(rhs) != (1 if element_of(op.result) == i1 else -1):
         return infix("^", P.XOR)(context, op)
     value = context.expr(op.lhs)
     if is_scalar(op.result) and op.result.type == i1:
@@ -156,7 +155,7 @@ def _to_signed(context: Context, op: Operation) -> Expr:
 def _from_unsigned(context: Context, op: Operation) -> Expr:
     value = as_unsigned(context, op.operands[0])
     result = dtype(element_of(op.results[0]))
-    return cast(value, result, scalar=constant_of(op.operands[0]) is not None or element_of(op.operands[0]) == i1)
+    return cast(value, result, scalar=integer_of(op.operands[0]) is not None or element_of(op.operands[0]) == i1)
 
 
 def _fptoui(context: Context, op: Operation) -> Expr:

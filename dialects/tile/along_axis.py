@@ -24,8 +24,8 @@ from xdsl.utils.exceptions import VerifyException
 from ..attributes import int_attr
 from ..axes import At, Axes, AxisFacts, Builder, DeclaresAxes, Dropping, FoldsChunks, OwnAxes
 from ..axis_kinds import AlongAxis, tile_matches
+from ..constants import neutral_element
 from ..dims import Dim, dims_of, element_of, with_dims
-from ..neutral import neutral_element
 from ..value import AlongAxisBase, ArgReduceBase, CompareOp, ReduceBase, ScalarConstr, ScanBase, SelectOp, ValueConstr
 from .structure import BeginOp, WholeOp
 from .types import TileType

@@ -7,11 +7,12 @@ these ops of `arith` on tensors.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import ClassVar
 
+from xdsl.dialects import arith
 from xdsl.dialects.builtin import IntegerType, StringAttr, i1
-from xdsl.ir import Attribute, SSAValue
+from xdsl.ir import Attribute, Operation, SSAValue
 from xdsl.irdl import (
     IRDLOperation,
     VarConstraint,
@@ -32,8 +33,17 @@ from .types import ValueConstr
 PREDICATES = ("eq", "ne", "lt", "le", "gt", "ge", "ult", "ule", "ugt", "uge")
 """Comparisons: signed for integers, ordered for floats but `ne`, which is unordered as in IEEE 754 and torch."""
 
-CASTS = ("sitofp", "uitofp", "fptosi", "fptoui", "extsi", "extui", "trunci")
-"""Conversions, named and defined as in `arith`."""
+CASTS: Mapping[str, Callable[..., Operation]] = {
+    "sitofp": arith.SIToFPOp, "uitofp": arith.UIToFPOp, "fptosi": arith.FPToSIOp, "fptoui": arith.FPToUIOp,
+    "extsi": arith.ExtSIOp, "extui": arith.ExtUIOp, "trunci": arith.TruncIOp,
+}  # fmt: skip
+"""Conversions, named and defined as those of `arith` for scalars."""
+
+
+def cast_op(value: SSAValue, kind: str, element: Attribute) -> Operation:
+    """A conversion of `CASTS`: `value.cast` of a tensor, that of `arith` of a scalar."""
+    return CastOp(kind, value, element) if dims_of(value) else CASTS[kind](value, element)
+
 
 ELIDABLE = "elidable"
 """On `arith.truncf`: the compiler added it, so that the wide value may stay; any other conversion is the user's."""
@@ -175,4 +185,4 @@ class LibdeviceOp(IRDLOperation):
         super().__init__(operands=[args], properties={"function": StringAttr(function)}, result_types=[args[0].type])
 
 
-__all__ = ["CASTS", "ELIDABLE", "PREDICATES", "BitcastOp", "CastOp", "CompareOp", "LibdeviceOp", "SelectOp"]
+__all__ = ["CASTS", "ELIDABLE", "PREDICATES", "BitcastOp", "CastOp", "CompareOp", "LibdeviceOp", "SelectOp", "cast_op"]

@@ -5,7 +5,7 @@ Knows SSA values, dims and torch dtypes, but nothing of the user's program.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import torch
 from xdsl.dialects import arith
@@ -18,7 +18,6 @@ from xdsl.dialects.builtin import (
     LocationAttr,
     Signedness,
     StringAttr,
-    TensorType,
     UnitAttr,
     UnknownLoc,
     bf16,
@@ -36,8 +35,9 @@ from xdsl.dialects.builtin import (
 from xdsl.ir import Attribute, Block, Operation, SSAValue
 
 from .. import exc
+from ..dialects.constants import wrapped
 from ..dialects.dims import Dim, dims_of, element_of, with_element
-from ..dialects.value import ELIDABLE, BroadcastOp, CastOp, CompareOp, ExpandDimsOp, SplatOp
+from ..dialects.value import ELIDABLE, BroadcastOp, CompareOp, ExpandDimsOp, SplatOp, cast_op
 
 ELEMENTS: dict[torch.dtype, Attribute] = {
     torch.float64: f64, torch.float32: f32, torch.float16: f16, torch.bfloat16: bf16,
@@ -56,12 +56,6 @@ def element_type(dtype: torch.dtype) -> Attribute:
         return ELEMENTS[dtype]
     except KeyError:
         raise exc.UnsupportedPythonType(f"dtype {dtype} is not supported in device code") from None
-
-
-_SCALAR_CASTS: dict[str, Callable[..., Operation]] = {
-    "sitofp": arith.SIToFPOp, "uitofp": arith.UIToFPOp, "fptosi": arith.FPToSIOp, "fptoui": arith.FPToUIOp,
-    "extsi": arith.ExtSIOp, "extui": arith.ExtUIOp, "trunci": arith.TruncIOp,
-}  # fmt: skip
 
 
 def ref_element_type(dtype: torch.dtype) -> Attribute:
@@ -109,7 +103,7 @@ class Builder:
         if known is not None and known.owner.parent is self.block:  # type: ignore[union-attr]
             return known
         if isinstance(element, IntegerType):
-            attr = IntegerAttr(_wrap(int(value), element.width.data), element)
+            attr = IntegerAttr(wrapped(bool(value) if element == i1 else int(value), element), element)
         else:
             attr = FloatAttr(float(value), element)  # type: ignore[arg-type]
         result = self.emit(arith.ConstantOp(attr))
@@ -151,10 +145,8 @@ class Builder:
         return self.cast("extui" if unsigned or source == i1 else "extsi", value, element)
 
     def cast(self, kind: str, value: SSAValue, element: Attribute) -> SSAValue:
-        """A conversion to or from integers: `arith` for scalars, `value.cast` for tensors."""
-        if isinstance(value.type, TensorType):
-            return self.emit(CastOp(kind, value, element))
-        return self.emit(_SCALAR_CASTS[kind](value, element))
+        """A conversion to or from integers."""
+        return self.emit(cast_op(value, kind, element))
 
     def convert(self, value: SSAValue, source: torch.dtype, target: torch.dtype, *, elidable: bool = False) -> SSAValue:
         """`value.to(target)`, elementwise.
@@ -193,11 +185,3 @@ class Builder:
         if elidable:
             narrowed.attributes[ELIDABLE] = UnitAttr()
         return self.emit(narrowed)
-
-
-def _wrap(value: int, width: int) -> int:
-    """`value` as a signed integer of `width` bits."""
-    if width == 1:
-        return int(bool(value))
-    half = 1 << (width - 1)
-    return (value + half) % (2 * half) - half

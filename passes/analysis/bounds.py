@@ -2,28 +2,23 @@
 
 from __future__ import annotations
 
-import operator
-from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple, TypeAlias
+from collections.abc import Mapping
+from typing import NamedTuple, TypeAlias
 
 from xdsl.dialects import arith
-from xdsl.dialects.builtin import IntegerAttr
-from xdsl.ir import Block, Operation, SSAValue
+from xdsl.ir import Block, SSAValue
 
 from ...dialects.accessors import operands_of
-from ...dialects.dims import Dim, substitute
+from ...dialects.constants import integer_of
+from ...dialects.dims import Dim, dims_of, substitute
 from ...dialects.questions import gcd
 from ...dialects.tile import BeginOp, EndOp, LoopBase, RangeOp, ShiftOp, SymbolOp, TileType, WholeOp
+from .folding import FOLDS, folded, is_integer_cast
 
 Bound: TypeAlias = SSAValue | Dim
 """A bound of a tile: a scalar of the program, or a dim."""
 
-_FOLDS: dict[type[Operation], Callable[[int, int], int]] = {
-    arith.AddiOp: operator.add,
-    arith.SubiOp: operator.sub,
-    arith.MuliOp: operator.mul,
-}
-_CASTS = (arith.ExtSIOp, arith.ExtUIOp, arith.TruncIOp, arith.IndexCastOp)
+_LINEAR = (arith.AddiOp, arith.SubiOp, arith.MuliOp)
 
 
 def scalar_dim(value: SSAValue) -> Dim | None:
@@ -41,39 +36,22 @@ def scalar_dim(value: SSAValue) -> Dim | None:
 
 
 def constant_value(value: SSAValue) -> int | None:
-    """The integer that a scalar always is, through casts and simple arithmetic; None if unknown."""
+    """The integer that a scalar always is, through casts and arithmetic; None if unknown."""
     owner = value.owner
-    rule = _CONSTANTS.get(type(owner))
-    return None if rule is None else rule(owner)
-
-
-def _constant(op: Any) -> int | None:
-    attribute = op.value
-    return attribute.value.data if type(attribute) is IntegerAttr else None
-
-
-def _constant_symbol(op: Any) -> int | None:
-    return op.value if isinstance(op.value, int) else None
-
-
-def _constant_cast(op: Any) -> int | None:
-    return constant_value(op.operands[0])
-
-
-def _constant_fold(op: Any) -> int | None:
-    left, right = operands_of(op)
-    lhs = constant_value(left)
-    rhs = None if lhs is None else constant_value(right)
-    return None if lhs is None or rhs is None else _FOLDS[type(op)](lhs, rhs)
-
-
-_CONSTANTS: dict[type, Callable[[Any], int | None]] = {
-    arith.ConstantOp: _constant,
-    SymbolOp: _constant_symbol,
-    **dict.fromkeys(_CASTS, _constant_cast),
-    **dict.fromkeys(_FOLDS, _constant_fold),
-}
-"""Op class → the integer that its result always is. A table, as `isinstance` on xDSL's op classes is slow."""
+    cls = type(owner)  # as `isinstance` on xDSL's op classes is slow
+    if cls is arith.ConstantOp:
+        return integer_of(value)
+    if cls is SymbolOp:
+        return owner.value if isinstance(owner.value, int) else None
+    if cls not in FOLDS or dims_of(value):
+        return None
+    numbers: list[int] = []
+    for operand in operands_of(owner):
+        if (number := constant_value(operand)) is None:
+            return None
+        numbers.append(number)
+    result = folded(owner, numbers)
+    return result if isinstance(result, int) else None
 
 
 class TileBounds(NamedTuple):
@@ -187,9 +165,9 @@ def known_divisor(bound: Bound, block_sizes: Mapping[str, int]) -> int:
         return known_divisor(owner.value, block_sizes)
     if isinstance(owner, BeginOp | EndOp):
         return _edge_divisor(owner, block_sizes)
-    if isinstance(owner, _CASTS):
+    if is_integer_cast(owner):
         return known_divisor(owner.operands[0], block_sizes)
-    if isinstance(owner, Operation) and type(owner) in _FOLDS:
+    if isinstance(owner, _LINEAR):
         lhs, rhs = (known_divisor(operand, block_sizes) for operand in owner.operands)
         return lhs * rhs if isinstance(owner, arith.MuliOp) else gcd(lhs, rhs)
     return 1

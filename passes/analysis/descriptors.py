@@ -10,6 +10,7 @@ from xdsl.dialects.builtin import FixedBitwidthType, IntegerType, i64
 from xdsl.ir import Operation, SSAValue
 from xdsl.traits import MemoryEffectKind
 
+from ...dialects.constants import constant_of
 from ...dialects.dims import dims_of, substitute
 from ...dialects.effects import READ, WRITE, has_no_effects, ref_effects
 from ...dialects.tile import AccessBase, KernelOp, LoadOp, RefType, ShiftOp, TileType
@@ -17,7 +18,6 @@ from ...dialects.walk import ops_in
 from .aliases import Location, Memory, may_alias, memory_of
 from .bounds import Bound, bound_dim, constant_value, known_divisor, tile_bounds, tile_dim, tile_exact, tile_step
 from .hazards import Hazards
-from .padding import constant_number
 from .physical import PhysicalDims
 
 ALIGNMENT = 16
@@ -125,7 +125,7 @@ class Descriptors:
             yield "a block's extent is known at run time only"
         elif known[-1] * _bytes(op.ref_type) < ALIGNMENT:
             yield f"the last dim of the block has less than {ALIGNMENT} bytes"
-        elif isinstance(op, LoadOp) and op.other is not None and constant_number(op.other) != 0:
+        elif isinstance(op, LoadOp) and op.other is not None and constant_of(op.other) != 0:
             padded = (self._physical.is_padded(tile_dim(t)) or not tile_exact(t, self._sizes) for t in tiles)
             if any(padded):
                 yield "lanes that are not read must hold something else than zero"

@@ -11,18 +11,17 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple, TypeAlias
 
 from xdsl.dialects import arith, scf
-from xdsl.dialects.builtin import FloatAttr, IntegerAttr, IntegerType
 from xdsl.ir import Block, Operation, OpResult, SSAValue
 
 from ...dialects.accessors import operands_of
 from ...dialects.axes import At, axis_facts, semantics_of
 from ...dialects.axis_kinds import is_lane_wise
-from ...dialects.constants import Number
+from ...dialects.constants import Number, constant_of
 from ...dialects.dims import Dim, dims_of, substitute
 from ...dialects.tile import ForOp, KeepOp, KernelOp, LoadOp, PadOp, RangeOp, ShiftOp, WholeOp, access_tiles
 from ...dialects.value import SelectOp
 from .bounds import bound_dim, same_tile, tile_bounds, tile_dim, tile_exact
-from .lane_folds import absorbed, folded, unseen
+from .folding import absorbed, folded, unseen
 from .physical import PhysicalDims
 
 TileKey: TypeAlias = "SSAValue | Dim | None"
@@ -132,13 +131,13 @@ class Padding:
         if op.indexing is not None and op.indexing.data == "tensor_descriptor":
             outside = _ends_with_ref(op, axis) and not self.physical.reaches_next(tile)
             return Content(0, self.key(tile)) if outside else None
-        constant = None if op.other is None else constant_number(op.other)
+        constant = None if op.other is None else constant_of(op.other)
         return None if constant is None else Content(constant, self.key(tile))
 
     def _padded(self, op: PadOp, axis: int) -> Content | None:
         if axis != op.axis.data:
             return self.content(op.input, axis)
-        constant = constant_number(op.fill)
+        constant = constant_of(op.fill)
         return None if constant is None else Content(constant, self.key(op.tile))
 
     def _kept(self, op: KeepOp, axis: int) -> Content | None:
@@ -168,7 +167,7 @@ class Padding:
         """The content of an operand of an op that works lane by lane: scalars are the same in all lanes."""
         if dims_of(value):
             return self.content(value, axis)
-        constant = constant_number(value)
+        constant = constant_of(value)
         return None if constant is None else Content(constant, None)
 
     # What a lane keeps
@@ -286,13 +285,4 @@ def _ends_with_ref(op: LoadOp, axis: int) -> bool:
     return dimension is not None and not bounds.shifted and bound_dim(bounds.end) == op.ref_type.size_dims[dimension]
 
 
-def constant_number(value: SSAValue) -> Number | None:
-    """The number that a scalar always is; booleans are 0 and 1."""
-    owner = value.owner
-    if not isinstance(owner, arith.ConstantOp) or not isinstance(owner.value, IntegerAttr | FloatAttr):
-        return None
-    number = owner.value.value.data
-    return number & 1 if value.type == IntegerType(1) and isinstance(number, int) else number
-
-
-__all__ = ["Content", "Padding", "constant_number", "loads_behind"]
+__all__ = ["Content", "Padding", "loads_behind"]

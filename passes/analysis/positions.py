@@ -9,12 +9,12 @@ from xdsl.ir import Block, Operation, SSAValue
 
 from ...dialects.tile import BeginOp, EndOp, LoopBase, RangeOp, ShiftOp, SymbolOp
 from .bounds import Bound, constant_value, tile_bounds
+from .folding import is_integer_cast
 
 Begins = Mapping[SSAValue, SSAValue]
 """Where loops begin whose ops are not built yet, by their tiles and indices."""
 
 _NOTHING: Begins = {}
-_CASTS = (arith.ExtSIOp, arith.ExtUIOp, arith.TruncIOp, arith.IndexCastOp)
 
 
 def least_position(tile: SSAValue, begins: Begins = _NOTHING) -> int | None:
@@ -70,7 +70,7 @@ def _least_of_arith(op: Operation, begins: Begins) -> int | None:
         return None if parts[0] is None or taken is None else parts[0] - taken
     if len(known) < len(parts):
         return None
-    if isinstance(op, _CASTS):
+    if is_integer_cast(op):
         return known[0]
     if isinstance(op, arith.AddiOp | arith.MinSIOp):
         return sum(known) if isinstance(op, arith.AddiOp) else min(known)

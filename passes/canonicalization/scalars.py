@@ -3,23 +3,19 @@
 from __future__ import annotations
 
 from xdsl.dialects import arith
-from xdsl.dialects.builtin import FloatAttr, IntegerAttr, IntegerType
-from xdsl.ir import Block, SSAValue
+from xdsl.dialects.builtin import IntegerAttr, IntegerType
+from xdsl.ir import SSAValue
 from xdsl.pattern_rewriter import PatternRewriter, RewritePattern, op_type_rewrite_pattern
 
+from ...dialects.constants import Number, constant_of
 from ...dialects.tile import BeginOp, CountOp, EndOp, IdOp, ShiftOp, SymbolOp, TileType, WholeOp
 from ...dialects.value import SplatOp
 from ..analysis.bounds import constant_value
 
 
-def scalar_constant(value: SSAValue) -> float | int | None:
+def _in_every_lane(value: SSAValue) -> Number | None:
     """The constant that a scalar, or every lane of a splat, holds; None if unknown."""
-    owner = value.owner
-    if isinstance(owner, SplatOp):
-        owner = owner.input.owner
-    if isinstance(owner, arith.ConstantOp) and isinstance(owner.value, IntegerAttr | FloatAttr):
-        return owner.value.value.data
-    return None
+    return constant_of(value.owner.input if isinstance(value.owner, SplatOp) else value)
 
 
 class FoldIntSymbol(RewritePattern):
@@ -52,7 +48,7 @@ class DropZeroShift(RewritePattern):
 
     @op_type_rewrite_pattern
     def match_and_rewrite(self, op: ShiftOp, rewriter: PatternRewriter) -> None:
-        if not isinstance(op.offset.owner, Block) and constant_value(op.offset) == 0:
+        if constant_value(op.offset) == 0:
             rewriter.replace(op, [], [op.tile])
 
 
@@ -64,9 +60,9 @@ class DropNeutralOperand(RewritePattern):
         self, op: arith.AddiOp | arith.SubiOp | arith.MuliOp | arith.MulfOp | arith.DivfOp, rewriter: PatternRewriter
     ) -> None:
         neutral = 1 if isinstance(op, arith.MuliOp | arith.MulfOp | arith.DivfOp) else 0
-        if scalar_constant(op.rhs) == neutral:
+        if _in_every_lane(op.rhs) == neutral:
             rewriter.replace(op, [], [op.lhs])
-        elif scalar_constant(op.lhs) == neutral and not isinstance(op, arith.SubiOp | arith.DivfOp):
+        elif _in_every_lane(op.lhs) == neutral and not isinstance(op, arith.SubiOp | arith.DivfOp):
             rewriter.replace(op, [], [op.rhs])
 
 

@@ -17,17 +17,12 @@ from xdsl.rewriter import InsertPoint, Rewriter
 
 from ...dialects.dims import Dim, dims_of, element_of
 from ...dialects.effects import has_no_effects
-from ...dialects.value import ELIDABLE, BroadcastOp, ExpandDimsOp, SplatOp
+from ...dialects.value import ELIDABLE, BroadcastOp, ExpandDimsOp, SplatOp, cast_op
 from ..analysis.bounds import constant_value
-from ..construction import Recipe, build, cast_op, compare_op, constant_op, integer_op, recipe, recipe_of
+from ..construction import Recipe, build, compare_op, constant_op, integer_op, recipe, recipe_of
 
 OpT = TypeVar("OpT", bound=Operation)
 
-_SCALAR_CASTS: dict[str, Callable[..., Operation]] = {
-    "extui": arith.ExtUIOp,
-    "extsi": arith.ExtSIOp,
-    "trunci": arith.TruncIOp,
-}
 
 _OF_THE_TILE_LEVEL = frozenset(("site", ELIDABLE))
 """Attributes that mean nothing from here on."""
@@ -236,9 +231,7 @@ class Emitter:
         assert isinstance(element, IntegerType)
         widens = "extui" if source == i1 else "extsi"
         kind = widens if element.width.data > source.width.data else "trunci"
-        if dims_of(value):
-            return self.op(cast_op, (value,), kind, element).result
-        return self.op(_SCALAR_CASTS[kind], (value,), element).results[0]
+        return self.op(cast_op, (value,), kind, element).results[0]
 
 
 def _known_scalar(value: SSAValue) -> int | None:

@@ -8,6 +8,7 @@ from typing import ClassVar
 import pytest
 from helion_ir.dialects.axes import axis_facts, semantics_of
 from helion_ir.dialects.axis_kinds import AlongAxis, LaneWise
+from helion_ir.dialects.constants import constant_of
 from helion_ir.dialects.dims import dims_of, tensor_type
 from helion_ir.dialects.effects import OperandEffect
 from helion_ir.dialects.inline_triton import InlineTriton
@@ -15,7 +16,6 @@ from helion_ir.dialects.symm_mem import SymmMem
 from helion_ir.dialects.tile import LoadOp, RefType, Tile, TileType
 from helion_ir.dialects.value import Value, ValueConstr
 from helion_ir.dialects.verify import verify_module
-from helion_ir.passes.analysis.padding import constant_number
 from helion_ir.passes.drop_unit_dims import DropUnitDimsPass
 from helion_ir.passes.number_sites import NumberSitesPass
 from helion_ir.passes.resolve_padding import ResolvePaddingPass
@@ -215,7 +215,7 @@ def test_a_sort_declares_its_fill() -> None:
     load = the(resolved, "tile.load")
     assert isinstance(load, LoadOp)
     assert load.other is not None
-    assert constant_number(load.other) == math.inf
+    assert constant_of(load.other) == math.inf
     pad = the(resolved, "tile.pad")  # and the sum of what is sorted must not see infinities
     assert pad.operands[0].owner.name == "plug.sort"
 

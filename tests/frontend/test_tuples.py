@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import pytest
 import torch
 from helion_ir.dialects import inline_triton, tile
+from helion_ir.dialects.constants import integer_of
 from xdsl.dialects.builtin import TupleType
 
 import helion_ir.language as hl
@@ -50,7 +51,7 @@ def test_one_argument_for_all(kind: Any, static: bool) -> None:
 def test_elements_keep_the_users_names() -> None:
     elements = [op for op in ops_of(one_of, PAIR, 1) if isinstance(op, inline_triton.ElementOp)]
     assert [op.result.name_hint for op in elements] == ["mine", "bufs"]
-    assert {inline_triton.constant_index(op.index) for op in elements} == {0, 1}
+    assert {integer_of(op.index) for op in elements} == {0, 1}
 
 
 def derived(bufs: Any) -> torch.Tensor:

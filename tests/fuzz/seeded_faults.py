@@ -38,7 +38,7 @@ class Fault:
 
 FAULTS = (
     Fault(
-        1, "a maximum is told that it does not see zeros", "dialects/neutral.py",
+        1, "a maximum is told that it does not see zeros", "dialects/constants.py",
         "        return lowest(element)", "        return 0",
         "passes/test_fills.py::test_integers_and_neutral_elements",
     ),

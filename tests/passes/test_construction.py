@@ -7,12 +7,11 @@ from helion_ir.dialects import tile, tl
 from helion_ir.dialects.copies import assemble, copy_module
 from helion_ir.dialects.dims import tensor_type
 from helion_ir.dialects.effects import has_no_effects, ref_effects
-from helion_ir.dialects.value import ExpandDimsOp
+from helion_ir.dialects.value import ExpandDimsOp, cast_op
 from helion_ir.dialects.verify import verify_module
 from helion_ir.dialects.walk import ops_in
 from helion_ir.passes.construction import (
     build,
-    cast_op,
     compare_op,
     constant_op,
     descriptor_op,

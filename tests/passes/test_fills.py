@@ -8,8 +8,7 @@ from typing import Any
 
 import pytest
 import torch
-from helion_ir.dialects.constants import exact, highest, integer_range, lowest, wrapped
-from helion_ir.dialects.neutral import neutral_element
+from helion_ir.dialects.constants import exact, highest, integer_range, lowest, neutral_element, wrapped
 from torch import Tensor
 from xdsl.dialects.builtin import IntegerType, Signedness, f32, i1, i8, i32
 
