@@ -22,7 +22,7 @@ LAUNCH_OPTIONS = frozenset((
     "num_warps", "num_stages", "num_ctas", "maxnreg", "debug", "instrumentation_mode", "sanitize_overflow",
     "launch_pdl", "launch_cooperative_grid", "enable_fp_fusion", "grid", "warmup",
 ))  # fmt: skip
-"""What a launch of Triton's takes by keyword, beside the parameters of the kernel."""
+"""What a launch may take by keyword, beside the parameters of the kernel."""
 
 RESERVED = frozenset(keyword.kwlist) | MODULES | LAUNCH_OPTIONS | {"range", "float", "print"}
 """What a variable of a device function cannot be called."""
@@ -34,7 +34,9 @@ HELPERS = frozenset((
 """Functions that an emitted module may define for itself."""
 
 _NO_ASCII = re.compile(r"[^A-Za-z0-9_]")
-_OWN = re.compile(r"v*(_BLOCK_SIZE_\d+|_RBLOCK_SIZE_\d+|_LANES_\w+|_NUM_SM|_S\d+|_alloc|__launch__)")
+_OWN = re.compile(
+    r"v*(_BLOCK_SIZE_\d+|_RBLOCK_SIZE_\d+|_LANES_\w+|_NUM_SM|_S\d+|_alloc|__launch__|__cdiv__|__next_power_of_2__|__multiprocessors__)"
+)
 _SHADOWING = re.compile(rf"v*({'|'.join(sorted(MODULES | BUILTINS))})")
 
 
@@ -46,9 +48,9 @@ def host_name(name: str, own: str = "") -> str:
 
 
 def kernel_name(name: str) -> str:
-    """The name of a kernel's host function, where one of the module's own means something else; that of the device
-    function is the same after an underscore."""
-    name = _NO_ASCII.sub("_", name)  # Triton wants ASCII
+    """The name of a kernel's host function, in ASCII, where one of the module's own means something else; that of the
+    device function is the same after an underscore."""
+    name = _NO_ASCII.sub("_", name)
     base = name.lstrip("v")
     return f"v{name}" if base in MODULES | BUILTINS | {"__launch__"} or f"_{base}" in HELPERS else name
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from xdsl.dialects.builtin import BoolAttr, IntegerType, StringAttr
+from xdsl.dialects.builtin import BoolAttr, IntegerType, StringAttr, UnitAttr, i64
 from xdsl.ir import Attribute, Dialect, Operation, SSAValue
 from xdsl.irdl import (
     AnyOf,
@@ -23,6 +23,7 @@ from xdsl.irdl import (
     opt_prop_def,
     opt_result_def,
     prop_def,
+    result_def,
     traits_def,
     var_operand_def,
 )
@@ -218,7 +219,64 @@ class WaitOp(_PadAccess):
             raise VerifyException("update and atomic_cas go together")
 
 
-SymmMem = Dialect("symm_mem", [SyncOp, SignalOp, WaitOp])
+@irdl_op_definition
+class SlotsOp(IRDLOperation):
+    """Where each thread of the program meets its peer: what `symm_mem.sync` becomes in `tl`, with `symm_mem.meet`.
+
+    ```mlir
+    %theirs, %ours = symm_mem.slots %pads, %id, %rank, %world_size : !tl.ptr<i64>, i32, i32, i32
+    ```
+    In thread p < world_size, the addresses of two slots: where it signals rank p, and where rank p signals; else 0.
+    Slot `id * world_size + p` of a pad, of 32 bits, is where rank p signals the pad's owner.
+    Effects: reads and writes everything.
+    """
+
+    name = "symm_mem.slots"
+
+    pads = operand_def()
+    sync_id = operand_def(IndexInt)
+    rank = operand_def(IndexInt)
+    world_size = operand_def(IndexInt)
+    theirs = result_def(i64)
+    ours = result_def(i64)
+
+    traits = traits_def(UnknownEffects())
+    assembly_format = (
+        "$pads `,` $sync_id `,` $rank `,` $world_size attr-dict "
+        "`:` type($pads) `,` type($sync_id) `,` type($rank) `,` type($world_size)"
+    )
+
+    def __init__(self, pads: SSAValue, sync_id: SSAValue, rank: SSAValue, world_size: SSAValue):
+        super().__init__(operands=[pads, sync_id, rank, world_size], result_types=[i64, i64])
+
+
+@irdl_op_definition
+class MeetOp(IRDLOperation):
+    """The programs whose slots these are meet; all slots are 0 before and after.
+
+    ```mlir
+    symm_mem.meet release acquire %theirs, %ours
+    ```
+    A thread with slots adds 1 to its slot at the peer, and takes 1 from the peer's slot here once there is one.
+    Effects: reads and writes everything.
+    """
+
+    name = "symm_mem.meet"
+
+    theirs = operand_def(i64)
+    ours = operand_def(i64)
+    release = opt_prop_def(UnitAttr)
+    acquire = opt_prop_def(UnitAttr)
+
+    traits = traits_def(UnknownEffects())
+    assembly_format = "(`release` $release^)? (`acquire` $acquire^)? $theirs `,` $ours attr-dict"
+
+    def __init__(self, theirs: SSAValue, ours: SSAValue, *, release: bool, acquire: bool):
+        flags = {"release": UnitAttr() if release else None, "acquire": UnitAttr() if acquire else None}
+        super().__init__(operands=[theirs, ours], properties=flags)
+
+
+SymmMem = Dialect("symm_mem", [SyncOp, SignalOp, WaitOp, SlotsOp, MeetOp])
 quicken(SymmMem.operations)
 
-__all__ = ["SCOPES", "SIGNAL_OPS", "WAIT_OPS", "SignalOp", "SymmMem", "SyncOp", "WaitOp"]
+__all__ = ["SCOPES", "SIGNAL_OPS", "WAIT_OPS", "MeetOp", "SignalOp", "SlotsOp", "SymmMem", "SyncOp", "WaitOp"]

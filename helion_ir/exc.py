@@ -21,6 +21,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import islice
 from types import FunctionType
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,14 @@ class SourceLocation:
         file, line = fn.__code__.co_filename, fn.__code__.co_firstlineno
         text = linecache.getline(file, line).rstrip()
         return SourceLocation(file, line, len(text) - len(text.lstrip()) + 1, len(text) + 1)
+
+    @staticmethod
+    def of_op(op: Any) -> SourceLocation | None:
+        """Where the user wrote an op of the IR, if its location says so."""
+        place = op.location
+        return (
+            SourceLocation(place.filename.data, place.line.data, place.column.data) if hasattr(place, "line") else None
+        )
 
     @staticmethod
     def of_caller(depth: int = 1) -> SourceLocation:

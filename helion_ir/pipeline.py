@@ -13,6 +13,8 @@ from xdsl.dialects.builtin import ModuleOp
 from xdsl.passes import ModulePass
 
 from . import exc
+from .backends import base as backends
+from .backends.base import Backend
 from .config import SHORTHANDS, Config
 from .passes.fragments import Fragment, Value
 from .passes.schedule import Key, SchedulePass, encode_option, plugin_keys
@@ -56,12 +58,8 @@ SCHEDULED: tuple[PassFactory, ...] = (
 )
 """Per config, on a clone of the config-free module."""
 
-TO_TL: tuple[PassFactory, ...] = (
-    lazy(".passes.convert_tile_to_tl", "ConvertTileToTlPass"),
-    lazy(".passes.shield_reductions", "ShieldReductionsPass"),
-    lazy(".passes.prepare_for_print", "PrepareForPrintPass"),
-)
-"""After the schedule: the last decisions are made."""
+TO_TL: PassFactory = lazy(".passes.convert_tile_to_tl", "ConvertTileToTlPass")
+"""After the schedule, which a backend may add to; the rest is the backend's."""
 
 _PLUGINS: dict[Stage, list[PassClass]] = {"tile-early": [], "tile-late": [], "tl-late": []}
 
@@ -98,16 +96,23 @@ def config_free_passes() -> list[ModulePass]:
     return [factory()() for factory in CONFIG_FREE]
 
 
-def schedule_classes() -> list[PassClass]:
-    """The per-config passes on the tile level, in order."""
-    return [*_PLUGINS["tile-early"], *(factory() for factory in SCHEDULED), *_PLUGINS["tile-late"]]
+def schedule_classes(backend: Backend | None = None) -> list[PassClass]:
+    """The per-config passes on the tile level, in order; `backend`: Triton's by default."""
+    scheduled = (backend or backends.default()).schedule([factory() for factory in SCHEDULED])
+    return [*_PLUGINS["tile-early"], *scheduled, *_PLUGINS["tile-late"]]
 
 
-def scheduled_passes(config: Mapping[str, object], module: ModuleOp, *, to_tl: bool = True) -> list[ModulePass]:
+def lowering_classes(backend: Backend | None = None) -> list[PassClass]:
+    """The per-config passes from the conversion to `tl` down to what prints, in order."""
+    finishing = (factory() for factory in (backend or backends.default()).tl_passes.values())
+    return [TO_TL(), *finishing, *_PLUGINS["tl-late"]]
+
+
+def scheduled_passes(
+    config: Mapping[str, object], module: ModuleOp, *, to_tl: bool = True, backend: Backend | None = None
+) -> list[ModulePass]:
     """The per-config passes with the options of a normalized `config`; with `to_tl`, down to what prints."""
-    classes = schedule_classes()
-    if to_tl:
-        classes += [*(factory() for factory in TO_TL), *_PLUGINS["tl-late"]]
+    classes = schedule_classes(backend) + (lowering_classes(backend) if to_tl else [])
     return [_with_options(pass_, config, module) for pass_ in classes]
 
 
@@ -134,6 +139,9 @@ def pipeline_string(passes: Sequence[ModulePass]) -> str:
 def pass_table() -> dict[str, PassFactory]:
     """Every pass of ours by name, the plugins included, without importing any built-in one."""
     table = {_pass_name(name): factory for name, factory in _OWN.items()}
+    for name in backends.names():
+        backend = backends.get(name)
+        table |= {**backend.tile_passes, **backend.tl_passes}
     for passes in _PLUGINS.values():
         table.update({pass_.name: (lambda pass_=pass_: pass_) for pass_ in passes})
     return table
@@ -152,7 +160,7 @@ def _register_own() -> None:
         "number_sites", "tile_canonicalize", "cse_sites", "elide_precision_casts", "approximate_math",
         "assign_block_sizes", "unroll_static_range", "reorder_loops", "drop_unit_dims", "roll_reductions",
         "annotate_ranges", "map_program_ids", "insert_barriers", "assign_indexing", "assign_cache_policy",
-        "resolve_padding", "set_launch_options", "convert_tile_to_tl", "shield_reductions", "prepare_for_print",
+        "resolve_padding", "set_launch_options", "convert_tile_to_tl",
     )  # fmt: skip
     for file in files:
         _OWN[file] = lazy(f".passes.{file}", "".join(word.capitalize() for word in file.split("_")) + "Pass")
@@ -238,15 +246,24 @@ class ConfigSpec:
     """The search space of one kernel: the union over the passes of its pipeline.
 
     `module` is the config-free module; `tunables` are the fragments of registered tunables, by name. Each key is
-    also an attribute (`spec.block_sizes[0].size_hint`); a key without sites has length 0. `interpreted`: it runs
+    also an attribute (`spec.block_sizes[0].size_hint`); a key without sites has length 0. `backend`: whose passes it
+    goes through, Triton's by default. `interpreted`: it runs
     on a CPU, so configs are completed for a usual GPU, but those that fit none are legal.
     """
 
-    def __init__(self, module: ModuleOp, tunables: Mapping[str, Fragment] | None = None, *, interpreted: bool = False):
+    def __init__(
+        self,
+        module: ModuleOp,
+        tunables: Mapping[str, Fragment] | None = None,
+        *,
+        backend: Backend | None = None,
+        interpreted: bool = False,
+    ):
         self.module = module
         self._interpreted = interpreted
+        self._targets = (backend or backends.default()).targets
         self.user_defined_tunables: dict[str, Fragment] = dict(tunables or {})
-        self.passes = schedule_classes() + _PLUGINS["tl-late"]
+        self.passes = schedule_classes(backend) + lowering_classes(backend)
         self._known: dict[str, Key] = {}
         self.keys: dict[str, KeySpace] = {}
         for pass_ in self.passes:
@@ -284,7 +301,7 @@ class ConfigSpec:
 
     @cached_property
     def _completion(self) -> Completion:
-        return Completion(self.module, lambda key, entry, value: self.keys[key][entry].contains(value))
+        return Completion(self.module, self._targets, lambda key, entry, value: self.keys[key][entry].contains(value))
 
     @cached_property
     def _default(self) -> Config:

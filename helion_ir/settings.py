@@ -92,6 +92,7 @@ class Settings:
     An unknown name is `UnknownSetting`, a value of another type or that is not legal `InvalidAPIUsage`; both are
     raised when the kernel is decorated, and name the environment variable that the value comes from, if any.
 
+    - `backend`: by name, which one prints and runs the kernel (`backends.base.names()`).
     - `static_shapes`: sizes and strides of tensors are constants of a specialization.
     - `index_dtype`: `torch.int32` or `torch.int64`, the type of positions and offsets; by default positions have 32
       bits and offsets 64 where 32 cannot hold them, and positions, too, where a size needs it.
@@ -110,7 +111,7 @@ class Settings:
     - `autotune_*`: how a kernel without config is tuned.
     """
 
-    backend: str = "triton"
+    backend: str = field(default="triton", metadata=_read(str))
     static_shapes: bool = field(default=True, metadata=_read(_parse_bool))
     index_dtype: torch.dtype | None = field(default=None, metadata=_read(_parse_dtype))
     dot_precision: str = field(default="tf32", metadata=_read(str))

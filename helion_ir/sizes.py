@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from typing import Any
+
+CDIV, NEXT_POWER_OF_2, MULTIPROCESSORS = "__cdiv__", "__next_power_of_2__", "__multiprocessors__"
+"""Functions that host text and host expressions may call, each spelled by the backend that prints them: the ceiling of
+a quotient, the least power of two that is not below a size, the multiprocessors of the device of a tensor."""
+CPU_SMS = 4
+"""Programs of a persistent kernel on a machine without GPU: few, because an interpreter runs them."""
 
 
 def cdiv(numerator: Any, denominator: Any) -> Any:
@@ -15,4 +22,16 @@ def next_power_of_2(number: int) -> int:
     return 1 << max(int(number) - 1, 0).bit_length()
 
 
-__all__ = ["cdiv", "next_power_of_2"]
+def multiprocessors(tensor: Any) -> int:
+    """The number for a tensor on the CPU; RuntimeError for another, as only a backend knows its device."""
+    if tensor.device.type != "cpu":
+        raise RuntimeError(f"the multiprocessors of {tensor.device} are not known here")
+    return CPU_SMS
+
+
+HOST_FUNCTIONS: Mapping[str, Callable[..., Any]] = {
+    CDIV: cdiv, NEXT_POWER_OF_2: next_power_of_2, MULTIPROCESSORS: multiprocessors
+}  # fmt: skip
+"""What host text calls, where an interpreter runs it."""
+
+__all__ = ["CDIV", "CPU_SMS", "HOST_FUNCTIONS", "MULTIPROCESSORS", "NEXT_POWER_OF_2", "cdiv", "next_power_of_2"]

@@ -8,17 +8,13 @@ from typing import cast
 
 from xdsl.ir import Dialect
 from xdsl.universe import Universe
-from xdsl.utils.target import Target
 
+from .backends.base import get, names
 from .pipeline import pass_table
 
 
 def _dialect(module: str, name: str) -> Callable[[], Dialect]:
     return lambda: cast("Dialect", getattr(import_module(module, __package__), name))
-
-
-def _target(module: str, name: str) -> Callable[[], type[Target]]:
-    return lambda: cast("type[Target]", getattr(import_module(module, __package__), name))
 
 
 HELION_UNIVERSE = Universe(
@@ -30,5 +26,5 @@ HELION_UNIVERSE = Universe(
         "symm_mem": _dialect(".dialects.symm_mem", "SymmMem"),
     },
     all_passes=dict(pass_table()),
-    all_targets={"triton": _target(".backends.triton.target", "TritonTarget")},
+    all_targets={name: get(name).target for name in names()},
 )

@@ -20,6 +20,7 @@ from ..dialects.inline_triton import CallOp
 from ..dialects.names import NameScope, identifier
 from ..dialects.settings import SETTINGS, setting
 from ..dialects.walk import ops_in
+from ..sizes import MULTIPROCESSORS
 from .analysis.hazards import dependency
 from .analysis.physical import PhysicalDims
 from .construction import launch_grid_op
@@ -119,7 +120,7 @@ class KernelConverter:
         if ref is None:
             raise PassFailedException("convert-tile-to-tl: a persistent kernel needs a tensor argument")
         factor = "" if mapping.multiplier == 1 else f" * {mapping.multiplier}"
-        count = f"(torch.cuda.get_device_properties({ref}.device).multi_processor_count if {ref}.is_cuda else 4)"
+        count = f"{MULTIPROCESSORS}({ref})"
         if reserved := setting(self.kernel, "reserved_sms"):
             count = f"max({count} - {reserved}, 1)"
         self.signature.constexprs["_NUM_SM"] = count + factor
@@ -161,7 +162,7 @@ class KernelConverter:
                 emit.location = grids[0].location
                 emit.effect_op(scf.YieldOp, ())
             loop = emit.effect(scf.ForOp(begin, end, step, [], body))
-            loop.attributes.update(loop_options(grids[0], body))
+            loop.attributes.update(loop_options(grids[0]))
         elif mappings[0].pid_type == "xyz" and len(grids) == 1:
             ids = programs.program_ids(emit, len(counts[0]))
             self._program(low, grids[0], ids)

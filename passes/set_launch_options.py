@@ -6,18 +6,10 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from xdsl.context import Context
-from xdsl.dialects.builtin import DictionaryAttr, IntAttr, ModuleOp
-from xdsl.ir import Operation
+from xdsl.dialects.builtin import DictionaryAttr, ModuleOp
 
 from ..dialects.attributes import int_attr
-from ..dialects.dims import dims_of, substitute
-from ..dialects.questions import asked
-from ..dialects.settings import setting
-from ..dialects.targets import WARP_SPECIALIZED
-from ..dialects.tile import DotOp, ForOp, KernelOp, LoadOp
-from ..dialects.walk import ops_in
 from .analysis.op_mix import OpMix
-from .assign_indexing import DESCRIPTOR
 from .fragments import EnumFragment, Fragment, IntegerFragment, PowerOfTwoFragment
 from .schedule import Fragments, Key, SchedulePass, kernels
 
@@ -26,10 +18,7 @@ _OTHER_LIMITS = tuple(range(24, 256, 8))
 
 @dataclass(frozen=True)
 class SetLaunchOptionsPass(SchedulePass):
-    """Set `options = {num_warps, num_stages, maxnreg}` on each kernel; `maxnreg` is left out when unlimited.
-
-    With warps and stages known, loops whose warps Triton cannot specialize lose the option `warp_specialize`.
-    """
+    """Set `options = {num_warps, num_stages, maxnreg}` on each kernel; `maxnreg` is left out when unlimited."""
 
     name = "set-launch-options"
     keys: ClassVar = (
@@ -63,37 +52,3 @@ class SetLaunchOptionsPass(SchedulePass):
             options["maxnreg"] = int_attr(self.maxnreg)
         for kernel in kernels(op):
             kernel.options = DictionaryAttr(options)
-            self._keep_proven_specialization(kernel)
-
-    def _keep_proven_specialization(self, kernel: KernelOp) -> None:
-        """Take `warp_specialize = True` off the loops where it is not known to be right, which ignores the option."""
-        if kernel.attributes.pop(SPECIALIZE, None) is None:  # annotate-ranges says whether there is any
-            return
-        for op in ops_in(kernel):
-            wanted = op.attributes.get(SPECIALIZE)
-            if isinstance(wanted, IntAttr) and wanted.data and not self._specializes(kernel, op):
-                del op.attributes[SPECIALIZE]
-
-    def _specializes(self, kernel: KernelOp, loop: Operation) -> bool:
-        """Whether a loop is as `WARP_SPECIALIZED` says: every load through a descriptor, products of enough rows."""
-        known, sizes = WARP_SPECIALIZED, kernel.block_size_values
-        launch = asked(kernel, "num_warps", self.num_warps), asked(kernel, "num_stages", self.num_stages)
-        if launch != (known.num_warps, known.num_stages) or OWN_STAGES in loop.attributes:
-            return False
-        if setting(kernel, "no_warp_specialize") or not isinstance(loop, ForOp):
-            return False
-        inside = [inner for inner in loop.walk() if inner is not loop]
-        dots = [inner for inner in inside if isinstance(inner, DotOp)]
-        moved = all(by_descriptor(inner) for inner in inside if isinstance(inner, LoadOp))
-        rows = (substitute(dims_of(dot.lhs)[-2], sizes) for dot in dots)
-        return bool(dots) and moved and all(count == known.rows for count in rows)
-
-
-SPECIALIZE = "warp_specialize"
-OWN_STAGES = "num_stages"
-"""Attributes of annotate-ranges; a loop with stages of its own is not one that is known."""
-
-
-def by_descriptor(load: LoadOp) -> bool:
-    """Whether assign-indexing chose a descriptor for a load."""
-    return load.indexing is not None and load.indexing.data == DESCRIPTOR

@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import helion_ir.backends.triton as triton_backend
+import helion_ir.backends.triton.module as triton_module
 import helion_ir.backends.triton.target as triton_target
 import pytest
 import torch
-from helion_ir.backends.triton.relaunch import Relaunch
+from helion_ir.backends.triton.reprint import TritonText
 
 
 @lru_cache(maxsize=256)
@@ -23,13 +24,13 @@ def _compiled(source: str) -> str:
 
 def _compile_every_emitted_module() -> None:
     """Whatever a test has emitted is compiled by Python there and then."""
-    source, emit = Relaunch.source, triton_backend.emit
+    source, emit = TritonText.source, triton_backend.emit
 
     def checked_emit(*args: Any, **kwargs: Any) -> str:
         return _compiled(emit(*args, **kwargs))
 
-    Relaunch.source = lambda self, *values: _compiled(source(self, *values))  # type: ignore[method-assign]
-    triton_backend.emit = triton_target.emit = checked_emit  # before the tests import it
+    TritonText.source = lambda self, *values: _compiled(source(self, *values))  # type: ignore[method-assign]
+    triton_backend.emit = triton_module.emit = triton_target.emit = checked_emit  # before the tests import it
 
 
 _compile_every_emitted_module()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .load import load_source
+from ..load import load_source
 from .module import emit
 from .target import TritonTarget
 

@@ -72,6 +72,8 @@ DTYPES: dict[type[Attribute], str] = {
     builtin.Float8E5M2FNUZType: "float8e5b16",
 }
 """Float types in `triton.language`."""
+ELEMENTS = frozenset((*DTYPES, IntegerType))
+"""The element types of values."""
 
 
 def dtype(element: Attribute) -> str:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ast
 import re
 from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
 
 from xdsl.dialects import arith
 from xdsl.dialects.builtin import DictionaryAttr, IntAttr
@@ -13,9 +15,12 @@ from xdsl.utils.exceptions import DiagnosticException
 from ...dialects import tl
 from ...dialects.value import CompareOp, SelectOp
 from ...dialects.walk import ops_in
+from ...sizes import CDIV, CPU_SMS, MULTIPROCESSORS, NEXT_POWER_OF_2
 from .expressions import Expr, Precedence, binary, call, literal
 from .tables import COMPARISONS
 
+_SPELLED = {CDIV: "triton.cdiv", NEXT_POWER_OF_2: "triton.next_power_of_2"}
+_IMPORTED = re.compile(r"^import triton as triton\n", re.MULTILINE)
 LAUNCH = re.compile(r"^([ \t]*)__launch__\(\)[ \t]*$", re.MULTILINE)
 _SIMPLE = re.compile(r"[\w.]+(\(\w*\)|\[\w+\])*")
 _WORD = re.compile(r"\b_\w+")
@@ -108,7 +113,7 @@ def grid(func: tl.FuncOp) -> str:
     last = block.last_op
     assert isinstance(last, tl.LaunchGridOp)
     names: dict[SSAValue, Expr] = {
-        arg: _host_operand(expr.data) for arg, expr in zip(block.args, func.arg_exprs, strict=True)
+        arg: _host_operand(spelled(expr.data)) for arg, expr in zip(block.args, func.arg_exprs, strict=True)
     }
     dims = [host_expr(dim, names).text for dim in last.dims]
     return f"({', '.join(dims)},)" if len(dims) == 1 else f"({', '.join(dims)})"
@@ -132,6 +137,25 @@ def wrapped(head: str, args: Sequence[str]) -> list[str]:
     return [*lines, current, ")"]
 
 
+@lru_cache(maxsize=1024)
+def spelled(text: str) -> str:
+    """Host text with the functions that a backend spells."""
+    for name, function in _SPELLED.items():
+        text = text.replace(f"{name}(", f"{function}(")
+    return _counting(text) if MULTIPROCESSORS in text else text
+
+
+def _counting(expression: str) -> str:
+    """An expression in which `torch` counts multiprocessors."""
+    for node in ast.walk(ast.parse(expression, mode="eval")):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == MULTIPROCESSORS:
+            call_, tensor = (ast.get_source_segment(expression, part) for part in (node, node.args[0]))
+            count = f"torch.cuda.get_device_properties({tensor}.device).multi_processor_count"
+            expression = expression.replace(str(call_), f"({count} if {tensor}.is_cuda else {CPU_SMS})")
+            return _counting(expression)
+    return expression
+
+
 class HostFunction:
     """The host function of a kernel: the user's, with the launch in place of its marker.
 
@@ -143,8 +167,9 @@ class HostFunction:
         self.allocates = any(type(op) is tl.MakeTensorDescriptorOp for op in ops_in(func.body.block))
         """Whether the kernel makes tensor descriptors, for which the host must give Triton an allocator."""
         self._grid = grid(func)
-        self._args = [expr.data for expr in func.arg_exprs]
-        self._parts = LAUNCH.split(func.host.data.strip("\n"))
+        self._args = [spelled(expr.data) for expr in func.arg_exprs]
+        text = _IMPORTED.sub("", spelled(func.host.data))
+        self._parts = LAUNCH.split(text.strip("\n"))
         self._named = frozenset(_WORD.findall(func.host.data))
 
     def text(self, constexprs: DictionaryAttr, options: DictionaryAttr) -> str:
@@ -174,4 +199,4 @@ class HostFunction:
 
 
 def _assignments(values: Mapping[str, object]) -> list[str]:
-    return [f"{name} = {value}" for name, value in values.items()]
+    return [f"{name} = {spelled(value) if isinstance(value, str) else value}" for name, value in values.items()]

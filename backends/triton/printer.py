@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from os.path import basename
 from typing import Any
 
-from xdsl.dialects import scf
+from xdsl.dialects import arith, scf
 from xdsl.dialects.builtin import ArrayAttr, FileLineColLoc, IntAttr, IntegerAttr, StringAttr, TensorType
 from xdsl.ir import Attribute, Block, Operation, OpResult, SSAValue
 from xdsl.utils.base_printer import BasePrinter
@@ -186,6 +186,10 @@ _STATEMENTS: dict[type[Operation], Callable[[KernelPrinter, Any], None]] = {
     scf.WhileOp: KernelPrinter._while,
     inline_triton.SnippetOp: KernelPrinter._snippet,
 }
+
+
+PRINTED = frozenset((*ROWS, *_STATEMENTS, *_SILENT, arith.CmpiOp, arith.CmpfOp))
+"""What is printed of `tl`; prepare-for-print makes `tl.compare` of the comparisons."""
 
 
 def _is_printed(op: Operation) -> bool:

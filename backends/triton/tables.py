@@ -57,6 +57,7 @@ from .expressions import (
 )
 from .memory_rows import MEMORY
 from .opaque_rows import OPAQUE
+from .symm_mem_rows import SYMM_MEM
 
 P = Precedence
 
@@ -399,5 +400,6 @@ ROWS: dict[type[Operation], Row] = {
     tl.DotOp: _dot,
     **MEMORY,
     **OPAQUE,
+    **SYMM_MEM,
 }
 """How each op without regions prints: an expression, which is a statement of its own where it has no result."""

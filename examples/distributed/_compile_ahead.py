@@ -6,7 +6,6 @@ import contextlib
 from concurrent.futures import Future
 from typing import Any
 
-from helion_ir.autotuner.precompile import capture, compile_launch, gpu_of
 from helion_ir.autotuner.workers import TaskFailedError, Workers
 
 
@@ -15,19 +14,20 @@ class Ahead:
 
     def __init__(self, jobs: int, seconds: float, device: Any) -> None:
         """`seconds`: what one kernel may take."""
-        self._gpu = gpu_of(device)
-        self._workers = Workers(jobs, seconds)
+        self._device, self._jobs, self._seconds = device, jobs, seconds
+        self._workers: Workers | None = None
         self._pending: list[Future[Any]] = []
 
     def submit(self, compiled: Any, args: tuple[Any, ...]) -> None:
         """Compile a `CompiledKernel` as a call with these arguments does; nothing is launched."""
-        bound = compiled.bound
-        launch = None
+        bound, launch = compiled.bound, None
+        backend = bound.backend
+        self._workers = self._workers or Workers(self._jobs, self._seconds, backend.worker)
         with contextlib.suppress(Exception):
             given = bound.kernel.normalize_args(*args)
-            launch = capture(compiled.source, bound.name, bound.runner(compiled.config), given)
+            launch = backend.capture(compiled.source, bound.name, bound.runner(compiled.config), given)
         if launch is not None:
-            self._pending.append(self._workers.submit(compile_launch, launch, self._gpu))
+            self._pending.append(self._workers.submit(backend.precompile, launch, backend.device_gpu(self._device)))
 
     def wait(self) -> None:
         """Until all that was submitted is compiled."""
@@ -38,4 +38,5 @@ class Ahead:
 
     def close(self) -> None:
         """End the workers."""
-        self._workers.close()
+        if self._workers is not None:
+            self._workers.close()

@@ -8,7 +8,7 @@
 - `priors`: where searches begin.
 - `efforts`: how much to try.
 - `search`: the loop that prepares, compiles ahead, checks, measures and records candidates.
-- `precompile`, `workers`, `worker`: compilation in other processes while the GPU measures.
+- `resources`, `workers`, `worker`: compilation in other processes while the GPU measures.
 - `accuracy`, `measure`: whether a candidate is right, and how long it takes.
 - `progress`: what the user sees meanwhile.
 """

@@ -16,11 +16,10 @@ from pathlib import Path
 from typing import Any
 
 import torch
-import triton
 from xdsl.printer import Printer
 
 from .. import exc
-from ..backends.triton.load import cache_dir
+from ..backends.load import cache_dir
 from ..config import Config
 from ..runtime.specialized import SpecializedKernel
 
@@ -41,7 +40,7 @@ def cache_key(bound: SpecializedKernel) -> dict[str, str]:
         "ir": hashlib.sha256(text.getvalue().encode()).hexdigest(),
         "device": torch.cuda.get_device_name(device) if gpu else device.type,
         "torch": torch.__version__,
-        "triton": triton.__version__,
+        bound.backend.name: bound.backend.version(),
         "configs": json.dumps(configs) if len(configs) > 1 else "",
     }
 

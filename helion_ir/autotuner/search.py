@@ -18,6 +18,7 @@ from typing import Any
 import torch
 
 from .. import exc
+from ..backends.base import Resources
 from ..config import Config
 from ..dialects.targets import GPU
 from ..runtime.specialized import SpecializedKernel
@@ -25,8 +26,8 @@ from ..settings import Settings
 from .accuracy import Baseline, Run, Tolerance, WrongResultError
 from .efforts import MINIMAL_GAIN, Effort
 from .measure import DeviceMeasure, GivenMeasure, Measure, in_turns
-from .precompile import PrunedError, Resources, TileSizes, capture, compile_launch, gpu_of, rule_out
 from .progress import Reporter
+from .resources import PrunedError, TileSizes, rule_out
 from .strategies import Status, Strategy, Trial
 from .workers import NoWorkersError, TaskFailedError, Workers, default_jobs
 
@@ -86,7 +87,7 @@ class Search:
         self._start = time.monotonic()
         tolerance = Tolerance(settings.autotune_baseline_atol, settings.autotune_baseline_rtol)
         self._baseline = Baseline(args, tolerance)
-        self._gpu: GPU | None = gpu_of(bound.device)
+        self._gpu: GPU | None = bound.backend.device_gpu(bound.device)
         self._measure: Measure = self._make_measure()
         self._tiles = TileSizes()
         self._workers: Workers | None = None
@@ -116,7 +117,8 @@ class Search:
         try:
             if self._gpu is not None:
                 jobs = self._settings.autotune_precompile_jobs or default_jobs()
-                self._workers = Workers(jobs, self._settings.autotune_compile_timeout)
+                backend = self._bound.backend
+                self._workers = Workers(jobs, self._settings.autotune_compile_timeout, backend.worker)
             self._record_baseline()
             self._generations()
             self._stop_workers()
@@ -195,7 +197,7 @@ class Search:
             launch = None
             if self._gpu is not None:
                 self._tiles.rule_out(self._bound.lower(candidate.config), self._gpu)
-                launch = capture(source, self._bound.name, candidate.run, self._baseline.args)
+                launch = self._bound.backend.capture(source, self._bound.name, candidate.run, self._baseline.args)
         except PrunedError as error:
             self._tell(proposed, "pruned", reason=str(error))
         except Exception as error:
@@ -204,7 +206,7 @@ class Search:
             if launch is None or self._workers is None:
                 self._finish(candidate)
             else:
-                self._pending[self._workers.submit(compile_launch, launch, self._gpu)] = candidate
+                self._pending[self._workers.submit(self._bound.backend.precompile, launch, self._gpu)] = candidate
 
     def _prepare(self, proposed: Config) -> tuple[_Candidate, str]:
         overrides = self._settings.autotune_config_overrides

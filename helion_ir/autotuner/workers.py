@@ -28,7 +28,7 @@ from . import worker as worker_script
 from .worker import READY
 
 START_SECONDS = 180.0
-"""A worker imports PyTorch and Triton before its first answer, on a busy machine."""
+"""A worker imports PyTorch and a compiler before its first answer, on a busy machine."""
 STARTS = 3
 """Workers that may die one after the other before they take a task, until the pool gives up."""
 TAIL = 600
@@ -58,7 +58,8 @@ class _GarbageError(Exception):
 class _Worker:
     """One process, which is not waited for when it starts."""
 
-    def __init__(self) -> None:
+    def __init__(self, prepare: str) -> None:
+        self._prepare = prepare
         self.process: subprocess.Popen[bytes] | None = None
         self._connection: Connection
         self.ready = False
@@ -73,7 +74,7 @@ class _Worker:
         path = json.dumps([os.path.abspath(entry) for entry in sys.path])
         try:
             self.process = subprocess.Popen(
-                [*_COMMAND, path, str(theirs.fileno()), str(os.getpid()), f"{__package__}.precompile"],
+                [*_COMMAND, path, str(theirs.fileno()), str(os.getpid()), self._prepare],
                 pass_fds=[theirs.fileno()],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
@@ -193,8 +194,9 @@ class _Worker:
 class Workers:
     """A pool of `count` worker processes; a context manager that ends them."""
 
-    def __init__(self, count: int, timeout: float) -> None:
-        """`timeout`: the seconds that a task may take."""
+    def __init__(self, count: int, timeout: float, prepare: str = "pickle") -> None:
+        """`timeout`: the seconds that a task may take; `prepare`: the module that each imports before its first."""
+        self._prepare = prepare
         self._timeout = timeout
         self._all: list[_Worker] = []
         self._idle: queue.SimpleQueue[_Worker] = queue.SimpleQueue()
@@ -205,7 +207,7 @@ class Workers:
             self._idle.put(self._new())
 
     def _new(self) -> _Worker:
-        worker = _Worker()
+        worker = _Worker(self._prepare)
         self._all.append(worker)
         with contextlib.suppress(OSError):  # it is tried again with its first task
             worker.start()

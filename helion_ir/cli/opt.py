@@ -18,6 +18,8 @@ from xdsl.passes import ModulePass, PassPipeline
 from xdsl.utils.exceptions import ArgSpecParseError, DiagnosticException, ParseError
 from xdsl.xdsl_opt_main import xDSLOptMain
 
+from ..backends import base as backends
+from ..pipeline import pass_table
 from .diagnostics import TOOL, OperationError, describe, render_message, render_operation_error, render_parse_error
 from .instrument import Dumps, verify_located
 from .located_parser import LocatedParser
@@ -60,6 +62,14 @@ class HelionOptMain(xDSLOptMain):
         super().register_all_frontends()
         self.available_frontends["mlir"] = self._parse_text
         self.available_frontends["py"] = self._parse_python
+
+    def register_all_passes(self) -> None:
+        super().register_all_passes()
+        self.available_passes.update(pass_table())  # what was registered after the import
+
+    def register_all_targets(self) -> None:
+        super().register_all_targets()
+        self.available_targets.update({name: backends.get(name).target for name in backends.names()})
 
     def _parse_text(self, stream: IO[bytes]) -> ModuleOp:
         text = stream.read().decode("utf-8", "replace")

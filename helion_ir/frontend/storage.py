@@ -7,14 +7,14 @@ from typing import Any, NamedTuple
 
 import torch
 from torch._subclasses.fake_tensor import FakeTensor
-from xdsl.dialects.builtin import ArrayAttr, FileLineColLoc
+from xdsl.dialects.builtin import ArrayAttr
 from xdsl.ir import Operation, SSAValue
 
 from .. import exc
+from ..dialects.targets import ALIGNMENT
 from ..dialects.tile import AccessBase, GridOp, KernelOp, MemoryAttr
 from ..passes.analysis.aliases import Location
 from ..passes.analysis.hazards import Access, accesses_of, dependency, race
-from ..specialization.keys import ALIGNMENT
 from ..specialization.overlap import DISJOINT, SAME, overlap
 from .symbols.scalars import Scalars
 from .tensors import HostTensor
@@ -137,7 +137,7 @@ class Storages:
                 raise exc.InvalidAPIUsage(
                     f"the arguments {one.expr} and {other.expr} {what}: one iteration of the loop would write what "
                     f"another one uses{_line_of(read.op)}, and they run in no order",
-                    hint=f"pass {other.expr}.clone()", location=place_of(write.op),
+                    hint=f"pass {other.expr}.clone()", location=exc.SourceLocation.of_op(write.op),
                 )  # fmt: skip
 
     def _tensors(self, memory: Iterable[Location]) -> Iterator[HostTensor]:
@@ -169,7 +169,7 @@ class Storages:
         raise exc.LoopDependencyError(
             f"this loop {_verb(later)} {name}{_line_of(later.op)}, which an earlier one {_verb(earlier)}"
             f"{_line_of(earlier.op)}: the programs of both run in no order, and {why}",
-            hint="make it two kernels", location=place_of(grid),
+            hint="make it two kernels", location=exc.SourceLocation.of_op(grid),
         )  # fmt: skip
 
     def _name(self, access: Access) -> str:
@@ -187,16 +187,8 @@ def _layout(tensor: HostTensor) -> Hashable:
     return (str(meta.dtype), *[str(part) for part in (meta.storage_offset(), *meta.size(), None, *meta.stride())])
 
 
-def place_of(op: Operation) -> exc.SourceLocation | None:
-    """Where the user wrote an op."""
-    place = op.location
-    if not isinstance(place, FileLineColLoc):
-        return None
-    return exc.SourceLocation(place.filename.data, place.line.data, place.column.data)
-
-
 def _line_of(op: Operation) -> str:
-    place = place_of(op)
+    place = exc.SourceLocation.of_op(op)
     return "" if place is None else f" (line {place.line})"
 
 

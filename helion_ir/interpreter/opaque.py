@@ -17,7 +17,6 @@ from helion_ir.dialects import inline_triton, symm_mem
 from helion_ir.dialects.dims import dims_of
 from helion_ir.dialects.tile import RefType
 from helion_ir.dialects.tl import PtrType
-from helion_ir.passes.lowering.symm_mem import SLOTS, SYNC
 
 from . import triton_text
 from .engine import describe_location
@@ -52,20 +51,6 @@ def implements(name: str) -> Callable[[Implementation], Implementation]:
         return function
 
     return register
-
-
-@implements(SLOTS)
-def _slots(pads: Tensor, sync_id: int, rank: int, world_size: int) -> tuple[int, int]:
-    """There are no threads here: instead of two addresses, two numbers that `_sync` understands."""
-    return pads.data_ptr(), sync_id << 32 | rank << 16 | world_size
-
-
-@implements(SYNC)
-def _sync(theirs: int, ours: int, RELEASE: bool, ACQUIRE: bool) -> None:
-    """All accesses of a thread are in order here, whatever a sync asks for."""
-    world_size = ours & 0xFFFF
-    pads = (ctypes.c_uint64 * world_size).from_address(theirs)
-    meet(list(pads), ours >> 32, ours >> 16 & 0xFFFF, world_size)
 
 
 def given(type_: Attribute, value: Any) -> Any:
@@ -121,25 +106,43 @@ def _asm(state: State, op: inline_triton.AsmOp, args: PythonValues) -> PythonVal
     )
 
 
-def _meeting(state: State, op: symm_mem.SyncOp, args: PythonValues) -> PythonValues:
+def _sync(state: State, op: symm_mem.SyncOp, args: PythonValues) -> PythonValues:
+    """All accesses of a thread are in order here, whatever a sync asks for."""
     pads, *rest = args
     sync_id, rank, world_size = rest if op.sync_id is not None else (state.flat_program, *rest)
+    _meet_at(op, given(op.pads.type, pads).data_ptr(), int(sync_id), int(rank), int(world_size))
+    return ()
+
+
+def _slots(state: State, op: symm_mem.SlotsOp, args: PythonValues) -> PythonValues:
+    """There are no threads here: instead of two addresses, two numbers that `_meet` understands."""
+    pads, *numbers = _given(op, args)
+    sync_id, rank, world_size = map(int, numbers)
+    return torch.tensor(pads.data_ptr()), torch.tensor(sync_id << 32 | rank << 16 | world_size)
+
+
+def _meet(state: State, op: symm_mem.MeetOp, args: PythonValues) -> PythonValues:
+    theirs, ours = map(int, args)
+    _meet_at(op, theirs, ours >> 32, ours >> 16 & 0xFFFF, ours & 0xFFFF)
+    return ()
+
+
+def _meet_at(op: Operation, pads: int, sync_id: int, rank: int, world_size: int) -> None:
+    """Meet, with the ranks' pads at the addresses that are at the address `pads`."""
     try:
-        addresses = given(op.pads.type, pads).view(torch.int64).tolist()
-        meet([address % (1 << 64) for address in addresses], int(sync_id), int(rank), int(world_size))
+        meet(list((ctypes.c_uint64 * world_size).from_address(pads)), sync_id, rank, world_size)
     except MeetingTimeoutError as error:
         raise MeetingTimeoutError(f"{describe_location(op)}: {error}") from error
-    return ()
 
 
 ROWS: dict[type[Operation], Evaluate] = {
     inline_triton.CallOp: _call, inline_triton.SnippetOp: _snippet, inline_triton.AsmOp: _asm,
 }  # fmt: skip
 
-TlOpaqueFunctions = table_functions("TlOpaqueFunctions", ROWS)
-"""Opaque Triton in `tl`."""
+TlOpaqueFunctions = table_functions("TlOpaqueFunctions", {**ROWS, symm_mem.SlotsOp: _slots, symm_mem.MeetOp: _meet})
+"""Opaque text and meetings in `tl`."""
 
-TileOpaqueFunctions = table_functions("TileOpaqueFunctions", {**ROWS, symm_mem.SyncOp: _meeting})
-"""Opaque Triton and meetings in `tile`."""
+TileOpaqueFunctions = table_functions("TileOpaqueFunctions", {**ROWS, symm_mem.SyncOp: _sync})
+"""Opaque text and meetings in `tile`."""
 
 __all__ = ["TileOpaqueFunctions", "TlOpaqueFunctions", "implements"]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Mapping, Sequence
-from types import SimpleNamespace
 from typing import Any
 
 import torch
@@ -14,6 +13,7 @@ from xdsl.ir import Attribute
 from xdsl.utils.exceptions import InterpretationError
 
 from helion_ir.dialects import tl
+from helion_ir.sizes import HOST_FUNCTIONS
 
 from .control import ControlFunctions
 from .elementwise import ElementwiseFunctions
@@ -24,9 +24,6 @@ from .run_tile import Argument, bind_tuple
 from .state import DTYPES, State, dtype_of, signless
 from .tl_functions import Pointer, ProgramFunctions, TlValueFunctions, is_unsigned
 from .values import ValueFunctions
-
-_HOST_TRITON = SimpleNamespace(cdiv=lambda a, b: -(-a // b), next_power_of_2=lambda n: 1 << max(n - 1, 0).bit_length())
-"""What host expressions use of `triton`."""
 
 
 def run_func(
@@ -99,7 +96,7 @@ class _HostNames:
             return self.known[expr]
         names = {name: value for name, value in self.known.items() if name.isidentifier()}
         try:
-            return eval(expr, {"torch": torch, "triton": _HOST_TRITON, **names})
+            return eval(expr, {"torch": torch, **HOST_FUNCTIONS, **names})
         except Exception as error:
             raise InterpretationError(f"cannot evaluate the host expression {expr!r}, pass it: {error}") from error
 

@@ -8,8 +8,7 @@ from typing import Any, Protocol
 from xdsl.dialects.builtin import ModuleOp, StringAttr
 
 from .. import exc
-from ..backends import aot
-from ..backends.aot import CompiledBinary
+from ..backends.base import CompiledBinary
 from ..config import Config
 from ..dialects.tl import PtrType
 from ..pipeline import pipeline_string, scheduled_passes
@@ -18,7 +17,6 @@ from ..runtime.execute import Run
 from ..runtime.specialized import ConfigLike, Owner, SpecializedKernel
 from ..runtime.stages import ir_text
 from ..runtime.structure import only_func
-from ..runtime.triton_errors import triton_error
 from ..specialization.specs import describe
 
 
@@ -91,13 +89,14 @@ class CompiledKernel:
 
     @property
     def source(self) -> str:
-        """The emitted Triton module."""
+        """The emitted module."""
         return self.bound.lower(self._given).source
 
     @property
     def pipeline(self) -> str:
-        """What `helion-opt -p` replays on `ir("tile")`, giving `source` with `-t triton`."""
-        return pipeline_string(scheduled_passes(self.config, self.bound.tile_module))
+        """What `helion-opt -p` replays on `ir("tile")`, giving `source` with the backend's name as `-t`."""
+        bound = self.bound
+        return pipeline_string(scheduled_passes(self.config, bound.tile_module, backend=bound.backend))
 
     def ir(self, stage: str = "tile") -> str:
         """The IR as text with locations: `"tile"` (config-free), `"scheduled"` (the config applied), `"tl"` (what is
@@ -110,24 +109,25 @@ class CompiledKernel:
         return ir_text(bound.scheduled_module(self._given, None if stage == "scheduled" else stage))
 
     def binary(self, target: str = "sm_90") -> CompiledBinary:
-        """Triton's compiled kernel for a target (`sm_80`, `sm_90`, `sm_100`, `gfx942`, `gfx950`), which need not be
+        """The compiled kernel for a target (`sm_80`, `sm_90`, `sm_100`, `gfx942`, `gfx950`), which need not be
         here; its `.asm` holds every stage.
 
         Raises InvalidAPIUsage for another target, BackendUnsupported for a kernel with text for another kind of GPU,
-        and TritonError if Triton fails."""
-        if target not in aot.TARGETS:
-            raise exc.InvalidAPIUsage(f"unknown target {target!r}", hint=f"the targets are {', '.join(aot.TARGETS)}")
+        and TritonError if its compiler fails."""
+        backend = self.bound.backend
+        if target not in backend.targets:
+            raise exc.InvalidAPIUsage(
+                f"unknown target {target!r}", hint=f"the targets are {', '.join(backend.targets)}"
+            )
         lowered = self.bound.lower(self._given)
         module = lowered.module()
         values = self._launch_values(module)
         try:
-            return aot.compile_for(
-                lowered.source, module, target, constexprs=values.constexprs, divisible=values.divisible
-            )
-        except aot.UnsupportedTargetError as error:
-            raise exc.BackendUnsupported(str(error)) from error
+            return backend.compile(lowered.source, module, target, values.constexprs, values.divisible)
+        except exc.BackendUnsupported:
+            raise
         except Exception as error:
-            raise triton_error(error, self.kernel.signature.fn, f"compile it for {target}") from error
+            raise backend.explained(error, self.kernel.signature.fn, f"compile it for {target}") from error
 
     def _launch_values(self, module: ModuleOp) -> LaunchValues:
         """What a launch for the arguments given to `compile`, else for those of the first bind, passes."""

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import copy
 import functools
-import os
 import pickle
 import sys
 import threading
@@ -17,6 +17,7 @@ import torch
 
 from .. import exc
 from ..autotuner.best_configs import recall
+from ..backends import base as backends
 from ..config import Config
 from ..language.api import ACTIVE
 from ..runtime.execute import Run
@@ -85,6 +86,7 @@ class Kernel:
         """As many positional arguments are a call as it is to be."""
         self._user_key = key
         self._said_untuned = False
+        self._origin: Kernel | None = None
         self._configs = _as_configs(configs)
         self.reset()
 
@@ -92,7 +94,9 @@ class Kernel:
         return f"<helion_ir kernel {self.fn.__module__}.{self.fn.__qualname__}>"
 
     def __reduce__(self) -> tuple[object, ...]:
-        """Kernels are pickled as functions are: by module and name."""
+        """Kernels are pickled as functions are: by module and name, with the backend if that is another."""
+        if self._origin is not None:
+            return (Kernel.for_backend, (self._origin, self.settings.backend))
         return (_kernel_of, (self.fn.__module__, _name_of(self)))
 
     def __copy__(self) -> Kernel:
@@ -115,10 +119,23 @@ class Kernel:
         """Forget every specialization; changed settings hold from here on."""
         self._specializations: dict[Hashable, _Specializations] = {}
         self._runs: dict[Hashable, Run] = {}
+        self._elsewhere: dict[str, Kernel] = {}
         self._make_key = KeyMaker(self.settings.static_shapes)
         self._captures = Captures(self.fn)
         self._key: Callable[[tuple[object, ...]], Hashable] = self._first_key
         self._eager = self.settings.ref_mode is RefMode.EAGER
+
+    def for_backend(self, name: str | None) -> Kernel:
+        """This kernel with another backend; itself for None, and for its own."""
+        if name is None or name == self.settings.backend:
+            return self
+        if name not in self._elsewhere:
+            settings = copy.copy(self.settings)
+            settings.backend = name
+            other = Kernel(self.fn, configs=self._configs, key=self._user_key, settings=settings)
+            other._origin = self
+            self._elsewhere[name] = other
+        return self._elsewhere[name]
 
     def forget_runs(self) -> None:
         """Let the next call decide anew which config it uses."""
@@ -250,10 +267,10 @@ class Kernel:
         return run(*args)
 
     def _refuse_eager(self) -> NoReturn:
-        if os.environ.get("TRITON_INTERPRET", "0") == "1":
+        if other := backends.get(self.settings.backend).interpreted():
             raise exc.IncompatibleInterpretModes(
-                f"{self.fn.__name__}: ref_mode (HELION_INTERPRET=1) and TRITON_INTERPRET=1 are both set",
-                hint="the first runs the kernel's Python, the second its emitted Triton: set one of the two",
+                f"{self.fn.__name__}: ref_mode (HELION_INTERPRET=1) and {other} are both set",
+                hint="the first runs the kernel's Python, the second the emitted module: set one of the two",
             )
         raise exc.InvalidAPIUsage(f"{self.fn.__name__}: this build has no eager mode (ref_mode, HELION_INTERPRET)")
 
@@ -278,15 +295,18 @@ class Kernel:
         print(f"helion_ir: {self.fn.__name__}: no GPU: does not tune: runs {config}", file=sys.stderr)
 
 
-def compile(kernel: Kernel, config: ConfigLike, args: Sequence[object] | None = None) -> CompiledKernel:
+def compile(
+    kernel: Kernel, config: ConfigLike, args: Sequence[object] | None = None, *, backend: str | None = None
+) -> CompiledKernel:
     """Compile `kernel` with `config` for example arguments, or for those of its first call.
 
     `args` are the positional arguments: real tensors, `TensorSpec`s or fake tensors; nothing need be on a GPU. Those of
-    keyword-only parameters may follow, in the order of the parameters.
+    keyword-only parameters may follow, in the order of the parameters. `backend`: another than the kernel's, by name;
+    binding raises `BackendUnsupported` where there is none.
     """
     if not isinstance(kernel, Kernel):
         raise TypeError(f"compile() takes a kernel, got {type(kernel).__name__}")
-    return kernel.compile(config, args)
+    return kernel.for_backend(backend).compile(config, args)
 
 
 def kernel(

@@ -4,20 +4,18 @@ from __future__ import annotations
 
 import re
 
-import torch
 from xdsl.dialects.builtin import StringAttr
 
 from ..dialects.settings import record_settings
 from ..dialects.targets import DEFAULT
 from ..dialects.tile import KernelOp
 from ..settings import Settings
-from .device import target_name
 
 _COMMENT = re.compile(r"^[ \t]*# src\[.*\n", re.MULTILINE)
 
 
-def record(settings: Settings, device: torch.device, kernel: KernelOp) -> None:
-    """Say on a traced kernel what the settings and the device of its arguments ask of it."""
+def record(settings: Settings, target: str, kernel: KernelOp) -> None:
+    """Say on a traced kernel what the settings and the target of its arguments' device ask of it."""
     record_settings(
         kernel,
         {
@@ -31,7 +29,7 @@ def record(settings: Settings, device: torch.device, kernel: KernelOp) -> None:
     )
     if not settings.output_origin_lines:
         kernel.host = StringAttr(_COMMENT.sub("", kernel.host.data))
-    if (target := target_name(device)) != DEFAULT:
+    if target != DEFAULT:
         kernel.attributes["target"] = StringAttr(target)
 
 

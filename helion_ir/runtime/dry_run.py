@@ -9,17 +9,15 @@ from typing import Any
 
 from xdsl.dialects.builtin import IntAttr, ModuleOp, StringAttr
 
+from ..dialects.targets import ALIGNMENT
 from ..specialization.specs import fakes, materialize
 from .host import host_function
 from .structure import only_func
 
-ALIGNED = 16
-"""Triton compiles a kernel anew for integers that are multiples of this."""
-
 
 @dataclass(frozen=True)
 class LaunchValues:
-    """`constexprs` that the host computes from the arguments; the integer parameters that are `divisible` by 16."""
+    """`constexprs` that the host computes from the arguments; the integer parameters `divisible` by `ALIGNMENT`."""
 
     constexprs: dict[str, int]
     divisible: tuple[str, ...]
@@ -54,7 +52,7 @@ def launch_values(module: ModuleOp, args: Sequence[object], captured: Mapping[st
             return LaunchValues({}, ())
         values, constexprs = seen[0]
         known = {name: _value(compute) for name, compute in constexprs.items()}
-    divisible = [n for n, v in zip(names, values, strict=True) if type(v) is int and v % ALIGNED == 0]
+    divisible = [n for n, v in zip(names, values, strict=True) if type(v) is int and v % ALIGNMENT == 0]
     return LaunchValues({name: value for name, value in known.items() if value is not None}, tuple(divisible))
 
 

@@ -1,6 +1,6 @@
 """Runs a lowered kernel: on a GPU the emitted module, elsewhere an interpreter.
 
-Where the arguments are on the CPU, `TRITON_INTERPRET=1` runs the emitted module under Triton's interpreter; otherwise
+Where the arguments are on the CPU, the backend may have an interpreter of its own for the emitted module; otherwise
 `HELION_INTERPRET_LEVEL` says which module the reference interpreter runs: `tl` (the default) or `tile`.
 """
 
@@ -13,46 +13,28 @@ from typing import Any, Literal
 
 from xdsl.dialects.builtin import ArrayAttr, DictionaryAttr, IntAttr, ModuleOp, StringAttr
 
-from ..backends.triton.load import load_source
+from ..backends.base import Backend
 from ..dialects.names import block_param
 from ..exc import InvalidAPIUsage
 from .host import host_function
 from .structure import only_func, only_kernel
 
 Run = Callable[..., Any]
-Mode = Literal["triton", "triton-interpreter", "tl", "tile", "meta"]
+Mode = Literal["device", "emitted", "tl", "tile", "meta"]
 
 
-def mode_for(device_type: str) -> Mode:
+def mode_for(device_type: str, backend: Backend) -> Mode:
     """How to run a kernel whose arguments are on a device of this type, as the environment says now."""
     if device_type == "meta":
         return "meta"
     if device_type != "cpu":
-        return "triton"
-    if os.environ.get("TRITON_INTERPRET", "0") == "1":
-        return "triton-interpreter"
+        return "device"
+    if backend.interpreted() is not None:
+        return "emitted"
     level = os.environ.get("HELION_INTERPRET_LEVEL", "tl")
     if level not in ("tl", "tile"):
         raise InvalidAPIUsage(f"HELION_INTERPRET_LEVEL={level!r}: expected tl or tile")
     return "tile" if level == "tile" else "tl"
-
-
-def run_emitted(source: str, name: str) -> FunctionType:
-    """The host function of an emitted module."""
-    return getattr(load_source(source, name), name)
-
-
-def run_on_gpu(
-    source: str, name: str, device: int | None = None, explain: Callable[[Exception], Exception] | None = None
-) -> FunctionType:
-    """The host function of an emitted module, launching past Triton's JIT where it can.
-
-    `device` is the index of the GPU that holds the tensors, which need not be the current one; `explain` gives the
-    error to raise for one of Triton's.
-    """
-    from .launcher import with_launchers  # noqa: PLC0415 - it imports Triton, which only a GPU needs
-
-    return with_launchers(run_emitted(source, name), device, explain)
 
 
 def shapes_alone(module: ModuleOp) -> FunctionType:

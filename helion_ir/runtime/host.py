@@ -11,7 +11,8 @@ from types import FunctionType
 from typing import Any
 
 import torch
-import triton
+
+from ..sizes import HOST_FUNCTIONS
 
 MARKER = "__launch__"
 """The call that stands for the launch in the `host` source of a kernel."""
@@ -56,7 +57,7 @@ def host_function(
     """The function that `source` defines, whose launches call `launch((arg, …), *tables)`.
 
     `args` and the values of `tables` are Python expressions (or ints), evaluated in the host function at the launch.
-    `names` are globals beyond `torch` and `triton`.
+    `names` are globals beyond `torch` and `HOST_FUNCTIONS`.
     """
     with _parsing:
         tree = ast.parse(source)
@@ -69,6 +70,6 @@ def host_function(
         file = f"<host of {name}>"
         linecache.cache[file] = (len(source), None, source.splitlines(keepends=True), file)
         code = compile(tree, file, "exec")
-    namespace: dict[str, Any] = {"torch": torch, "triton": triton, **(names or {}), MARKER: launch}
+    namespace: dict[str, Any] = {"torch": torch, **HOST_FUNCTIONS, **(names or {}), MARKER: launch}
     exec(code, namespace)
     return namespace[name]

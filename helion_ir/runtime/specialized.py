@@ -13,7 +13,7 @@ import torch
 from xdsl.dialects.builtin import ModuleOp
 
 from .. import exc
-from ..backends.triton import emit
+from ..backends import base as backends
 from ..config import Config
 from ..dialects.copies import copy_module
 from ..pipeline import ConfigSpec, config_free_passes, has_plugins, scheduled_passes
@@ -22,11 +22,10 @@ from ..specialization.in_place import names_in, writing
 from ..specialization.signature import Signature
 from ..specialization.specs import describe, materialize
 from .code_settings import record
-from .execute import Mode, Run, interpret_tile, interpret_tl, mode_for, run_emitted, run_on_gpu, shapes_alone
+from .execute import Mode, Run, interpret_tile, interpret_tl, mode_for, shapes_alone
 from .repro import call_script
 from .stages import Stages
 from .structure import Lowered, Structure, Structures, only_kernel
-from .triton_errors import triton_error
 
 if TYPE_CHECKING:
     from ..frontend import TracedKernel
@@ -66,8 +65,7 @@ class SpecializedKernel:
         self.kernel = kernel
         self.signature = kernel.signature
         self.settings: Settings = copy.copy(kernel.settings)
-        if self.settings.backend != "triton":
-            raise exc.BackendUnsupported(f"backend {self.settings.backend!r} is not there; the one backend is 'triton'")
+        self.backend = backends.get(self.settings.backend)
         from ..frontend import trace  # noqa: PLC0415 - PyTorch's decompositions take seconds to import
 
         traced = trace(
@@ -83,7 +81,7 @@ class SpecializedKernel:
         self.name: str = traced.name
         self.args: tuple[object, ...] = tuple(describe(arg) for arg in args)
         self._stages = Stages(self.name, self.settings)
-        record(self.settings, self.device, only_kernel(traced.module))
+        record(self.settings, self.backend.device_target(self.device), only_kernel(traced.module))
         self._stages.show("trace", traced.module)
         self._stages.run(config_free_passes(), traced.module)
         self.tile_module: ModuleOp = traced.module
@@ -96,8 +94,8 @@ class SpecializedKernel:
     @cached_property
     def config_spec(self) -> ConfigSpec:
         """The search space of this specialization."""
-        interpreted = self.device.type == "cpu"
-        return ConfigSpec(self.tile_module, getattr(self.traced, "tunables", None), interpreted=interpreted)
+        interpreted, tunables = self.device.type == "cpu", getattr(self.traced, "tunables", None)
+        return ConfigSpec(self.tile_module, tunables, backend=self.backend, interpreted=interpreted)
 
     @cached_property
     def _structures(self) -> Structures:
@@ -117,7 +115,9 @@ class SpecializedKernel:
             raise
         if not self._warned and "block_ptr" in _entries(full, "indexing", "atomic_indexing"):
             self._warned = True
-            message = f"{self.name}: indexing='block_ptr': Triton has given block pointers up; plain pointers are used"
+            message = (
+                f"{self.name}: indexing='block_ptr': there are no block pointers any more; plain pointers are used"
+            )
             exc.warn(exc.BlockPtrIndexingUnavailable(message), tuple(self.settings.ignore_warnings))
         return full
 
@@ -139,14 +139,24 @@ class SpecializedKernel:
     def _lower(self, full: Config) -> Structure:
         module, sizes = copy_module(self.tile_module), self._structures.sizes(full)
         questions = self._structures.questions(module)
-        self._stages.run(scheduled_passes(full, module), module, start=self.tile_module)
-        structure = Structure.of(module, tuple(sizes))
-        self._stages.check_source(lambda: emit(module))
+        passes = scheduled_passes(full, module, backend=self.backend)
+        self._stages.run(passes, module, start=self.tile_module, after=self._check_taken)
+        structure = Structure.of(module, tuple(sizes), self.backend)
+        self._stages.check_source(lambda: self.backend.emit(module))
         if has_plugins():
             questions.answers.update(sizes)
         self._structures.add(full, questions, structure)
-        self._stages.save("source.py", lambda: emit(module))
+        self._stages.save("source.py", lambda: self.backend.emit(module))
         return structure
+
+    def _check_taken(self, pass_: str, module: ModuleOp) -> None:
+        """Raise `BackendUnsupported`, at the user's line, for what the backend does not take of a converted module."""
+        if pass_ == CONVERSION and (refused := self.backend.refusal(module)) is not None:
+            op, reason = refused
+            raise exc.BackendUnsupported(
+                f"{self.name}: backend {self.backend.name!r} cannot print this: {reason}",
+                location=exc.SourceLocation.of_op(op) or exc.SourceLocation.of_definition(self.signature.fn),
+            )
 
     def forget_lowered(self) -> None:
         """Drop what configs were lowered to; the trace stays."""
@@ -161,7 +171,7 @@ class SpecializedKernel:
         """
         full = self.lower(config).config
         module = copy_module(self.tile_module)
-        passes = scheduled_passes(full, module)
+        passes = scheduled_passes(full, module, backend=self.backend)
         names = [pass_.name for pass_ in passes]
         stop = names.index(CONVERSION) if after is None else names.index(after) + 1 if after in names else -1
         if stop < 0:
@@ -181,12 +191,12 @@ class SpecializedKernel:
     def runner(self, config: ConfigLike) -> Run:
         """What `compiled` gives; shows nothing of it."""
         lowered = self.lower(config)
-        mode = mode_for(self.device.type)
-        if mode == "triton":
+        mode = mode_for(self.device.type, self.backend)
+        if mode == "device":
             return self._run(lowered, mode)
 
         def run(*args: object) -> Any:
-            return self._run(lowered, mode_for(self.device.type))(*args)
+            return self._run(lowered, mode_for(self.device.type, self.backend))(*args)
 
         self._run(lowered, mode)
         return run
@@ -210,19 +220,20 @@ class SpecializedKernel:
 
     def _make_run(self, lowered: Lowered, mode: Mode) -> FunctionType:
         if mode == "tl":
-            return interpret_tl(lowered.module())
+            converted = None if self.backend.leaves_tl else self.scheduled_module(lowered.config, CONVERSION)
+            return interpret_tl(converted or lowered.module())
         if mode == "tile":
             return interpret_tile(self.scheduled_module(lowered.config), self._structures.sizes(lowered.config))
         if mode == "meta":
             return shapes_alone(lowered.module())
-        if mode == "triton":
+        if mode == "device":
             explain = partial(self._explain_launch, lowered.config)
-            return run_on_gpu(lowered.source, self.name, self.device.index, explain)
-        return run_emitted(lowered.source, self.name)
+            return self.backend.launcher(lowered.source, self.name, self.device.index, explain)
+        return self.backend.host(lowered.source, self.name)
 
     def _explain_launch(self, config: Config, error: Exception) -> Exception:
-        explained = triton_error(error, self.signature.fn, "compile it for this device")
-        if type(error).__name__ == "OutOfResources" and (parts := self.config_spec.shared_memory(config)):
+        explained = self.backend.explained(error, self.signature.fn, "compile it for this device")
+        if self.backend.lacks_memory(error) and (parts := self.config_spec.shared_memory(config)):
             explained.hint = f"shared memory is for {parts}; keys that a config leaves out are chosen to fit"
         return explained
 

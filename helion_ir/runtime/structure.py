@@ -14,7 +14,7 @@ from typing import Any, cast
 
 from xdsl.dialects.builtin import DictionaryAttr, ModuleOp
 
-from ..backends.triton.relaunch import Relaunch
+from ..backends.base import Backend, Text
 from ..config import Config
 from ..dialects.attributes import int_attr
 from ..dialects.names import block_param
@@ -44,16 +44,16 @@ class Structure:
     """A lowered module, printed but for what a launch passes."""
 
     module: ModuleOp
-    text: Relaunch
+    text: Text
     block_params: dict[str, str]
     """Block symbols that a config chooses, and the constexpr parameter that holds each."""
 
     @classmethod
-    def of(cls, module: ModuleOp, symbols: Sequence[str]) -> Structure:
+    def of(cls, module: ModuleOp, symbols: Sequence[str], backend: Backend) -> Structure:
         """The structure of a lowered module; `symbols` are the block symbols that a config chooses."""
         params = {symbol: block_param(symbol) for symbol in symbols}
         present = only_func(module).constexprs.data
-        return cls(module, Relaunch.of(module), {s: p for s, p in params.items() if p in present})
+        return cls(module, backend.text(module), {s: p for s, p in params.items() if p in present})
 
 
 @dataclass
@@ -144,7 +144,7 @@ class Lowered:
 
     @property
     def source(self) -> str:
-        """The Triton module."""
+        """The emitted module."""
         return self.structure.text.source(self.constexprs, self.options)
 
     def module(self) -> ModuleOp:

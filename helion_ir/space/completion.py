@@ -13,7 +13,7 @@ from typing import Any, TypeAlias, cast
 
 from xdsl.dialects.builtin import ModuleOp
 
-from ..dialects.targets import MAX_LANES, REGISTER_UNIT, REGISTERS, TARGETS, target_of
+from ..dialects.targets import DEFAULT, GPU, MAX_LANES, REGISTER_UNIT, REGISTERS, target_of
 from ..passes.analysis.op_mix import lane_count
 from ..passes.schedule import kernels
 from .footprint import Choice, Footprint, Shape, blocks_in
@@ -53,11 +53,12 @@ class _Lever:
 class Completion:
     """The completion of configs of one config-free module, for the target that its kernels name."""
 
-    def __init__(self, module: ModuleOp, legal: Legal):
+    def __init__(self, module: ModuleOp, targets: Mapping[str, GPU], legal: Legal):
         self._footprints = [Footprint(kernel) for kernel in kernels(module)]
         self._legal = legal
-        self.target = target_of(next(kernels(module), None))
-        self.gpu = TARGETS[self.target]
+        target = target_of(next(kernels(module), None))
+        self.target = target if target in targets else DEFAULT
+        self.gpu = targets[self.target]
 
     # The steps -------------------------------------------------------------------------------------------------
 
@@ -89,7 +90,7 @@ class Completion:
             yield from self._chunk_levers(footprint, choice, number, shape, open_)
 
     def _lanes(self, footprint: Footprint, choice: Choice, number: int, open_: Open) -> Iterator[_Lever]:
-        """Smaller chunks, then smaller blocks, for a tensor that Triton does not take."""
+        """Smaller chunks, then smaller blocks, for a tensor that has too many."""
         lanes, shape = footprint.largest(choice)
         if lanes > MAX_LANES:
             yield from self._chunk_levers(footprint, choice, number, shape, open_)
@@ -218,7 +219,7 @@ class Completion:
             if lanes > MAX_LANES and (footprint.symbols or footprint.chunked):
                 return (
                     f"block_sizes={list(choice.blocks)} with reduction_loops={list(choice.chunks)} makes a tensor of "
-                    f"{lanes} elements; Triton's limit is {MAX_LANES}"
+                    f"{lanes} elements; the limit is {MAX_LANES}"
                 )
             if lanes_only:
                 continue

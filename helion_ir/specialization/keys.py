@@ -18,14 +18,12 @@ from typing import Any
 import torch
 from torch._subclasses.fake_tensor import FakeTensor
 
+from ..dialects.targets import ALIGNMENT
 from ..exc import UnsupportedPythonType
 from ..language.compile_time import constexpr
 from .captures import Baked
 from .reads import is_library
 from .specs import TensorSpec
-
-ALIGNMENT = 16
-"""Bytes; Triton vectorizes accesses, and tensor descriptors need the base, at this alignment."""
 
 Extractor = Callable[[Any], Hashable]
 
@@ -148,4 +146,4 @@ def contains_spec(value: object) -> bool:
     return isinstance(value, list | tuple) and any(contains_spec(item) for item in value)
 
 
-__all__ = ["ALIGNMENT", "KeyMaker", "contains_spec"]
+__all__ = ["KeyMaker", "contains_spec"]

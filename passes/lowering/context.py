@@ -18,6 +18,7 @@ from ...dialects.dims import Dim, dims_of, substitute, symbols_of, with_dims
 from ...dialects.names import block_param
 from ...dialects.questions import parameter
 from ...dialects.tile import BlockAttr, KernelOp, RefType
+from ...sizes import NEXT_POWER_OF_2
 from ..analysis.bounds import tile_bounds, tile_dim, tile_exact
 from ..analysis.op_mix import MAX_LANES
 from ..analysis.physical import PhysicalDims
@@ -171,7 +172,7 @@ class Signature:
             return lanes
         if (match := re.fullmatch(r"lanes\((.*), (\d+)\)", lanes)) is not None:
             name = "_LANES_" + re.sub(r"\W+", "_", match[1]).strip("_").upper()
-            return self.own(name, f"max(triton.next_power_of_2({self.host_expr(match[1])}), {match[2]})")
+            return self.own(name, f"max({NEXT_POWER_OF_2}({self.host_expr(match[1])}), {match[2]})")
         return substitute(lanes, {symbol: self.constexpr_name(symbol) for symbol in symbols_of(lanes)})
 
     def host_expr(self, dim: str) -> str:

@@ -5,30 +5,23 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from xdsl.dialects import scf
-from xdsl.dialects.builtin import IntAttr, UnitAttr
+from xdsl.dialects.builtin import UnitAttr
 from xdsl.ir import Attribute, Block, Operation, Region, SSAValue
 
-from ...dialects import tile, tl
+from ...dialects import tile
 from ...dialects.inline_triton import is_static_loop
 from .context import Lowering
 from .registry import lower_ops, row
 
-LOOP_OPTIONS = ("num_stages", "unroll_factor", "flatten", "multi_buffer", "warp_specialize")
-"""Attributes of annotate-ranges that a loop keeps."""
+_LOWERED = frozenset(("site", "pid_type", "l2_grouping", "num_sm_multiplier"))
+"""Attributes of a loop that the conversion uses up; what else passes say of it is for the backend."""
 
 
-def loop_options(op: Operation, body: Block) -> dict[str, Attribute]:
-    """The range options that a schedule pass put on a loop whose lowered body is `body`.
-
-    Triton's pipeliner cannot predicate the creation of a descriptor, so a loop that makes one has one stage.
-    A static loop is none for Triton's passes: it has no options.
-    """
+def loop_options(op: Operation) -> dict[str, Attribute]:
+    """The options that schedule passes put on a loop; a static loop, of which nothing is left, has none."""
     if is_static_loop(op):
         return {"static": UnitAttr()}
-    options = {name: op.attributes[name] for name in LOOP_OPTIONS if name in op.attributes}
-    if any(type(inner) is tl.MakeTensorDescriptorOp for inner in body.ops):
-        options["num_stages"] = IntAttr(1)
-    return options
+    return {name: value for name, value in op.attributes.items() if name not in _LOWERED}
 
 
 def bind_loop_arg(low: Lowering, arg: SSAValue, start: SSAValue, end: SSAValue) -> None:
@@ -68,7 +61,7 @@ def loop_nest(low: Lowering, op: tile.ForOp, dim: int, carried: Sequence[SSAValu
         emit.location = op.location
         emit.effect_op(scf.YieldOp, results)
     loop = emit.effect(scf.ForOp(begin, end, step, carried, body))
-    loop.attributes.update(loop_options(op, body))
+    loop.attributes.update(loop_options(op))
     for result, source in zip(loop.results, op.results, strict=True):
         result.name_hint = source.name_hint
     return loop.results

@@ -13,14 +13,15 @@ from typing import Any
 
 import pytest
 import torch
-from helion_ir.backends.aot import TARGETS
-from helion_ir.backends.triton.load import load_source, source_path
+from helion_ir.backends.base import Resources
+from helion_ir.backends.load import load_source, source_path
+from helion_ir.backends.triton.backend import TritonBackend
+from helion_ir.backends.triton.targets import TARGETS
 
 import helion_ir
 import helion_ir.language as hl
 from helion_ir import Config, exc
 from helion_ir.autotuner import best_configs, search
-from helion_ir.autotuner.precompile import Resources
 from helion_ir.autotuner.tuning import tune
 
 WARPS = [1, 2, 4, 8]
@@ -132,9 +133,9 @@ def test_a_candidate_that_breaks_the_device_ends_the_search_and_the_best_other_i
     late: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """At once, or when the leaders are measured again."""
-    monkeypatch.setattr(search, "gpu_of", lambda device: TARGETS["sm_90"])
+    monkeypatch.setattr(TritonBackend, "device_gpu", lambda self, device: TARGETS["sm_90"])
     monkeypatch.setattr(search, "Workers", NoWorkers)
-    monkeypatch.setattr(search, "capture", lambda *_: None)
+    monkeypatch.setattr(TritonBackend, "capture", lambda *_: None)
 
     def broken() -> None:
         raise RuntimeError("an illegal memory access was encountered")
@@ -183,9 +184,9 @@ def test_ctrl_c_while_candidates_are_compiled_keeps_the_best(monkeypatch: pytest
             return wait(futures, timeout, return_when)  # type: ignore[arg-type]
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(search, "gpu_of", lambda device: TARGETS["sm_90"])
+    monkeypatch.setattr(TritonBackend, "device_gpu", lambda self, device: TARGETS["sm_90"])
     monkeypatch.setattr(search, "Workers", SlowWorkers)
-    monkeypatch.setattr(search, "capture", lambda *_: "a launch")
+    monkeypatch.setattr(TritonBackend, "capture", lambda *_: "a launch")
     monkeypatch.setattr(search, "wait", interrupted)
     outcome = tune(bound(by_warps, autotune_accuracy_check=False, autotune_precompile_jobs=1), (X,))
     assert outcome.interrupted

@@ -15,18 +15,19 @@ from typing import Any
 import pytest
 import torch
 import triton
+from helion_ir.backends.base import Resources
+from helion_ir.backends.triton.backend import BACKEND, TritonBackend
+from helion_ir.backends.triton.runtime import precompile
 from helion_ir.dialects.targets import TARGETS
 from triton.backends.compiler import GPUTarget
 
 import helion_ir
 import helion_ir.language as hl
 from helion_ir import Config
-from helion_ir.autotuner import precompile, search
 from helion_ir.autotuner import workers as workers_module
-from helion_ir.autotuner.precompile import PrunedError, Resources, TileSizes, capture, compile_launch, rule_out
+from helion_ir.autotuner.resources import PrunedError, TileSizes, rule_out
 from helion_ir.autotuner.tuning import tune
 from helion_ir.autotuner.workers import NoWorkersError, TaskFailedError, Workers
-from helion_ir.runtime.execute import run_emitted
 
 H100 = TARGETS["sm_90"]
 
@@ -248,17 +249,22 @@ def absent_gpu(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     triton.runtime.driver._active = before
 
 
+def _capture(self: TritonBackend, source: str, name: str, run: object, args: tuple[object, ...]) -> object:
+    """What launching the emitted module compiles; here the run of a candidate is interpreted."""
+    return precompile.capture(source, name, self.host(source, name), args)
+
+
 @pytest.mark.usefixtures("absent_gpu")
 def test_what_a_worker_compiles_is_what_the_call_looks_up(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("TRITON_CACHE_DIR", str(tmp_path / "triton"))
     bound = helion_ir.kernel(scaled).bind(args())
     lowered = bound.lower(bound.config_spec.default_config())
-    run = run_emitted(lowered.source, bound.name)
-    launch = capture(lowered.source, bound.name, run, args())
+    run = BACKEND.host(lowered.source, bound.name)
+    launch = precompile.capture(lowered.source, bound.name, run, args())
     assert launch is not None
     assert '"n": "i64"' in launch.data
     with Workers(1, timeout=120.0) as workers:
-        resources = workers.submit(compile_launch, launch, H100).result(timeout=200)
+        resources = workers.submit(precompile.compile_launch, launch, H100).result(timeout=200)
     assert resources.num_warps == bound.config_spec.default_config()["num_warps"]
     assert 8 <= resources.registers <= 255
     assert resources.spills == 0
@@ -273,10 +279,8 @@ def test_what_a_worker_compiles_is_what_the_call_looks_up(monkeypatch: pytest.Mo
 def test_a_search_compiles_in_workers_and_prunes(monkeypatch: pytest.MonkeyPatch) -> None:
     """Everything but the GPU: compiled for one with little shared memory, run by the interpreter."""
     small = dataclasses.replace(H100, shared_bytes=8)
-    monkeypatch.setattr(search, "gpu_of", lambda device: small)
-    monkeypatch.setattr(
-        search, "capture", lambda source, name, run, args: capture(source, name, run_emitted(source, name), args)
-    )
+    monkeypatch.setattr(TritonBackend, "device_gpu", lambda self, device: small)
+    monkeypatch.setattr(TritonBackend, "capture", _capture)
     configs = [Config(block_sizes=[1], num_warps=warps) for warps in (1, 4)] + [Config(block_sizes=[4096])]
     kernel = helion_ir.kernel(
         scaled, configs=configs, autotune_effort="quick", autotune_log_level="off", autotune_precompile_jobs=1,
@@ -298,10 +302,8 @@ def test_a_search_without_workers_says_so_and_goes_on(
 ) -> None:
     """Every candidate is measured, those too that waited for the worker that did not come."""
     monkeypatch.setattr(workers_module, "_COMMAND", NO_START)
-    monkeypatch.setattr(search, "gpu_of", lambda device: H100)
-    monkeypatch.setattr(
-        search, "capture", lambda source, name, run, args: capture(source, name, run_emitted(source, name), args)
-    )
+    monkeypatch.setattr(TritonBackend, "device_gpu", lambda self, device: H100)
+    monkeypatch.setattr(TritonBackend, "capture", _capture)
     configs = [Config(block_sizes=[1], num_warps=warps) for warps in (1, 2, 4, 8)]
     kernel = helion_ir.kernel(
         scaled, configs=configs, autotune_effort="quick", autotune_log_level="off", autotune_precompile_jobs=2,
@@ -320,7 +322,7 @@ def test_resources_that_rule_out() -> None:
     for resources, why in (
         (Resources(H100.shared_bytes + 1, 4, 32, 0), "shared memory"),
         (Resources(0, 64, 32, 0), "2048 threads"),
-        (Resources(0, 4, 255, 2000), "spills 500 registers"),
+        (Resources(0, 4, 255, 500), "spills 500 registers"),
     ):
         with pytest.raises(PrunedError, match=why):
             rule_out(resources, H100)

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 import torch
+from helion_ir.backends.triton.backend import TritonBackend
 
 import helion_ir
 import helion_ir.language as hl
@@ -289,12 +290,12 @@ def _workers(monkeypatch: pytest.MonkeyPatch, settings: dict[str, int], wanted: 
     class Stop(Exception):
         pass
 
-    def start(jobs: int, timeout: int) -> None:
+    def start(jobs: int, timeout: int, prepare: str) -> None:
         seen.append((jobs, timeout))
         raise Stop
 
     module = "helion_ir.autotuner.search"
-    monkeypatch.setattr(f"{module}.gpu_of", lambda device: object())
+    monkeypatch.setattr(TritonBackend, "device_gpu", lambda self, device: object())
     monkeypatch.setattr(f"{module}.default_jobs", lambda: 1)
     monkeypatch.setattr(f"{module}.Workers", start)
     with pytest.raises(Stop):
@@ -444,7 +445,7 @@ def test_specialized_warps_are_proposed_where_the_target_has_them(monkeypatch: p
         return [list(fragment.candidates()) for fragment in spec.range_warp_specializes]
 
     assert proposed() == [[None], [None]]
-    monkeypatch.setattr("helion_ir.runtime.code_settings.target_name", lambda device: "sm_100")
+    monkeypatch.setattr(TritonBackend, "device_target", lambda self, device: "sm_100")
     assert proposed() == [[None], [None, True, False]]
     assert proposed(allow_warp_specialize=False) == [[None], [None]]
 

@@ -8,7 +8,6 @@ from typing import Any, NamedTuple
 
 import pytest
 import torch
-import triton
 from helion_ir.dialects import tile
 from helion_ir.dialects.names import block_param
 from xdsl.dialects import scf
@@ -17,6 +16,7 @@ from xdsl.ir import Operation
 import helion_ir.language as hl
 from helion_ir.frontend import trace
 from helion_ir.interpreter import run_kernel
+from helion_ir.sizes import HOST_FUNCTIONS
 
 BF16, F16, F32 = torch.bfloat16, torch.float16, torch.float32
 BLOCKS = {"b0": 16, "b1": 8, "b2": 32, "b3": 4}
@@ -27,7 +27,7 @@ def run(fn: Callable[..., Any], *args: Any, blocks: dict[str, int] | None = None
     traced = trace(fn, args, static_shapes=static)
     (kernel,) = (op for op in traced.module.ops if isinstance(op, tile.KernelOp))
     sizes = {name: size for name, size in (blocks or BLOCKS).items() if name not in kernel.block_size_values}
-    names: dict[str, Any] = {"torch": torch, "triton": triton, **{block_param(b): sizes[b] for b in sizes}}
+    names: dict[str, Any] = {"torch": torch, **HOST_FUNCTIONS, **{block_param(b): sizes[b] for b in sizes}}
     names |= {name: fn.__globals__[name] for _, name in traced.captures.values()}
 
     def launch(local: dict[str, Any]) -> None:

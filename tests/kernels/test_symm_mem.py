@@ -5,17 +5,18 @@ from __future__ import annotations
 import re
 
 import pytest
-from helion_ir.backends.aot import UnsupportedTargetError, compile_for
 from helion_ir.backends.triton import emit
+from helion_ir.backends.triton.passes.prepare_for_print import PrepareForPrintPass
+from helion_ir.backends.triton.runtime.aot import compile_for
 from helion_ir.passes.assign_block_sizes import AssignBlockSizesPass
 from helion_ir.passes.assign_indexing import AssignIndexingPass
 from helion_ir.passes.convert_tile_to_tl import ConvertTileToTlPass
 from helion_ir.passes.insert_barriers import InsertBarriersPass
 from helion_ir.passes.number_sites import NumberSitesPass
-from helion_ir.passes.prepare_for_print import PrepareForPrintPass
 from helion_ir.passes.unroll_static_range import UnrollStaticRangePass
 from xdsl.dialects.builtin import ModuleOp
 
+from helion_ir import exc
 from helion_ir.runtime.stages import context
 
 from ..support.ir_text import KERNELS, parse
@@ -74,5 +75,5 @@ def test_the_protocol_in_ptx(all_reduce: str, unrolled: bool) -> None:
 
 def test_other_gpus_are_refused(all_reduce: str) -> None:
     module = lowered(all_reduce)
-    with pytest.raises(UnsupportedTargetError, match="_symm_mem_slots requires the backend cuda"):
+    with pytest.raises(exc.BackendUnsupported, match=r"symm_mem\.slots requires the platform cuda"):
         compile_for(emit(module), module, "gfx942")

@@ -123,7 +123,7 @@ def test_no_padding_is_seen_after_conversion(name: str, draw: int):
     for pass_ in pipeline.scheduled_passes(config, before, to_tl=False):
         pass_.apply(context(), after)
     sizes = block_sizes(after)
-    pipeline.TO_TL[0]()().apply(context(), after)
+    pipeline.TO_TL()().apply(context(), after)
     check_pass_agrees(before, after, ARGUMENTS[name], TOLERANCE.get(name, 1e-5), block_sizes=sizes)
 
 

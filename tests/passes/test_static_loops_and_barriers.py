@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 import torch
+from helion_ir.backends.triton.passes.prepare_for_print import PrepareForPrintPass
 from helion_ir.dialects.tile import ForOp, KernelOp
 from helion_ir.dialects.tl import DebugBarrierOp
 from helion_ir.passes.assign_block_sizes import AssignBlockSizesPass
 from helion_ir.passes.convert_tile_to_tl import ConvertTileToTlPass
 from helion_ir.passes.insert_barriers import InsertBarriersPass
 from helion_ir.passes.number_sites import NumberSitesPass
-from helion_ir.passes.prepare_for_print import PrepareForPrintPass
 from helion_ir.passes.resolve_padding import ResolvePaddingPass
 from helion_ir.passes.unroll_static_range import UnrollStaticRangePass
 from xdsl.dialects.builtin import ModuleOp

@@ -31,7 +31,7 @@ def test_launch_sees_the_host_scope() -> None:
         x, out, factor = args
         out.copy_(x * factor)
 
-    tables = [{"_BLOCK_SIZE_0": 16, "_LANES": "triton.next_power_of_2(rows)"}]
+    tables = [{"_BLOCK_SIZE_0": 16, "_LANES": "__next_power_of_2__(rows)"}]
     run = host_function(SOURCE, launch, args=["x", "out", "factor + 1"], tables=tables)
     out, rows = run(torch.ones(5, 2), 2.0, None)
     assert rows == 5

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import torch
 import triton
+from helion_ir.backends.triton.backend import BACKEND
 from triton import knobs
 from triton.backends.compiler import GPUTarget
 
@@ -18,7 +19,6 @@ import helion_ir
 import helion_ir.language as hl
 from helion_ir import Config
 from helion_ir.runtime import specialized
-from helion_ir.runtime.execute import run_emitted, run_on_gpu
 
 
 class Driver:
@@ -70,7 +70,7 @@ def hosts(args: tuple[Any, ...]) -> tuple[Any, Any]:
     """The host function that launches by itself, and the one that the JIT launches for."""
     bound = scaled.bind(args)
     source = bound.to_triton_code(scaled.configs[0])
-    return run_on_gpu(source, bound.name), run_emitted(source, bound.name)
+    return BACKEND.launcher(source, bound.name), BACKEND.host(source, bound.name)
 
 
 def no_jit(host: Any, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -156,14 +156,14 @@ def test_launches_happen_where_the_tensors_are(driver: Driver, monkeypatch: pyte
     monkeypatch.setattr(torch.cuda, "device", device)
     args = torch.randn(64), 3
     bound = scaled.bind(args)
-    fast = run_on_gpu(bound.to_triton_code(scaled.configs[0]), bound.name, 1)
+    fast = BACKEND.launcher(bound.to_triton_code(scaled.configs[0]), bound.name, 1)
     for here in (0, 1, 0, 0, 1):
         current[0] = here
         fast(*args)
         assert driver.launches[-1][3] == 71
         assert current[0] == here
     assert driver.loaded == 1
-    run_on_gpu(bound.to_triton_code(scaled.configs[0]), bound.name)(*args)
+    BACKEND.launcher(bound.to_triton_code(scaled.configs[0]), bound.name)(*args)
     assert driver.launches[-1][3] == 70 + current[0]
 
 
@@ -176,7 +176,7 @@ def test_what_the_compiler_refuses_at_a_launch_is_explained(driver: Driver, monk
         explained.append(error)
         return helion_ir.exc.TritonError("explained")
 
-    fast = run_on_gpu(bound.to_triton_code(scaled.configs[0]), bound.name, None, explain)
+    fast = BACKEND.launcher(bound.to_triton_code(scaled.configs[0]), bound.name, None, explain)
     launcher = fast.__globals__["_scaled"]
     for error, is_compilers in (
         (triton.OutOfResources(300000, 232448, "shared memory"), True), (RuntimeError("PassManager::run failed"), True),
@@ -194,7 +194,7 @@ def _raise(error: Exception, *_: object, **__: object) -> None:
 
 
 def test_calls_launch_past_the_jit(driver: Driver, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(specialized, "mode_for", lambda device_type: "triton")
+    monkeypatch.setattr(specialized, "mode_for", lambda device_type, backend: "device")
     args = torch.randn(640), 7
     scaled.reset()
     for _ in range(3):

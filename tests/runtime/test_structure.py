@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 import torch
+from helion_ir.backends import base as backends
 from helion_ir.backends.triton import emit
 from helion_ir.dialects.questions import Questions, answer, gcd, parameter
 from helion_ir.passes.schedule import SchedulePass
@@ -59,7 +60,7 @@ class Prepared:
             module = self.module.clone()
             questions = self.structures.questions(module)
             self.stages.run(scheduled_passes(config, module), module)
-            structure = Structure.of(module, tuple(sizes))
+            structure = Structure.of(module, tuple(sizes), backends.default())
             self.structures.add(config, questions, structure)
         return Lowered.of(structure, config, sizes)
 
@@ -106,7 +107,7 @@ def test_printing_for_another_config_leaves_the_module_as_it_was() -> None:
     module = prepared.alone(config)
     before = ir_text(module)
     other = (DictionaryAttr({}), DictionaryAttr({"num_warps": IntAttr(8)}))
-    Structure.of(module, ("b0", "b1", "b2")).text.source(*other)
+    Structure.of(module, ("b0", "b1", "b2"), backends.default()).text.source(*other)
     assert ir_text(module) == before
 
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from helion_ir.backends.triton import emit
+from helion_ir.backends.triton.passes.prepare_for_print import PrepareForPrintPass
 from helion_ir.dialects.inline_triton import InlineTriton
 from helion_ir.dialects.tile import Tile
 from helion_ir.dialects.tl import Tl
 from helion_ir.dialects.value import Value
-from helion_ir.passes.prepare_for_print import PrepareForPrintPass
 from xdsl.context import Context
 from xdsl.dialects import arith, builtin, math, scf
 from xdsl.parser import Parser

@@ -12,8 +12,8 @@ from types import SimpleNamespace
 
 import pytest
 from helion_ir.backends.triton import emit
+from helion_ir.backends.triton.passes.prepare_for_print import prepare
 from helion_ir.dialects import tl
-from helion_ir.passes.prepare_for_print import prepare
 from xdsl.builder import Builder
 from xdsl.dialects import arith, scf
 from xdsl.dialects.builtin import IntegerAttr, ModuleOp, i32

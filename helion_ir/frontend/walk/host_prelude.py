@@ -11,14 +11,10 @@ from collections.abc import Mapping
 from typing import Any
 
 import torch
-import triton
 
 from ...dialects.names import NameScope
 
 _CONSTANTS = (int, float, bool, str, bytes, type(None), torch.dtype)
-_PROVIDED = {"torch": torch, "triton": triton}
-"""Names that need no line."""
-
 Captured = tuple[types.FunctionType | None, str]
 """What must be bound at each call: the function (None: the kernel's) whose module or closure has it, its name there."""
 
@@ -65,7 +61,7 @@ class Prelude:
         """Make `name`, as `scope` knows it (that of `owner`, else of the kernel), mean the same in the text; the name
         that it has there."""
         value = scope.get(name, self)
-        if name in _PROVIDED and value is _PROVIDED[name]:
+        if name == "torch" and value is torch:  # every module has it
             return name
         known = self._known.get(name)
         if known is not None and known[0] is value and (value is not self or known[1] is scope):

@@ -1,8 +1,8 @@
 """The host function as text: the user's own, with the device loops replaced by `__launch__()`.
 
-The text runs where only `torch` and `triton` are imported and `__launch__` is handled: what the function uses of
-its module comes along, as imports, assignments and functions. Constexpr parameters of block sizes (`_BLOCK_SIZE_0`)
-stand for registered ones; who emits or runs the text defines them.
+The text runs where only `torch` is imported, and `__launch__` and `sizes.HOST_FUNCTIONS` are known: what the function
+uses of its module comes along, as imports, assignments and functions. Constexpr parameters of block sizes
+(`_BLOCK_SIZE_0`) stand for registered ones; who emits or runs the text defines them.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from ... import language as hl
-from ...sizes import cdiv, next_power_of_2
+from ...sizes import HOST_FUNCTIONS
 from ..source import FunctionSource
 from .host_prelude import Captured, Prelude, free_names
 from .host_walker import resolve
 
 LAUNCH = "__launch__"
 _ANNOTATIONS = frozenset(("torch", "int", "float", "bool", "str", "None", "tuple", "list", "dict", "object"))
-_REPLACED: dict[Any, str] = {cdiv: "cdiv", next_power_of_2: "next_power_of_2"}
+_REPLACED: dict[Any, str] = {function: name for name, function in HOST_FUNCTIONS.items()}
 
 
 class _HostRewriter(ast.NodeTransformer):
@@ -60,7 +60,7 @@ class _HostRewriter(ast.NodeTransformer):
         except TypeError:
             return node
         if name is not None:
-            node.func = ast.copy_location(ast.Attribute(ast.Name("triton", ast.Load()), name, ast.Load()), node)
+            node.func = ast.copy_location(ast.Name(name, ast.Load()), node)
         elif function is hl.specialize or function is hl.constexpr:
             return node.args[0]
         elif function is hl.static_range:
@@ -123,7 +123,7 @@ def host_text(
     head = f"def {tree.name}({ast.unparse(_signature(tree.args))}){f' -> {result}' if result else ''}:"
     text = head + "\n" + textwrap.indent("\n".join(lines) or "pass", "    ") + "\n"
     module = ast.parse(text + "\n".join(expressions))
-    wanted = free_names(module, names) - {tree.name, LAUNCH, *registrations.values()}
+    wanted = free_names(module, names) - {tree.name, LAUNCH, *HOST_FUNCTIONS, *registrations.values()}
     prelude = Prelude(tree.name)
     for name in sorted(wanted):
         prelude.define(name, names)

@@ -11,7 +11,6 @@ import re
 import subprocess
 import tempfile
 from collections.abc import Callable, Collection, Iterator, Mapping
-from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -19,33 +18,16 @@ from typing import Any
 from xdsl.dialects.builtin import IntAttr, IntegerType, ModuleOp, Signedness, StringAttr, TupleType
 from xdsl.ir import Attribute
 
-from ..dialects import tl
-from ..dialects.inline_triton import CallOp
-from ..dialects.targets import GPU, TARGETS
-from ..dialects.walk import ops_in
-from .triton.expressions import DTYPES
-from .triton.load import load_source
-
-
-@dataclass(frozen=True)
-class CompiledBinary:
-    """What Triton made of a kernel for one target.
-
-    - `asm`: text or bytes by kind: `ttir`, `ttgir`, `ptx` and `cubin`, or `amdgcn` and `hsaco`.
-    - `shared_bytes` of a program; `registers` of a thread; `spills`: bytes (NVIDIA) or registers (AMD) of a thread.
-    """
-
-    target: str
-    num_warps: int
-    shared_bytes: int
-    registers: int
-    spills: int
-    asm: Mapping[str, Any] = field(repr=False)
-
-    def fits(self) -> bool:
-        """Whether a device of this target can launch the kernel: its shared memory and threads suffice."""
-        gpu = TARGETS[self.target]
-        return self.shared_bytes <= gpu.shared_bytes and self.num_warps * gpu.warp_size <= gpu.max_threads
+from .... import exc
+from ....dialects import tl
+from ....dialects.targets import GPU
+from ....dialects.walk import ops_in
+from ....sizes import MULTIPROCESSORS
+from ...base import CompiledBinary
+from ...load import load_source
+from ..expressions import DTYPES
+from ..symm_mem_rows import REQUIRED
+from ..targets import TARGETS
 
 
 def triton_type(type_: Attribute) -> str | tuple[str, ...]:
@@ -94,7 +76,7 @@ def compile_for(
 
     Raises:
         KeyError: an unknown target, or a constexpr without a value.
-        UnsupportedTargetError: the kernel has text for another kind of GPU.
+        BackendUnsupported: the kernel has text for another kind of GPU.
     """
     func = kernel_of(func)
     _check_target(func, target)
@@ -112,24 +94,19 @@ def compile_for(
     return _compiled[key]
 
 
-class UnsupportedTargetError(ValueError):
-    """A kernel cannot run on a target, whatever its config."""
-
-
 def _check_target(func: tl.FuncOp, target: str) -> None:
-    """Refuse opaque text that says which backend it `requires`: LLVM would end the process over it."""
+    """Refuse text for another platform: LLVM would end the process over it."""
     for op in ops_in(func.body.block):
-        needed = op.attributes.get("requires")
-        if isinstance(needed, StringAttr) and needed.data != TARGETS[target].backend:
-            what = op.function.data if isinstance(op, CallOp) else op.name
-            raise UnsupportedTargetError(f"{what} requires the backend {needed.data}, but {target} is not one of its")
+        needed = REQUIRED.get(type(op))
+        if needed is not None and needed != TARGETS[target].platform:
+            raise exc.BackendUnsupported(
+                f"{op.name} requires the platform {needed}, but {target} is not one of its",
+                location=exc.SourceLocation.of_op(op),
+            )
 
 
 class _Host:
-    """Stands for whatever a host expression mentions, on a machine that has the target's GPU."""
-
-    def __init__(self, multiprocessors: int):
-        self.multi_processor_count = multiprocessors
+    """Stands for whatever a host expression mentions: nothing can be computed with it."""
 
     def __getattr__(self, name: str) -> _Host:
         return self
@@ -146,9 +123,10 @@ def _constexpr(name: str, value: Attribute, target: str, given: Mapping[str, int
         return value.data
     assert isinstance(value, StringAttr)
     code = compile(value.data, name, "eval")
-    host = _Host(TARGETS[target].multiprocessors)
+    unknown = {name: _Host() for name in code.co_names if not hasattr(builtins, name)}
+    known = {MULTIPROCESSORS: lambda tensor: TARGETS[target].multiprocessors}
     try:
-        result = eval(code, {name: host for name in code.co_names if not hasattr(builtins, name)})
+        result = eval(code, {**unknown, **known})
     except TypeError:
         result = None
     if not isinstance(result, int):
@@ -173,13 +151,13 @@ def _compile(
     signature = {**types, **dict.fromkeys(constexprs, "constexpr")}
     aligned = {path: [["tt.divisibility", 16]] for path in _aligned_paths(types, divisible)}
     ast_source = compiler.ASTSource(fn=kernel, signature=signature, constexprs=dict(constexprs), attrs=aligned)
-    gpu_target = import_module("triton.backends.compiler").GPUTarget(gpu.backend, gpu.arch, gpu.warp_size)
-    known = {n: v for n, v in options.items() if n != "maxnreg" or gpu.backend == "cuda"}
+    gpu_target = import_module("triton.backends.compiler").GPUTarget(gpu.platform, gpu.arch, gpu.warp_size)
+    known = {n: v for n, v in options.items() if n != "maxnreg" or gpu.platform == "cuda"}
     known["enable_fp_fusion"] = True  # Triton 3.9 warns that 3.10 will have another default
     binary = triton.compile(ast_source, target=gpu_target, options=known)
     registers, spills = resources_of(binary.asm, gpu, options.get("maxnreg"))
     return CompiledBinary(
-        target, binary.metadata.num_warps, binary.metadata.shared, registers, spills, dict(binary.asm.items())
+        target, gpu, binary.metadata.num_warps, binary.metadata.shared, registers, spills, dict(binary.asm.items())
     )
 
 
@@ -223,4 +201,4 @@ _RESOURCES: dict[str, Callable[..., tuple[int, int]]] = {"cuda": _ptxas_resource
 
 def resources_of(asm: Mapping[str, Any], gpu: GPU, maxnreg: int | None = None) -> tuple[int, int]:
     """Registers of a thread, and what it spills (bytes on NVIDIA, registers on AMD), of a compiled kernel's `asm`."""
-    return _RESOURCES[gpu.backend](asm, gpu, maxnreg)
+    return _RESOURCES[gpu.platform](asm, gpu, maxnreg)

@@ -14,7 +14,7 @@ _HOST = "\0"
 
 
 @dataclass(frozen=True)
-class Relaunch:
+class TritonText:
     """The emitted text of a module with one kernel, open where the host function stands."""
 
     host: HostFunction | None
@@ -22,7 +22,7 @@ class Relaunch:
     after: str
 
     @classmethod
-    def of(cls, module: ModuleOp) -> Relaunch:
+    def of(cls, module: ModuleOp) -> TritonText:
         """Print `module`, which must not be changed from here on."""
         hosts: list[HostFunction] = []
 

@@ -7,7 +7,7 @@ import os
 import re
 from types import FunctionType
 
-from ..exc import SourceLocation, TritonError
+from ....exc import SourceLocation, TritonError
 
 _ORIGIN = re.compile(r"#\s*src\[(?P<file>.+?):(?P<line>\d+)\]")
 _SHOWN = 400

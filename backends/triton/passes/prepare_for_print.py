@@ -17,17 +17,17 @@ from xdsl.passes import ModulePass
 from xdsl.rewriter import InsertPoint, Rewriter
 from xdsl.utils.exceptions import PassFailedException
 
-from ..dialects import tl
-from ..dialects.accessors import operands_of
-from ..dialects.dims import element_of, type_of, with_element
-from ..dialects.effects import has_no_effects
-from ..dialects.inline_triton import ElementOp, SnippetOp
-from ..dialects.value import BroadcastOp, CompareOp, ExpandDimsOp, SplatOp
-from ..dialects.walk import ops_in
-from .analysis.coalescing import INLINE, Liveness, Variables, carried, is_inline
-from .analysis.printed_names import assign_names
-from .analysis.printed_operands import accepts_bare, broadcasts_itself, is_weak
-from .construction import build, copy_op
+from ....dialects import tl
+from ....dialects.accessors import operands_of
+from ....dialects.dims import element_of, type_of, with_element
+from ....dialects.effects import has_no_effects
+from ....dialects.inline_triton import ElementOp, SnippetOp
+from ....dialects.value import BroadcastOp, CompareOp, ExpandDimsOp, SplatOp
+from ....dialects.walk import ops_in
+from ....passes.construction import build, copy_op
+from .coalescing import INLINE, Liveness, Variables, carried, is_inline
+from .printed_names import assign_names
+from .printed_operands import accepts_bare, broadcasts_itself, is_weak
 
 IMPLICIT = "implicit"
 """On `value.broadcast` and `value.splat`: Triton broadcasts by itself, only the input prints."""

@@ -14,10 +14,10 @@ from xdsl.dialects import arith, math, scf
 from xdsl.dialects.builtin import FloatAttr, f32, f64, i1, i32
 from xdsl.ir import Operation, SSAValue, Use
 
-from ...dialects import inline_triton, tl
-from ...dialects.accessors import operands_of
-from ...dialects.dims import Dim, dims_of, element_of
-from ...dialects.value import BroadcastOp, CompareOp, LibdeviceOp, SelectOp, SplatOp
+from ....dialects import inline_triton, symm_mem, tl
+from ....dialects.accessors import operands_of
+from ....dialects.dims import Dim, dims_of, element_of
+from ....dialects.value import BroadcastOp, CompareOp, LibdeviceOp, SelectOp, SplatOp
 
 NATURAL = (i1, i32, f32)
 """The types that bare Python constants get."""
@@ -127,6 +127,7 @@ def _beside_typed(op: Operation, index: int, value: SSAValue) -> bool:
 _SINKS: dict[type[Operation], Callable[[Operation, int, SSAValue], bool]] = {
     SplatOp: _any_type,
     inline_triton.ElementOp: _any_type,
+    symm_mem.SlotsOp: _any_type,
     tl.MakeTensorDescriptorOp: _any_type,
     tl.DescriptorLoadOp: _any_type,
     tl.DescriptorStoreOp: _any_type,

@@ -11,10 +11,10 @@ from xdsl.ir import Block, Operation, SSAValue
 from xdsl.passes import ModulePass
 from xdsl.pattern_rewriter import PatternRewriter, RewritePattern, op_type_rewrite_pattern
 
-from ..dialects import tl
-from ..dialects.dims import dims_of, element_of
-from ..dialects.value import PermuteOp
-from .locations import rewrite
+from ....dialects import tl
+from ....dialects.dims import dims_of, element_of
+from ....dialects.value import PermuteOp
+from ....passes.locations import rewrite
 
 
 class TransposeReduction(RewritePattern):

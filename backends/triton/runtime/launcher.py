@@ -23,9 +23,9 @@ from triton.errors import TritonError
 from triton.runtime import driver
 from triton.runtime.jit import native_specialize_impl
 
-from ..specialization.keys import ALIGNMENT
+from ....dialects.targets import ALIGNMENT
+from ...base import Explain
 
-Explain = Callable[[Exception], Exception]
 _INT32, _INT64 = 2**31, 2**63
 
 

@@ -10,11 +10,11 @@ from xdsl.dialects import arith, math, scf
 from xdsl.dialects.builtin import ArrayAttr, StringAttr
 from xdsl.ir import Operation, SSAValue
 
-from ...dialects import tl
-from ...dialects.inline_triton import CallOp, SnippetOp
-from ...dialects.names import NameScope, identifier
-from ...dialects.value import CompareOp
-from ...dialects.walk import ops_in
+from ....dialects import tl
+from ....dialects.inline_triton import CallOp, SnippetOp
+from ....dialects.names import NameScope, identifier
+from ....dialects.value import CompareOp
+from ....dialects.walk import ops_in
 from .coalescing import Variables, is_inline
 
 STANDARD: dict[type[Operation], str] = {

@@ -1,0 +1,283 @@
+"""What a backend is, and the registry of backends: all that the rest of the package knows of them.
+
+A backend turns a scheduled kernel into text and runs it. `tl` is where it takes over: the passes before, the search
+space and the specializations are common to all. A backend is a folder `backends/<name>/` whose `backend.py` defines
+`BACKEND`, or an object that is registered; both are found by name and imported when first asked for.
+
+What it leaves of a kernel stays one `tl.func`, whatever is in its body: launches and ahead-of-time compilation read
+the signature, the constexprs, the options and the grid there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from importlib import import_module
+from pathlib import Path
+from types import FunctionType, MappingProxyType
+from typing import IO, TYPE_CHECKING, Any, NoReturn, Protocol, TypeAlias
+
+from xdsl.context import Context
+from xdsl.dialects.builtin import DictionaryAttr, FixedBitwidthType, ModuleOp
+from xdsl.ir import Attribute, Operation
+from xdsl.passes import ModulePass
+from xdsl.utils.target import Target
+
+from .. import exc
+from ..dialects.dims import element_of
+from ..dialects.targets import DEFAULT, GPU, TARGETS
+from ..dialects.tl import FuncOp
+from ..dialects.walk import ops_in
+
+if TYPE_CHECKING:
+    import torch
+
+PassClass: TypeAlias = type[ModulePass]
+Passes: TypeAlias = Mapping[str, Callable[[], PassClass]]
+"""Passes by name, in order; each is imported when it is first asked for."""
+Explain: TypeAlias = Callable[[Exception], Exception]
+"""The error to raise for one that a backend's compiler raised."""
+
+
+class Text(Protocol):
+    """A printed kernel, open where the values of a launch stand."""
+
+    def source(self, constexprs: DictionaryAttr, options: DictionaryAttr) -> str:
+        """The complete text for these values of the same names, which no other part of it depends on."""
+        ...
+
+
+@dataclass(frozen=True)
+class Resources:
+    """What a compiled kernel takes: bytes of shared memory of a program; registers and spilled ones of a thread."""
+
+    shared_bytes: int
+    num_warps: int
+    registers: int
+    spills: float
+
+
+@dataclass(frozen=True)
+class CompiledBinary:
+    """What a backend made of a kernel for one target.
+
+    - `asm`: text or bytes by kind: `ttir`, `ttgir`, `ptx` and `cubin`, or `amdgcn` and `hsaco`.
+    - `shared_bytes` of a program; `registers` of a thread; `spills`: bytes (NVIDIA) or registers (AMD) of a thread.
+    """
+
+    target: str
+    gpu: GPU = field(repr=False)
+    num_warps: int
+    shared_bytes: int
+    registers: int
+    spills: int
+    asm: Mapping[str, Any] = field(repr=False)
+
+    def fits(self) -> bool:
+        """Whether a device of this target can launch the kernel: its shared memory and threads suffice."""
+        gpu = self.gpu
+        return self.shared_bytes <= gpu.shared_bytes and self.num_warps * gpu.warp_size <= gpu.max_threads
+
+
+class Backend:
+    """What a backend has and does; a subclass overrides what it can, and what it cannot raises `BackendUnsupported`.
+
+    Methods that print are called for every config that is lowered; those that launch and compile for every kernel.
+    None is called when a kernel is called that ran before.
+    """
+
+    name: str
+    targets: Mapping[str, GPU] = TARGETS
+    """The GPUs that it compiles for, by name, with what its compiler makes of their memory."""
+    ops: Collection[type[Operation]] | None = None
+    """The ops that it takes, at the level `tl`; None: all."""
+    dtypes: Collection[type[Attribute]] | None = None
+    """Element types of the values that it takes; None: all."""
+    leaves_tl: bool = True
+    """Whether its passes leave ops of `tl`, so that the reference interpreter runs what is printed."""
+
+    # Passes ----------------------------------------------------------------------------------------------------
+
+    tile_passes: Passes = MappingProxyType({})
+    """What runs per config after the common schedule passes, at the level `tile`; a pass may own config keys."""
+    tl_passes: Passes = MappingProxyType({})
+    """What runs on `tl`, down to what prints; a pass may own config keys."""
+
+    def schedule(self, passes: Sequence[PassClass]) -> Sequence[PassClass]:
+        """The passes per config at the level `tile`, of which `passes` are the common ones: some may be left out."""
+        return [*passes, *(factory() for factory in self.tile_passes.values())]
+
+    def refusal(self, module: ModuleOp) -> tuple[Operation, str] | None:
+        """The first op of a `tl` module that it does not take, and why; None if it takes all."""
+        if self.ops is None and self.dtypes is None:
+            return None
+        for func in module.body.block.ops:
+            for op in ops_in(func.body.block) if isinstance(func, FuncOp) else ():
+                if self.ops is not None and type(op) not in self.ops:
+                    return op, f"it has no {op.name}"
+                if self.dtypes is not None and (strange := self._strange_element(op, self.dtypes)) is not None:
+                    return op, f"it has no values of {strange}"
+        return None
+
+    def _strange_element(self, op: Operation, taken: Collection[type[Attribute]]) -> Attribute | None:
+        elements = map(element_of, op.results)
+        return next((e for e in elements if type(e) not in taken and isinstance(e, FixedBitwidthType)), None)
+
+    # Text ------------------------------------------------------------------------------------------------------
+
+    def emit(self, module: ModuleOp) -> str:
+        """The text of a module that went through the passes. Raises DiagnosticException for what cannot be printed."""
+        raise NotImplementedError
+
+    def text(self, module: ModuleOp) -> Text:
+        """The same, to be printed again for other values of a launch; `module` is not changed any more."""
+        return _Reprinted(self, module)
+
+    def target(self) -> type[Target]:
+        """The target of `helion-opt -t <name>`."""
+        emit = self.emit
+
+        @dataclass(frozen=True)
+        class Printing(Target):
+            name = self.name
+
+            def emit(self, ctx: Context, module: ModuleOp, output: IO[str]) -> None:
+                output.write(emit(module))
+
+        return Printing
+
+    # Running ---------------------------------------------------------------------------------------------------
+
+    def version(self) -> str:
+        """The version of its compiler: configs are tuned for one."""
+        return ""
+
+    def device_target(self, device: torch.device) -> str:
+        """The target of a device; the usual one where it is not there, or not listed."""
+        return DEFAULT
+
+    def device_gpu(self, device: torch.device | None) -> GPU | None:
+        """The facts of a device (None: the current GPU); None where it is not there."""
+        return None
+
+    def interpreted(self) -> str | None:
+        """What asks to run emitted modules on a CPU (`VARIABLE=1`); None if nothing does."""
+        return None
+
+    def host(self, source: str, name: str) -> FunctionType:
+        """The host function of an emitted module, as it is."""
+        self._unsupported("run what it prints")
+
+    def launcher(
+        self, source: str, name: str, device: int | None = None, explain: Explain | None = None
+    ) -> FunctionType:
+        """The host function of an emitted module, launching on the GPU of index `device`, which holds the tensors;
+        `explain` gives the error to raise for one of its compiler's."""
+        self._unsupported("launch kernels")
+
+    def explained(self, error: Exception, fn: FunctionType, doing: str) -> exc.Base:
+        """The error to raise from one of its compiler's, for the kernel made of `fn`; `doing` says what failed."""
+        place = exc.SourceLocation.of_definition(fn)
+        return exc.InternalError(f"{fn.__name__}: backend {self.name} cannot {doing}: {error}", location=place)
+
+    def lacks_memory(self, error: Exception) -> bool:
+        """Whether an error of a launch says that the kernel takes more of the device than it has."""
+        return False
+
+    # Compiling -------------------------------------------------------------------------------------------------
+
+    def compile(
+        self, source: str, module: ModuleOp, target: str, constexprs: Mapping[str, int], divisible: Collection[str]
+    ) -> CompiledBinary:
+        """The binary of an emitted module for a target that need not be here.
+
+        `module`: what it was printed from. `constexprs`: values that the host computes. `divisible`: the integer
+        parameters that are multiples of `ALIGNMENT`. Raises `BackendUnsupported` for a kernel that no GPU of the
+        target can run.
+        """
+        self._unsupported("compile ahead of time")
+
+    def capture(self, source: str, name: str, run: Callable[..., Any], args: Sequence[object]) -> object | None:
+        """What a call of a host function compiles, for `precompile` in another process; None if it is compiled.
+
+        Raises what the host function raises before its launch.
+        """
+        return None
+
+    worker: str = __name__
+    """The module that a process which precompiles imports first."""
+
+    def precompile(self, launch: Any, gpu: GPU) -> Resources:
+        """Compile what `capture` found, so that the call finds it; runs in a worker process, which gets the backend."""
+        self._unsupported("compile ahead of time")
+
+    def _unsupported(self, what: str) -> NoReturn:
+        raise exc.BackendUnsupported(f"backend {self.name!r} does not {what}")
+
+
+class _Reprinted:
+    """A text that is printed as a whole for each launch."""
+
+    def __init__(self, backend: Backend, module: ModuleOp) -> None:
+        self._backend, self._module = backend, module
+
+    def source(self, constexprs: DictionaryAttr, options: DictionaryAttr) -> str:
+        module = self._module.clone()
+        for func in module.body.block.ops:
+            if isinstance(func, FuncOp):
+                func.constexprs, func.options = constexprs, options
+        return self._backend.emit(module)
+
+
+# The registry ----------------------------------------------------------------------------------------------------
+
+_REGISTERED: dict[str, Callable[[], Backend]] = {}
+
+
+def names() -> list[str]:
+    """The backends that there are."""
+    folders = (path.parent.name for path in Path(__file__).parent.glob("*/backend.py"))
+    return sorted({*folders, *_REGISTERED})
+
+
+def get(name: str) -> Backend:
+    """The backend of that name. Raises `BackendUnsupported`, which lists the known ones."""
+    if name in _REGISTERED:
+        return _REGISTERED[name]()
+    if name not in names():
+        raise exc.BackendUnsupported(f"there is no backend {name!r}; the backends are {', '.join(names())}")
+    return import_module(f".{name}.backend", __package__).BACKEND
+
+
+def default() -> Backend:
+    """The backend of kernels that name none."""
+    return get("triton")
+
+
+def register(name: str, factory: Callable[[], Backend]) -> None:
+    """Add a backend under a name; `factory` is called whenever it is asked for. ValueError for a name that is taken."""
+    if name in names():
+        raise ValueError(f"there is a backend {name!r} already")
+    _REGISTERED[name] = factory
+
+
+def unregister(name: str) -> None:
+    """Drop a registered backend; kernels that are bound for it keep it."""
+    del _REGISTERED[name]
+
+
+@contextmanager
+def registered(backend: Backend) -> Iterator[Backend]:
+    """`backend` is there within the block."""
+    register(backend.name, lambda: backend)
+    try:
+        yield backend
+    finally:
+        unregister(backend.name)
+
+
+__all__ = [
+    "Backend", "CompiledBinary", "Explain", "Passes", "Resources", "Text", "default", "get", "names", "register",
+    "registered", "unregister",
+]  # fmt: skip

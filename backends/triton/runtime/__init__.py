@@ -1,0 +1,1 @@
+"""Emitted Triton modules launched, compiled ahead of time, and their errors explained."""
