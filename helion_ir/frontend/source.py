@@ -1,13 +1,13 @@
-"""The user's source: its syntax tree with true lines and columns, compiled expressions, and where we are in it."""
+"""The user's source: its syntax tree with true lines and columns, and where we are in it."""
 
 from __future__ import annotations
 
 import ast
-import copy
 import dis
 import inspect
+import os
 import sys
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
@@ -17,10 +17,6 @@ from typing import Any, TypeVar
 import torch
 
 from .. import exc
-
-LAZY_AND, LAZY_OR, NOT, CHOOSE = "__tile_and__", "__tile_or__", "__tile_not__", "__tile_choose__"
-INVERT, POWER, FLOOR_DIVISION = "__tile_invert__", "__tile_power__", "__tile_floor_division__"
-CALL = "__tile_call__"
 
 
 @dataclass(frozen=True)
@@ -90,119 +86,6 @@ def _unreadable(fn: Callable[..., Any], hint: str) -> exc.InvalidAPIUsage:
     return exc.InvalidAPIUsage(f"the source of kernel {fn.__name__!r} cannot be read", hint=hint)
 
 
-class _Numbers(ast.NodeTransformer):
-    """`~`, `**`, `//` and a few builtin functions as calls: PyTorch's symbolic numbers lack them."""
-
-    functions = frozenset(("divmod", "float", "pow"))
-
-    def visit_Call(self, node: ast.Call) -> ast.AST:
-        self.generic_visit(node)
-        if isinstance(node.func, ast.Name) and node.func.id in self.functions:
-            return self._call(node, CALL, [node.func, *node.args], node.keywords)
-        return node
-
-    def visit_UnaryOp(self, node: ast.UnaryOp) -> ast.AST:
-        self.generic_visit(node)
-        return self._call(node, INVERT, [node.operand]) if isinstance(node.op, ast.Invert) else node
-
-    def visit_BinOp(self, node: ast.BinOp) -> ast.AST:
-        self.generic_visit(node)
-        name = _OPERATORS.get(type(node.op))
-        return node if name is None else self._call(node, name, [node.left, node.right])
-
-    @staticmethod
-    def _call(node: ast.expr, name: str, args: list[ast.expr], keywords: Sequence[ast.keyword] = ()) -> ast.expr:
-        function = ast.copy_location(ast.Name(name, ast.Load()), node)
-        return ast.copy_location(ast.Call(function, args, list(keywords)), node)
-
-
-_OPERATORS = {ast.Pow: POWER, ast.FloorDiv: FLOOR_DIVISION}
-
-
-class _RunTimeLogic(_Numbers):
-    """`and`, `or`, `not`, `~`, conditional expressions and chained comparisons as calls: they can be run-time.
-
-    Calls become calls of `CALL`, so that functions with such logic are looked into.
-    """
-
-    def visit_Call(self, node: ast.Call) -> ast.AST:
-        self.generic_visit(node)
-        node.args.insert(0, node.func)
-        node.func = ast.copy_location(ast.Name(CALL, ast.Load()), node.func)
-        return node
-
-    def visit_BoolOp(self, node: ast.BoolOp) -> ast.AST:
-        self.generic_visit(node)
-        name = LAZY_AND if isinstance(node.op, ast.And) else LAZY_OR
-        return self._call(node, name, [self._thunk(value) for value in node.values])
-
-    def visit_UnaryOp(self, node: ast.UnaryOp) -> ast.AST:
-        self.generic_visit(node)
-        name = {ast.Not: NOT, ast.Invert: INVERT}.get(type(node.op))
-        return node if name is None else self._call(node, name, [node.operand])
-
-    def visit_IfExp(self, node: ast.IfExp) -> ast.AST:
-        self.generic_visit(node)
-        return self._call(node, CHOOSE, [node.test, self._thunk(node.body), self._thunk(node.orelse)])
-
-    def visit_Compare(self, node: ast.Compare) -> ast.AST:
-        self.generic_visit(node)
-        if len(node.ops) == 1:
-            return node
-        operands = [node.left, *node.comparators]
-        parts = [
-            self._thunk(ast.copy_location(ast.Compare(left, [op], [right]), node))
-            for left, op, right in zip(operands, node.ops, operands[1:], strict=False)
-        ]
-        return self._call(node, LAZY_AND, parts)
-
-    @staticmethod
-    def _thunk(node: ast.expr) -> ast.expr:
-        arguments = ast.arguments(posonlyargs=[], args=[], kwonlyargs=[], kw_defaults=[], defaults=[])
-        return ast.copy_location(ast.Lambda(arguments, node), node)
-
-
-_LOGIC = (ast.BoolOp, ast.UnaryOp, ast.IfExp, ast.Compare, ast.Call, *_OPERATORS)
-_NUMBERS = (ast.Invert, *_OPERATORS)
-
-
-_Node = TypeVar("_Node", bound=ast.AST)
-
-
-def _host_tree(node: _Node) -> _Node:
-    """The tree of host code, with what PyTorch's symbolic numbers lack as calls."""
-    if any(isinstance(n, _NUMBERS) or getattr(n, "id", None) in _Numbers.functions for n in ast.walk(node)):
-        return _Numbers().visit(copy.deepcopy(node))
-    return node
-
-
-def expression_code(node: ast.expr, file: str, *, device: bool) -> CodeType:
-    """The compiled expression, kept on the node; on the device its logic may be run-time."""
-    key = "_device_code" if device else "_host_code"
-    code = getattr(node, key, None)
-    if code is None:
-        tree = node
-        if device and any(isinstance(n, _LOGIC) for n in ast.walk(node)):
-            tree = _RunTimeLogic().visit(copy.deepcopy(node))
-        elif not device:
-            tree = _host_tree(node)
-        if isinstance(getattr(tree, "ctx", None), ast.Store):
-            tree = copy.deepcopy(tree)
-            tree.ctx = ast.Load()  # type: ignore[attr-defined]
-        code = compile(ast.Expression(tree), file, "eval")
-        setattr(node, key, code)
-    return code
-
-
-def statement_code(node: ast.stmt, file: str) -> CodeType:
-    """The compiled statement, kept on the node."""
-    code = getattr(node, "_statement_code", None)
-    if code is None:
-        code = compile(ast.Module([_host_tree(node)], []), file, "exec")
-        node._statement_code = code  # type: ignore[attr-defined]
-    return code
-
-
 def node_location(node: ast.AST, file: str) -> exc.SourceLocation:
     """Where a node of the tree begins; to its end where that is on the same line."""
     line, column = getattr(node, "lineno", 1), getattr(node, "col_offset", 0)
@@ -259,10 +142,38 @@ def in_subscript(files: Collection[str]) -> bool:
     while frame is not None and frame.f_code.co_filename not in files:
         if frame.f_code.co_name == "__torch_function__" and frame.f_locals.get("func") is torch.Tensor.__getitem__:
             return False
+        if frame.f_code in _SUBSCRIBING:
+            return True
         frame = frame.f_back
     return frame is not None and dis.opname[frame.f_code.co_code[frame.f_lasti]] in _SUBSCRIPTS
 
 
+def subscribes(function: _Function) -> _Function:
+    """Mark a function that stands for a subscript of the user's."""
+    _SUBSCRIBING.add(function.__code__)
+    return function
+
+
+def asked_by_user() -> bool:
+    """Whether code of the user's asks for the text of a number, and no message of ours."""
+    frame: FrameType | None = sys._getframe(1)
+    while frame is not None and frame.f_code.co_filename.startswith((_SYMBOLS, _TORCH)):
+        frame = frame.f_back
+    if frame is None:
+        return False
+    return not frame.f_code.co_filename.startswith(_PACKAGE) or frame.f_code in _FOR_USER
+
+
+def for_user(function: _Function) -> _Function:
+    """Mark a function that calls what the user's code calls."""
+    _FOR_USER.add(function.__code__)
+    return function
+
+
+_SUBSCRIBING: set[CodeType] = set()
+_FOR_USER: set[CodeType] = set()
+_PACKAGE = os.path.dirname(os.path.dirname(__file__))
+_SYMBOLS, _TORCH = os.path.join(os.path.dirname(__file__), "symbols"), os.path.dirname(torch.__file__)
 _SUBSCRIPTS = ("BINARY_SUBSCR", "BINARY_SLICE")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable
 from typing import Any
@@ -235,3 +236,81 @@ def test_spellings_of_an_eviction_policy(policy: str | None) -> None:
     torch.testing.assert_close(compiled(x), x)
     wanted = f'eviction_policy="evict_{policy.removeprefix("evict_")}"' if policy else "tl.load(x + t_index, mask)"
     assert wanted in compiled.source
+
+
+TABLE = {0: 1.0, 1: 2.0, 2: 3.0, 3: 4.0, -7: 5.0, 7: 6.0}
+
+
+def _of_a_match(n: Any) -> int:
+    match n:
+        case -7 | 7:
+            return 1
+        case int():
+            return 2
+        case _:
+            return 3
+
+
+def _of_a_handler(n: int) -> float:
+    try:
+        return TABLE[n + 100]
+    except Exception:
+        return 9.0
+
+
+@functools.lru_cache
+def _remembered(n: int) -> int:
+    return n + 1
+
+
+TEXTS_AND_TYPES: list[Callable[[int, float, bool], Any]] = [
+    lambda m, y, flag: isinstance(m, int) + 2 * isinstance(y, (float, str)) + 4 * isinstance(flag, bool),
+    lambda m, y, flag: (
+        (type(m) is int) + 2 * (type(y) in (float, str)) + 4 * (m.__class__ is int) + isinstance(flag, float)
+    ),
+    lambda m, y, flag: len(str(m)) + 10 * len(repr(y)) + 100 * len(f"{flag}{m:06d}{y:.3f}"),
+    lambda m, y, flag: len("%s %d" % (y, m)) + len("{:>9}".format(m)) + len(",".join(map(str, [m, y, flag]))),  # noqa: UP031, UP032 - each spelling
+    lambda m, y, flag: TABLE[m] + TABLE.get(m + 1, 9) + (m in TABLE) + 2 * (m in {7, 0}) + {m: 5}[m] + len({m, 7}),
+    lambda m, y, flag: hash((m, 1)) == hash((m, 1)) and (y in {3.25}) + [10, 20][flag] + _remembered(m),
+    lambda m, y, flag: [4, 5, 6, 7][m & 3] + [4, 5, 6, 7][abs(m) % 4] + TABLE[min(max(m, 0), 3)] + len(range(m ^ -7)),
+    lambda m, y, flag: _of_a_match(m) + _of_a_handler(m) + max(m, 3, key=abs) + sum([m, flag]),
+]
+TRUTHS: list[Callable[[int, float, bool], Any]] = [
+    lambda m, y, flag: (m ^ True) + (flag ^ m) + (m & flag) + (flag | m) + (flag ^ True),
+    lambda m, y, flag: -flag + flag % 2 + flag**2 + (flag << 2) + flag / 2 + m // True + max(flag, m),
+    lambda m, y, flag: (flag == 1) + (flag != 0) + (flag < m) + (m < flag) + (y < flag) + (flag < True) + (m == flag),
+    lambda m, y, flag: (m > 0) + ((m > 0) & flag) * 2 + ((y > 1) ^ flag) * 4 + min(y, flag) + len(f"{not flag}"),
+    lambda m, y, flag: round(y, 1) + pow(m, 2, 3) + y.is_integer() + m.real + math.ldexp(y, 2) + m.bit_length(),
+]
+
+
+@pytest.mark.parametrize("of", [*TEXTS_AND_TYPES, *TRUTHS])
+def test_texts_types_keys_and_truth_values(of: Callable[..., Any]) -> None:
+    x = torch.zeros(5)
+    for arguments in ARGUMENTS:
+        want = x + float(of(*arguments))
+        torch.testing.assert_close(on_the_device(x, of, *arguments), want, rtol=1e-5, atol=1e-5)
+        torch.testing.assert_close(on_the_host(x, of, *arguments), want, rtol=1e-5, atol=1e-5)
+
+
+@kernel
+def on_the_host(x: torch.Tensor, of: Callable[..., Any], m: int, y: float, flag: bool) -> torch.Tensor:
+    number = of(m, y, flag)
+    out = torch.empty_like(x)
+    for t in hl.tile(x.size(0)):
+        out[t] = x[t] + number
+    return out
+
+
+@helion_ir.kernel(static_shapes=False, autotune_effort="none")
+def text_of_a_size(x: torch.Tensor) -> torch.Tensor:
+    out = torch.empty_like(x)
+    for t in hl.tile(x.size(0)):
+        out[t] = x[t] + (1 if isinstance(x.size(0), int) else 2) + len(f"{t.begin}")
+    return out
+
+
+def test_the_text_of_what_only_the_device_knows_is_refused() -> None:
+    with pytest.raises(exc.ShapeSpecializingCall, match="only the device knows") as caught:
+        text_of_a_size(torch.zeros(5))
+    assert caught.value.location is not None

@@ -7,7 +7,6 @@ device it emits ops.
 from __future__ import annotations
 
 import math as pymath
-import operator
 import re
 from collections.abc import Callable
 from typing import Any, cast
@@ -21,17 +20,18 @@ from ... import exc
 from ...dialects import tile
 from ...dialects.dims import Dim, symbols_of
 from ...dialects.value import CompareOp
-from ..source import FunctionSource, in_subscript
+from ..source import FunctionSource, asked_by_user, in_subscript
 from .arithmetic import floor_quotient, remainder, small_power
 from .expressions import Poly
-from .sizes import LARGEST_OFFSET, OPPOSITES, PREDICATES, SIGNS, Options, Sizes
-from .symbolic import FLOAT_FUNCTIONS, BoolNode, FloatNode, IntNode, poly_of, sym_int
+from .sizes import INTEGER_FUNCTIONS, LARGEST_OFFSET, OPPOSITES, PREDICATES, SIGNS, Options, Sizes
+from .symbolic import FLOAT_FUNCTIONS, BoolNode, FloatNode, IntNode, Node, poly_of, sym_int
 
-_INTEGER_FUNCTIONS: dict[str, Callable[[int, int], int]] = {
-    "floordiv": operator.floordiv, "mod": operator.mod, "max": max, "min": min, "lshift": operator.lshift,
-    "rshift": operator.rshift, "and": operator.and_, "or": operator.or_, "xor": operator.xor,
+_SPELLINGS = {"floordiv": "({} // {})", "mod": "({} % {})"}
+_SPELLINGS_OF_ARGUMENTS = {
+    **_SPELLINGS, "max": "max({}, {})", "min": "min({}, {})", "lshift": "({} << {})", "rshift": "({} >> {})",
+    "and": "({} & {})", "or": "({} | {})", "xor": "({} ^ {})",
 }  # fmt: skip
-_SPELLINGS = {"floordiv": "//", "mod": "%"}
+"""Operations as host expressions: of sizes, and of what the arguments decide."""
 _INTEGER_OPS: dict[str, Callable[..., Any]] = {
     "floordiv": arith.FloorDivSIOp, "max": arith.MaxSIOp, "min": arith.MinSIOp, "lshift": arith.ShLIOp,
     "rshift": arith.ShRSIOp, "and": arith.AndIOp, "or": arith.OrIOp, "xor": arith.XOrIOp,
@@ -53,6 +53,10 @@ _FLOAT_SPELLINGS = {
     **{name: f"({{}} {sign} {{}})" for name, sign in SIGNS.items()},
 }  # fmt: skip
 """Float functions as host expressions; functions of `math` are spelled by their names."""
+_TRUTH_FUNCTIONS: dict[str, tuple[Callable[[list[bool]], bool], str]] = {
+    "and": (all, "({} and {})"), "or": (any, "({} or {})"), "not": (lambda v: not v[0], "(not {})"),
+    "eq": (lambda v: v[0] == v[1], "({} == {})"),
+}  # fmt: skip
 _JUMPING = {"floordiv": "quotient", "mod": "remainder"}
 """Functions whose result jumps, with a name for it: of floats that the arguments decide, the host computes it."""
 _MATH = "__import__('math')"
@@ -155,9 +159,21 @@ class Scalars(Sizes):
         if bounds is not None and (bounds[0] < 0 or (isinstance(end, int) and bounds[1] > end)):
             self.needs_number(poly_of(value))
 
-    def text(self, poly: Poly) -> str:
-        self.needs_number(poly)
-        return str(poly)
+    def text(self, node: Node, symbol: str) -> str:
+        if isinstance(node, IntNode):
+            self.needs_number(node.poly)
+        if not asked_by_user():
+            return symbol
+        if isinstance(node, IntNode):
+            return str(self.int_of(node.poly))
+        return str(self.float_of(node) if isinstance(node, FloatNode) else self.bool_of(cast("BoolNode", node)))
+
+    def integer_of(self, node: BoolNode) -> Poly:
+        if node.hint is not None or isinstance(node.value, bool) or not self.in_device:
+            return Poly.constant(int(self.bool_of(node)))
+        self.called()
+        result = self.builder.emit(arith.ExtUIOp(self.bool_value(node), i64))
+        return poly_of(self.device_scalar(lambda: result, element=i64))
 
     def integer(self, value: int | torch.SymInt, element: IntegerType | None = None) -> SSAValue:
         """A number as an SSA scalar of the index type, or of `element`."""
@@ -261,7 +277,7 @@ class Scalars(Sizes):
         """Whether arguments decide the values: those may become part of the specialization; sizes are asked for."""
         return all(
             self.hint_of(poly) is not None
-            and all(name in self.int_args for atom in poly.atoms() for name in symbols_of(atom))
+            and all(name in self.int_args for atom in poly.atoms() for name in symbols_of(atom) - {"max", "min"})
             for poly in map(self.resolved, polys)
         )
 
@@ -292,19 +308,20 @@ class Scalars(Sizes):
         lhs, rhs = self.resolved(lhs), self.resolved(rhs)
         a, b = lhs.value, rhs.value
         if a is not None and b is not None:
-            return Poly.constant(_INTEGER_FUNCTIONS[name](a, b))
+            return Poly.constant(INTEGER_FUNCTIONS[name](a, b))
         if name in _SPELLINGS and (quotient := lhs.exact_div(rhs)) is not None:
             return quotient if name == "floordiv" else Poly({})
         self.needs_number(lhs, rhs)
         if name in ("max", "min") and (not self.in_device or self.internal):
             return lhs if self.compare("ge" if name == "max" else "le", lhs, rhs) else rhs
         symbolic = all(not atom.startswith("@") for poly in (lhs, rhs) for atom in poly.atoms())
-        if symbolic and name in _SPELLINGS:
-            text = f"({_group(lhs)} {_SPELLINGS[name]} {_group(rhs)})"
+        spellings = _SPELLINGS_OF_ARGUMENTS if self.in_device and self._of_arguments(lhs, rhs) else _SPELLINGS
+        if symbolic and name in spellings:
+            text = spellings[name].format(_group(lhs), _group(rhs))
             self.quotients[text] = (name, lhs, rhs)
             return Poly.atom(text)
         if not self.in_device:
-            return Poly.constant(_INTEGER_FUNCTIONS[name](self.int_of(lhs), self.int_of(rhs)))
+            return Poly.constant(INTEGER_FUNCTIONS[name](self.int_of(lhs), self.int_of(rhs)))
         self.called()
         result = self._integer_op(name, lhs, rhs)
         return poly_of(self.device_scalar(lambda: result, element=cast("IntegerType", result.type)))
@@ -432,10 +449,14 @@ class Scalars(Sizes):
         return node.hint
 
     def bool_op(self, name: str, args: list[BoolNode]) -> BoolNode:
+        hint, expr = None, ""
+        if not self.in_device or all(a.hint is not None or isinstance(a.value, bool) for a in args):
+            function, spelling = _TRUTH_FUNCTIONS[name]
+            values = [a.hint if self.in_device and a.hint is not None else self.bool_of(a) for a in args]
+            hint = function(values)
+            expr = spelling.format(*(a.expr or a.value for a in args))
         if not self.in_device:
-            values = [self.bool_of(a) for a in args]
-            result = {"and": all, "or": any, "not": lambda v: not v[0], "eq": lambda v: v[0] == v[1]}[name](values)
-            return BoolNode(self, result)
+            return BoolNode(self, hint)
         self.called()
         operands = [self.bool_value(a) for a in args]
         if name in ("not", "eq"):
@@ -443,9 +464,9 @@ class Scalars(Sizes):
             result = self.builder.emit(arith.XOrIOp(operands[0], second))
             if name == "eq":
                 result = self.builder.emit(arith.XOrIOp(result, self.builder.constant(True, i1)))
-            return BoolNode(self, result)
+            return BoolNode(self, result, hint=hint, expr=expr)
         op = arith.AndIOp if name == "and" else arith.OrIOp
-        return BoolNode(self, self.builder.emit(op(operands[0], operands[1])))
+        return BoolNode(self, self.builder.emit(op(operands[0], operands[1])), hint=hint, expr=expr)
 
     def bool_of(self, node: BoolNode) -> bool:
         if isinstance(node.value, bool):

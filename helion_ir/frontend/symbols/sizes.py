@@ -25,6 +25,10 @@ from .symbolic import poly_of
 PREDICATES: dict[str, Callable[[int, int], bool]] = {
     "eq": operator.eq, "ne": operator.ne, "lt": operator.lt, "le": operator.le, "gt": operator.gt, "ge": operator.ge,
 }  # fmt: skip
+INTEGER_FUNCTIONS: dict[str, Callable[[int, int], int]] = {
+    "floordiv": operator.floordiv, "mod": operator.mod, "max": max, "min": min, "lshift": operator.lshift,
+    "rshift": operator.rshift, "and": operator.and_, "or": operator.or_, "xor": operator.xor,
+}  # fmt: skip
 OPPOSITES = {"eq": "ne", "ne": "eq", "lt": "ge", "ge": "lt", "le": "gt", "gt": "le"}
 SIGNS = {"eq": "==", "ne": "!=", "lt": "<", "le": "<=", "gt": ">", "ge": ">="}
 _SYMBOL = re.compile(r"\bs\d+\b")
@@ -180,9 +184,12 @@ class Sizes:
             return self.hints.get(atom, self.fixed(atom))
         name, lhs, rhs = self.quotients[atom]
         left, right = self.hint_of(lhs), self.hint_of(rhs)
-        if left is None or not right:
+        if left is None or right is None:
             return None
-        return left // right if name == "floordiv" else left % right
+        try:
+            return INTEGER_FUNCTIONS[name](left, right)
+        except (ZeroDivisionError, ValueError):
+            return None
 
     def dim(self, size: int | torch.SymInt) -> Dim:
         """The dim that spells a size; its symbols are part of the kernel from now on."""
@@ -345,6 +352,8 @@ class Sizes:
         if atom not in self.quotients:
             return True
         name, lhs, rhs = self.quotients[atom]
+        if name not in ("floordiv", "mod"):
+            return False
         return self._at_least(rhs) >= 0 and (name == "mod" or self._at_least(lhs) >= 0)
 
     def _assume(self, predicate: str, difference: Poly) -> bool:

@@ -16,7 +16,6 @@ from typing import Any, Protocol
 import torch
 from xdsl.ir import SSAValue
 
-from ... import exc
 from .expressions import Poly
 
 
@@ -59,8 +58,12 @@ class Context(Protocol):
         """A float rounded to an integer: `rounding` is `floor`, `ceil`, `trunc` or `round` (half to even)."""
         ...
 
-    def text(self, poly: Poly) -> str:
-        """An integer as text."""
+    def text(self, node: Node, symbol: str) -> str:
+        """A number as text: of its value where the user's code asks, else what stands for it."""
+        ...
+
+    def integer_of(self, node: BoolNode) -> Poly:
+        """A truth value as 0 or 1."""
         ...
 
 
@@ -130,7 +133,7 @@ class IntNode(Node):
         self.poly = poly
 
     def __str__(self) -> str:
-        return self.context.text(self.poly)
+        return self.context.text(self, str(self.poly))
 
     def is_constant(self) -> bool:
         return self.poly.value is not None
@@ -147,14 +150,14 @@ class IntNode(Node):
     def _new(self, poly: Poly) -> IntNode:
         return IntNode(self.context, poly)
 
-    def add(self, other: IntNode) -> IntNode:
-        return self._new(self.poly + other.poly)
+    def add(self, other: Node) -> IntNode:
+        return self._new(self.poly + _integer(other))
 
-    def sub(self, other: IntNode) -> IntNode:
-        return self._new(self.poly - other.poly)
+    def sub(self, other: Node) -> IntNode:
+        return self._new(self.poly - _integer(other))
 
-    def mul(self, other: IntNode) -> IntNode:
-        return self._new(self.poly * other.poly)
+    def mul(self, other: Node) -> IntNode:
+        return self._new(self.poly * _integer(other))
 
     def neg(self) -> IntNode:
         return self._new(-self.poly)
@@ -170,16 +173,17 @@ class IntNode(Node):
     def round(self, ndigits: int | None = None) -> IntNode:
         return self
 
-    def pow_by_natural(self, other: IntNode) -> IntNode:
-        exponent = self.context.int_of(other.poly)
+    def pow_by_natural(self, other: Node) -> IntNode:
+        exponent = self.context.int_of(_integer(other))
         result = Poly.constant(1)
         for _ in range(exponent):
             result = result * self.poly
         return self._new(result)
 
-    def int_floordiv(self, other: IntNode) -> IntNode:
-        quotient = self.poly.exact_div(other.poly)
-        return self._new(self.context.integer_op("floordiv", self.poly, other.poly) if quotient is None else quotient)
+    def int_floordiv(self, other: Node) -> IntNode:
+        divisor = _integer(other)
+        quotient = self.poly.exact_div(divisor)
+        return self._new(self.context.integer_op("floordiv", self.poly, divisor) if quotient is None else quotient)
 
     floordiv = int_floordiv
 
@@ -196,8 +200,8 @@ class IntNode(Node):
     def is_integer(self) -> BoolNode:
         return self.wrap_bool(True)
 
-    def _compare(self, predicate: str, other: IntNode) -> BoolNode:
-        return self.context.comparison(predicate, self.poly, other.poly)
+    def _compare(self, predicate: str, other: Node) -> BoolNode:
+        return self.context.comparison(predicate, self.poly, _integer(other))
 
     def eq(self, other: IntNode) -> BoolNode:
         return self._compare("eq", other)
@@ -218,9 +222,17 @@ class IntNode(Node):
         return self._compare("ge", other)
 
 
-def _integer_method(name: str) -> Callable[[IntNode, IntNode], IntNode]:
-    def method(self: IntNode, other: IntNode) -> IntNode:
-        return IntNode(self.context, self.context.integer_op(name, self.poly, other.poly))
+def _integer(node: Node) -> Poly:
+    """An operand of an integer operation: Python's truth values are integers."""
+    if isinstance(node, BoolNode):
+        return node.context.integer_of(node)
+    assert isinstance(node, IntNode)
+    return node.poly
+
+
+def _integer_method(name: str) -> Callable[[IntNode, Node], IntNode]:
+    def method(self: IntNode, other: Node) -> IntNode:
+        return IntNode(self.context, self.context.integer_op(name, self.poly, _integer(other)))
 
     return method
 
@@ -259,7 +271,7 @@ class FloatNode(Node):
         self.constant_value = constant_value
 
     def __str__(self) -> str:
-        return f"float({self.constant_value if self.constant_value is not None else self.hint})"
+        return self.context.text(self, f"float({self.hint})")
 
     def is_constant(self) -> bool:
         return False
@@ -289,9 +301,12 @@ class FloatNode(Node):
 
     sym_int = trunc
 
-    def round(self, ndigits: int | None = None) -> IntNode:
+    def is_integer(self) -> BoolNode:
+        return self.wrap_bool(self.context.float_of(self).is_integer())
+
+    def round(self, ndigits: int | None = None) -> Node:
         if ndigits is not None:
-            raise exc.InvalidAPIUsage("round() of a run-time float takes no number of digits")
+            return self.wrap_float(round(self.context.float_of(self), ndigits))
         return self._rounded("round")
 
 
@@ -308,7 +323,7 @@ FLOAT_FUNCTIONS: dict[str, Callable[..., Any]] = {
 
 def _float_method(name: str) -> Callable[..., Node]:
     def method(self: FloatNode, *others: FloatNode) -> Node:
-        return self.context.float_op(name, [self, *others])
+        return self.context.float_op(name, [self, *(other.sym_float() for other in others)])
 
     return method
 
@@ -335,7 +350,7 @@ class BoolNode(Node):
         self.expr = expr
 
     def __str__(self) -> str:
-        return str(self.value) if isinstance(self.value, bool) else "bool(?)"
+        return str(self.value) if isinstance(self.value, bool) else self.context.text(self, "bool(?)")
 
     def is_constant(self) -> bool:
         return isinstance(self.value, bool)
@@ -346,18 +361,29 @@ class BoolNode(Node):
     def guard_bool(self, file: str, line: int) -> bool:
         return self.bool_()
 
+    def sym_float(self) -> FloatNode:
+        return self.context.to_float(_integer(self))
+
+    def sym_int(self) -> IntNode:
+        return IntNode(self.context, _integer(self))
+
+    def bitwise_xor(self, other: Node) -> Node:
+        return self.sym_int().bitwise_xor(other)  # type: ignore[attr-defined]
+
     guard_size_oblivious = guard_or_false = guard_or_true = expect_true = statically_known_true = guard_bool
 
-    def sym_and(self, other: BoolNode) -> BoolNode:
+    def sym_and(self, other: Node) -> Node:
         return self._combine("and", other, False)
 
-    def sym_or(self, other: BoolNode) -> BoolNode:
+    def sym_or(self, other: Node) -> Node:
         return self._combine("or", other, True)
 
     and_ = bitwise_and = sym_and
     or_ = bitwise_or = sym_or
 
-    def _combine(self, name: str, other: BoolNode, absorbing: bool) -> BoolNode:
+    def _combine(self, name: str, other: Node, absorbing: bool) -> Node:
+        if not isinstance(other, BoolNode):
+            return getattr(self.sym_int(), f"bitwise_{name}")(other)
         for one, rest in ((self, other), (other, self)):
             if isinstance(one.value, bool):
                 return self.wrap_bool(absorbing) if one.value is absorbing else rest
@@ -366,12 +392,14 @@ class BoolNode(Node):
     def sym_not(self) -> BoolNode:
         return self.wrap_bool(not self.value) if isinstance(self.value, bool) else self.context.bool_op("not", [self])
 
-    def eq(self, other: BoolNode) -> BoolNode:
+    def eq(self, other: Node) -> BoolNode:
+        if not isinstance(other, BoolNode):
+            return self.sym_int().eq(other)
         if isinstance(other.value, bool):
             return self if other.value else self.sym_not()
         return self.context.bool_op("eq", [self, other])
 
-    def ne(self, other: BoolNode) -> BoolNode:
+    def ne(self, other: Node) -> BoolNode:
         return self.eq(other).sym_not()
 
 

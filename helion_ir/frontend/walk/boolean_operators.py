@@ -13,12 +13,12 @@ from xdsl.ir import Block, Operation, SSAValue
 from ... import exc
 from ...dialects.effects import has_no_effects
 from ...dialects.value import SelectOp
-from ..source import CHOOSE, FLOOR_DIVISION, INVERT, LAZY_AND, LAZY_OR, NOT, POWER
+from ..rewriting import CHOOSE, LAZY_AND, LAZY_OR, NOT
 from ..symbols.symbolic import BoolNode
 from ..tracer import Tracer
 from .control_flow import ControlFlow
 from .environment import Environment, Snapshot, carried_as, is_leaf, join, lift, lower
-from .python_functions import floor_division, inverted, power
+from .python_functions import expression_functions
 
 
 class Logic:
@@ -34,8 +34,7 @@ class Logic:
         """The functions that expressions are rewritten to call."""
         return {
             LAZY_AND: lambda *parts: self._logic("and", parts), LAZY_OR: lambda *parts: self._logic("or", parts),
-            NOT: self._not, INVERT: inverted, POWER: power, FLOOR_DIVISION: floor_division,
-            CHOOSE: self._choose,
+            NOT: self._not, CHOOSE: self._choose, **expression_functions(self.tracer),
         }  # fmt: skip
 
     def builtins(self) -> Mapping[str, Callable[..., Any]]:
@@ -90,7 +89,8 @@ class Logic:
         truth = self.control.truth(value)
         if isinstance(truth, bool):
             return not truth
-        return torch.SymBool(BoolNode(self.tracer, truth).sym_not())
+        node = value.node if isinstance(value, torch.SymBool) else BoolNode(self.tracer, truth)
+        return torch.SymBool(node.sym_not())
 
     def _choose(self, test: Any, then: Callable[[], Any], otherwise: Callable[[], Any]) -> Any:
         """A conditional expression."""

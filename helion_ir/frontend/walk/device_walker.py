@@ -15,18 +15,19 @@ from xdsl.ir import SSAValue
 from ... import exc
 from ... import language as hl
 from ...language.tiles import Tile
-from ..source import CALL, expression_code, located, node_location, statement_code, walks
+from ..rewriting import CALL, expression_code, statement_code
+from ..source import located, node_location, walks
 from ..tensors import DeviceTensor
 from ..tracer import Tracer
 from .boolean_operators import Logic
 from .control_flow import ControlFlow, Loop
 from .environment import Environment, Snapshot
-from .helpers import Helper, HelperCall, helper_call, helper_of
+from .helpers import Helper, HelperCall, helper_call, helper_of, needs_values
 from .hl_functions import loop_range
 from .liveness import liveness
 from .modes import setitem
 from .mutation import StructureChanged, attributes, watch_of_function
-from .python_functions import inplace_floor_division, inplace_power, python_function, with_values
+from .python_functions import inplace_floor_division, inplace_power, item, known_values, python_function, with_values
 from .static_loops import StaticRange, drop_dead, reads_later, walk_once
 
 _AUGMENTED: dict[type[ast.operator], Callable[[Any, Any], Any]] = {
@@ -156,12 +157,15 @@ class DeviceWalker:
         apply = _AUGMENTED[type(node.op)]
         if isinstance(node.target, ast.Subscript):
             container, index = self.evaluate(node.target.value), self.evaluate(node.target.slice)
-            old = container[index]
-            self.set_item(node.target, container, index, apply(old, self.evaluate(node.value)))
+            new = self._augmented(apply, item(self.tracer, container, index), node.value)
+            self.set_item(node.target, container, index, new)
             return
         old = self.evaluate(node.target)
         self._warn_accumulation(node, old)
-        self.assign(node.target, apply(old, self.evaluate(node.value)))
+        self.assign(node.target, self._augmented(apply, old, node.value))
+
+    def _augmented(self, apply: Callable[[Any, Any], Any], old: Any, value: ast.expr) -> Any:
+        return with_values(self.tracer, apply, (old, self.evaluate(value)), {})
 
     def _warn_accumulation(self, node: ast.AugAssign, old: Any) -> None:
         product = isinstance(node.op, ast.Add) and isinstance(node.value, ast.BinOp)
@@ -181,7 +185,7 @@ class DeviceWalker:
                 continue
             owner = self.evaluate(target.value) if isinstance(target, ast.Subscript | ast.Attribute) else None
             if isinstance(target, ast.Subscript) and isinstance(owner, list | dict):
-                del owner[self.evaluate(target.slice)]
+                with_values(self.tracer, operator.delitem, (owner, self.evaluate(target.slice)), {})
             elif isinstance(target, ast.Attribute) and attributes(owner) is not None:
                 delattr(owner, target.attr)
             else:
@@ -263,7 +267,7 @@ class DeviceWalker:
             if isinstance(container, torch.Tensor):
                 setitem(self.tracer, container, index, value)
             elif isinstance(container, list | dict):
-                container[index] = value
+                with_values(self.tracer, operator.setitem, (container, index, value), {})
             else:
                 raise exc.NonTensorSubscriptAssign(f"a {type(container).__name__} has no items to assign")
 
@@ -378,7 +382,11 @@ class DeviceWalker:
         watch = watch_of_function(call.callee) if call.callee.__globals__ is not self.environment.names else None
         try:
             with nullcontext() if watch is None else self.control.watched(watch):
-                return function(*args, **kwargs) if helper is None else self._walk_helper(helper, call)
+                if helper is not None:
+                    return self._walk_helper(helper, call)
+                if needs_values(call.callee):
+                    args, kwargs = known_values(self.tracer, args), known_values(self.tracer, kwargs)
+                return with_values(self.tracer, function, args, kwargs)
         finally:
             self.tracer.helpers.pop()
             self.tracer.builder.location = place

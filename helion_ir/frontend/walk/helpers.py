@@ -8,6 +8,7 @@ that device code does not have (`try`, `with`, `yield`, `break`, a return from w
 from __future__ import annotations
 
 import ast
+import dis
 import functools
 import inspect
 import linecache
@@ -18,6 +19,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ... import exc
+from ..rewriting import NUMBER_ATTRIBUTES
 from ..source import CodeKey, function_source
 
 LIBRARIES = frozenset(("torch", "triton", "numpy", "helion_ir", *sys.stdlib_module_names))
@@ -90,6 +92,22 @@ def helper_call(function: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any])
     return None if library else HelperCall(function, args, kwargs)
 
 
+_OF_PYTHONS = frozenset(("isinstance", "issubclass", "type", "__class__", "round"))
+"""What gives another answer for a number of a trace."""
+
+
+@functools.cache
+def needs_values(function: types.FunctionType) -> bool:
+    """Whether Python cannot run a function on the numbers of a trace in place of their values: it asks for the types
+    of what it is given, or handles the errors that the numbers make."""
+    codes = [function.__code__]
+    for code in codes:
+        codes += [each for each in code.co_consts if isinstance(each, types.CodeType)]
+    operations = (each.opname for code in codes for each in dis.get_instructions(code))
+    asks = any(_OF_PYTHONS.intersection(code.co_names) or code.co_exceptiontable for code in codes)
+    return asks or any(name.startswith("MATCH_") for name in operations)
+
+
 _HELPERS: dict[CodeKey, Helper | None] = {}
 
 
@@ -122,7 +140,8 @@ def _walkable(statements: Sequence[ast.stmt]) -> bool:
     if any(isinstance(node, _PYTHONS) for node in every):
         return False
     inside = [part for node in every if isinstance(node, _LOOPS) for part in _own_nodes(node)]
-    return any(isinstance(node, _DECIDING) for node in every) and not any(isinstance(n, ast.Return) for n in inside)
+    decides = any(isinstance(n, _DECIDING) or getattr(n, "attr", None) in NUMBER_ATTRIBUTES for n in every)
+    return decides and not any(isinstance(n, ast.Return) for n in inside)
 
 
 def _own_nodes(node: ast.AST) -> Iterator[ast.AST]:

@@ -12,26 +12,18 @@ from typing import Any
 import torch
 
 from ... import exc
-from ..source import (
-    CALL,
-    FLOOR_DIVISION,
-    INVERT,
-    POWER,
-    error_location,
-    expression_code,
-    located,
-    node_location,
-    statement_code,
-)
+from ..rewriting import CALL, expression_code, statement_code
+from ..source import error_location, located, node_location
 from ..tensors import HostTensor, TracedTensor
 from ..tracer import Tracer
 from ..tuples import TensorList, TensorTuple
 from .control_flow import ControlFlow, Loop
 from .device_walker import LOOP_FUNCTIONS, DeviceWalker, assigned_names
 from .environment import Environment
+from .helpers import helper_call, needs_values
 from .liveness import liveness
 from .mutation import watch_of_host
-from .python_functions import floor_division, inverted, power, python_function
+from .python_functions import expression_functions, python_function, with_values
 
 
 class Returned(Exception):
@@ -53,12 +45,17 @@ class HostWalker:
         self.file = tracer.source.file
         self.launches: list[ast.For] = []
         self.device_names: set[str] = set()
-        names |= {INVERT: inverted, POWER: power, FLOOR_DIVISION: floor_division, CALL: self._call}
+        names |= {**expression_functions(tracer), CALL: self._call}
         self.between: ast.stmt | None = None
 
     def _call(self, function: Any, /, *args: Any, **kwargs: Any) -> Any:
         result = python_function(self.tracer, function, args, kwargs)
-        return function(*args, **kwargs) if result is NotImplemented else result
+        if result is not NotImplemented:
+            return result
+        call = helper_call(function, args, kwargs)
+        if call is not None and needs_values(call.callee):
+            args, kwargs = self.tracer.constant(args), {key: self.tracer.constant(v) for key, v in kwargs.items()}
+        return with_values(self.tracer, function, args, kwargs)
 
     def run(self, statements: Sequence[ast.stmt]) -> Any:
         """Walk the function's body; what it returns."""

@@ -7,10 +7,12 @@ Python's would be.
 
 from __future__ import annotations
 
+import ast
 import builtins
 import math
 import operator
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import torch
@@ -18,8 +20,10 @@ import torch
 from ... import exc
 from ...language.tiles import Tile
 from ..operators.table import LOWERINGS, aten
+from ..rewriting import ATTRIBUTE, ITEM, OPERATORS, SLICE, VALUE
+from ..source import for_user, subscribes
 from ..symbols.symbolic import BoolNode, FloatNode
-from ..tensors import DeviceTensor
+from ..tensors import DeviceTensor, TracedTensor
 from ..tracer import Tracer
 
 NUMBERS = (torch.SymInt, torch.SymFloat, torch.SymBool)
@@ -45,9 +49,13 @@ _TESTS: dict[Function, Any] = {math.isnan: aten.isnan.default, math.isinf: aten.
 def python_function(tracer: Tracer, function: Any, args: tuple[Any, ...], kwargs: Any) -> Any:
     """The result of a call of a function of Python's on run-time numbers; `NotImplemented` for any other call."""
     try:
-        known = function in _TABLE
+        known = function in (_TABLE if tracer.in_device else _ON_HOST)
     except TypeError:
         return NotImplemented
+    if function is type and len(args) == 1:
+        return python_type(args[0])
+    if function is isinstance and len(args) == 2 and _has_type(args[0]):
+        return issubclass(python_type(args[0]), args[1])
     if not known or not any(_is_number(arg) for arg in args):
         return NotImplemented
     if kwargs:
@@ -55,17 +63,111 @@ def python_function(tracer: Tracer, function: Any, args: tuple[Any, ...], kwargs
     return _TABLE[function](tracer, *args)
 
 
+@for_user
 def with_values(tracer: Tracer, function: Function, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """The result of a call; what takes no run-time truth value, or number, gets the value, which joins the key."""
+    try:
+        return function(*args, **kwargs)
+    except TypeError as error:
+        failure = error
     for kinds in ((torch.SymBool,), NUMBERS):
+        given = (*args, *kwargs.values())
+        owner = getattr(function, "__self__", None)
+        if _is_kind(owner, kinds):
+            function = getattr(_value(tracer, owner, kinds), function.__name__)
+        elif not _holds(given, kinds):
+            continue
+        args = tuple(_value(tracer, value, kinds) for value in args)
+        kwargs = {key: _value(tracer, value, kinds) for key, value in kwargs.items()}
         try:
             return function(*args, **kwargs)
-        except TypeError:
-            if not any(isinstance(value, kinds) for value in (*args, *kwargs.values())):
-                raise
-        args = tuple(tracer.constant(value) if isinstance(value, kinds) else value for value in args)
-        kwargs = {key: tracer.constant(value) if isinstance(value, kinds) else value for key, value in kwargs.items()}
-    return function(*args, **kwargs)
+        except TypeError as error:
+            failure = error
+    raise failure
+
+
+def _is_kind(value: Any, kinds: tuple[type, ...]) -> bool:
+    return isinstance(value, kinds) and not isinstance(value, Tile)
+
+
+def _holds(value: Any, kinds: tuple[type, ...]) -> bool:
+    """Whether a value is a number of these kinds, or a list or tuple with one."""
+    inside = isinstance(value, list | tuple) and not isinstance(value, torch.Size)
+    return _is_kind(value, kinds) or (inside and any(_holds(each, kinds) for each in value))
+
+
+def _value(tracer: Tracer, value: Any, kinds: tuple[type, ...]) -> Any:
+    """Numbers of these kinds by their values; a truth value that only the device knows as an integer."""
+    if not _holds(value, kinds):
+        return value
+    if isinstance(value, list | tuple):
+        parts = [_value(tracer, each, kinds) for each in value]
+        return getattr(value, "_make", type(value))(parts)
+    unknown = isinstance(value, torch.SymBool) and value.node.hint is None
+    return _int(tracer, value) if unknown and tracer.in_device else tracer.constant(value)
+
+
+def known_values(tracer: Tracer, value: Any) -> Any:
+    """What the arguments decide of numbers and containers of them, by value; what only the device knows as it is."""
+    if isinstance(value, dict):
+        return {key: known_values(tracer, each) for key, each in value.items()}
+    if isinstance(value, list | tuple) and _holds(value, NUMBERS):
+        return getattr(value, "_make", type(value))([known_values(tracer, each) for each in value])
+    try:
+        return tracer.constant(value) if _is_kind(value, NUMBERS) else value
+    except exc.Base:
+        return value
+
+
+def expression_functions(tracer: Tracer) -> dict[str, Function]:
+    """What expressions of the user's are rewritten to call."""
+
+    def operator_function(function: Function) -> Function:
+        @for_user
+        def apply(*operands: Any) -> Any:
+            if not any(isinstance(value, NUMBERS) for value in operands):
+                return function(*operands)
+            if function in _ARITHMETIC:  # PyTorch would ask for the value of a truth value
+                operands = tuple(_value(tracer, each, (torch.SymBool,)) for each in operands)
+            return with_values(tracer, function, operands, {})
+
+        return apply
+
+    return {
+        ITEM: partial(item, tracer), SLICE: slice, VALUE: partial(_hashable, tracer),
+        ATTRIBUTE: partial(_attribute, tracer),
+        **{OPERATORS[kind]: operator_function(function) for kind, function in _OPERATORS.items()},
+    }  # fmt: skip
+
+
+@subscribes
+def item(tracer: Tracer, container: Any, index: Any) -> Any:
+    """`container[index]`."""
+    if isinstance(container, torch.Tensor):
+        return container[index]
+    return with_values(tracer, operator.getitem, (container, index), {})
+
+
+def _hashable(tracer: Tracer, value: Any) -> Any:
+    return tracer.constant(value) if _holds(value, NUMBERS) else value
+
+
+def _attribute(tracer: Tracer, owner: Any, name: str) -> Any:
+    if not _is_kind(owner, NUMBERS):
+        return getattr(owner, name)
+    return python_type(owner) if name == "__class__" else getattr(tracer.constant(owner), name)
+
+
+def python_type(value: Any) -> type:
+    """The type that a value has in Python, where no kernel is traced."""
+    if isinstance(value, TracedTensor):
+        return torch.Tensor
+    kind = type(value)
+    return {torch.SymInt: int, torch.SymFloat: float, torch.SymBool: bool}.get(kind, kind)
+
+
+def _has_type(value: Any) -> bool:
+    return type(value) in NUMBERS
 
 
 def inverted(value: Any) -> Any:
@@ -162,7 +264,7 @@ def _round(tracer: Tracer, value: Any, digits: Any = None) -> Any:
     if isinstance(value, DeviceTensor):
         return torch.round(value)
     if digits is not None:
-        raise exc.InvalidAPIUsage("round() of a run-time number takes no number of digits")
+        return builtins.round(tracer.constant(value), tracer.constant(digits))
     return builtins.round(_plain(tracer, value))
 
 
@@ -210,9 +312,34 @@ def _isfinite(tracer: Tracer, value: Any) -> Any:
     return _of_floats(aten.isfinite.default)(tracer, value)
 
 
+def _power(tracer: Tracer, base: Any, exponent: Any, modulus: Any = None) -> Any:
+    if modulus is not None:
+        return builtins.pow(*map(tracer.constant, (base, exponent, modulus)))
+    return power(_plain(tracer, base), _plain(tracer, exponent))
+
+
+def _contains(item_: Any, container: Any) -> bool:
+    return item_ in container
+
+
+def _lacks(item_: Any, container: Any) -> bool:
+    return item_ not in container
+
+
+_OPERATORS: dict[type[ast.AST], Function] = {
+    ast.Pow: power, ast.FloorDiv: floor_division, ast.Invert: inverted, ast.In: _contains, ast.NotIn: _lacks,
+    ast.Add: operator.add, ast.Sub: operator.sub, ast.Mult: operator.mul, ast.Mod: operator.mod,
+    ast.Div: operator.truediv, ast.LShift: operator.lshift, ast.RShift: operator.rshift,
+    ast.BitAnd: operator.and_, ast.BitOr: operator.or_, ast.BitXor: operator.xor, ast.UAdd: operator.pos,
+    ast.USub: operator.neg, ast.Eq: operator.eq, ast.NotEq: operator.ne, ast.Lt: operator.lt, ast.LtE: operator.le,
+    ast.Gt: operator.gt, ast.GtE: operator.ge,
+}  # fmt: skip
+_ARITHMETIC = frozenset((operator.add, operator.sub, operator.mul))
+_ON_HOST = frozenset((float, round, divmod, pow))
+"""Functions of numbers that host code computes here; what gives a value there is Python's."""
 _TABLE: dict[Function, Function] = {
     int: _int, float: _float, bool: _bool, abs: _abs, round: _round, divmod: _binary(integer_division),
-    pow: _binary(power), math.pow: lambda tracer, a, b: power(_float(tracer, a), _float(tracer, b)),
+    pow: _power, math.pow: lambda tracer, a, b: power(_float(tracer, a), _float(tracer, b)),
     math.floor: _rounding(math.floor), math.ceil: _rounding(math.ceil), math.trunc: _rounding(math.trunc),
     math.log: _log, math.isfinite: _isfinite,
     **{function: _of_floats(overload) for function, overload in {**_FLOATS, **_PAIRS, **_TESTS}.items()},
