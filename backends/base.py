@@ -10,13 +10,14 @@ the signature, the constexprs, the options and the grid there.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+import ast
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
 from types import FunctionType, MappingProxyType
-from typing import IO, TYPE_CHECKING, Any, NoReturn, Protocol, TypeAlias
+from typing import IO, TYPE_CHECKING, Any, NamedTuple, NoReturn, Protocol, TypeAlias
 
 from xdsl.context import Context
 from xdsl.dialects.builtin import DictionaryAttr, FixedBitwidthType, ModuleOp
@@ -46,6 +47,44 @@ class Text(Protocol):
     def source(self, constexprs: DictionaryAttr, options: DictionaryAttr) -> str:
         """The complete text for these values of the same names, which no other part of it depends on."""
         ...
+
+
+@dataclass(frozen=True)
+class Source:
+    """A function to be called: its name, its definition, and the text that defines it and what it uses."""
+
+    name: str
+    definition: ast.FunctionDef
+    text: str
+
+
+class Opaque(Protocol):
+    """What one kernel uses of the language that its backend prints; each name is defined in one way.
+
+    All raise `InvalidAPIUsage` and `NamingConflict`.
+    """
+
+    def of_function(self, value: Any) -> Source | None:
+        """The source of a function of the language; None for anything else."""
+        ...
+
+    def of_text(self, text: str, scope: Mapping[str, Any]) -> Source:
+        """The source of the last function that a text defines; names that the text does not define are of `scope`."""
+        ...
+
+    def constant(self, value: Any) -> str | None:
+        """A constant of Python's, of PyTorch's or of the language as text; None for what is known at run time only."""
+        ...
+
+    def check_parameters(self, names: Iterable[str]) -> None:
+        """Parameters of the kernel would hide functions of equal names."""
+        ...
+
+
+class Memory(NamedTuple):
+    """An operand that is a pointer: the memory behind it, as a tensor of one dimension."""
+
+    data: torch.Tensor
 
 
 @dataclass(frozen=True)
@@ -134,6 +173,10 @@ class Backend:
         """The same, to be printed again for other values of a launch; `module` is not changed any more."""
         return _Reprinted(self, module)
 
+    def opaque(self, kernel: str) -> Opaque:
+        """What a kernel of that name uses of the backend's language."""
+        self._unsupported("take text or functions of its language")
+
     def target(self) -> type[Target]:
         """The target of `helion-opt -t <name>`."""
         emit = self.emit
@@ -175,6 +218,27 @@ class Backend:
         """The host function of an emitted module, launching on the GPU of index `device`, which holds the tensors;
         `explain` gives the error to raise for one of its compiler's."""
         self._unsupported("launch kernels")
+
+    def modules(self) -> Mapping[str, Any]:
+        """What opaque text may name, beside what it defines."""
+        return {}
+
+    def run_text(
+        self,
+        source: str,
+        text: str,
+        operands: Sequence[Any],
+        results: Sequence[tuple[tuple[int, ...], torch.dtype]],
+        program: tuple[int, int, int],
+        grid: tuple[int, int, int],
+    ) -> list[torch.Tensor]:
+        """Run opaque statements on a CPU, as one program of a grid; the tensors of `results`.
+
+        `source`: the definitions that the text needs. `text`: `{0}` is the first operand, the last line is the value
+        where there are results. `operands`: blocks and scalars as tensors, `Memory`, and tuples of those. Raises
+        `NotImplementedError` for what only a GPU runs, and whatever the interpreter of the text does.
+        """
+        self._unsupported("run opaque text on a CPU")
 
     def explained(self, error: Exception, fn: FunctionType, doing: str) -> exc.Base:
         """The error to raise from one of its compiler's, for the kernel made of `fn`; `doing` says what failed."""
@@ -278,6 +342,6 @@ def registered(backend: Backend) -> Iterator[Backend]:
 
 
 __all__ = [
-    "Backend", "CompiledBinary", "Explain", "Passes", "Resources", "Text", "default", "get", "names", "register",
-    "registered", "unregister",
+    "Backend", "CompiledBinary", "Explain", "Memory", "Opaque", "Passes", "Resources", "Source", "Text", "default",
+    "get", "names", "register", "registered", "unregister",
 ]  # fmt: skip

@@ -10,8 +10,10 @@ import re
 from collections.abc import Iterable
 from functools import lru_cache
 
-MODULES = frozenset(("torch", "triton", "tl", "libdevice"))
-"""What an emitted module imports."""
+MODULES = {
+    "torch": "torch", "triton": "triton", "tl": "triton.language", "libdevice": "triton.language.extra.libdevice",
+}  # fmt: skip
+"""What an emitted module imports, by the name that it has there."""
 
 BUILTINS = frozenset((
     "range", "float", "int", "bool", "abs", "round", "min", "max", "print", "len", "RuntimeError",
@@ -24,7 +26,7 @@ LAUNCH_OPTIONS = frozenset((
 ))  # fmt: skip
 """What a launch may take by keyword, beside the parameters of the kernel."""
 
-RESERVED = frozenset(keyword.kwlist) | MODULES | LAUNCH_OPTIONS | {"range", "float", "print"}
+RESERVED = frozenset(keyword.kwlist) | MODULES.keys() | LAUNCH_OPTIONS | {"range", "float", "print"}
 """What a variable of a device function cannot be called."""
 
 HELPERS = frozenset((
@@ -37,7 +39,7 @@ _NO_ASCII = re.compile(r"[^A-Za-z0-9_]")
 _OWN = re.compile(
     r"v*(_BLOCK_SIZE_\d+|_RBLOCK_SIZE_\d+|_LANES_\w+|_NUM_SM|_S\d+|_alloc|__launch__|__cdiv__|__next_power_of_2__|__multiprocessors__)"
 )
-_SHADOWING = re.compile(rf"v*({'|'.join(sorted(MODULES | BUILTINS))})")
+_SHADOWING = re.compile(rf"v*({'|'.join(sorted(MODULES.keys() | BUILTINS))})")
 
 
 def host_name(name: str, own: str = "") -> str:
@@ -52,7 +54,7 @@ def kernel_name(name: str) -> str:
     device function is the same after an underscore."""
     name = _NO_ASCII.sub("_", name)
     base = name.lstrip("v")
-    return f"v{name}" if base in MODULES | BUILTINS | {"__launch__"} or f"_{base}" in HELPERS else name
+    return f"v{name}" if base in MODULES.keys() | BUILTINS | {"__launch__"} or f"_{base}" in HELPERS else name
 
 
 @lru_cache(maxsize=256)

@@ -444,7 +444,7 @@ class InputTensorNumelExceedsIndexType(IndexOffsetOutOfRangeForInt32):
 
 
 class TritonError(Base):
-    """Triton cannot compile the kernel."""
+    """The backend's compiler cannot compile the kernel."""
 
 
 class TritonUnrecoverableRuntimeError(Base):
@@ -487,7 +487,7 @@ class TiledKMatmulAccumulationWarning(BaseWarning):
 
 
 class BlockPtrIndexingUnavailable(BaseWarning):
-    """This Triton has no block pointers; plain pointers are used."""
+    """There are no block pointers any more; plain pointers are used."""
 
 
 class CacheNotReadable(BaseWarning):

@@ -97,7 +97,7 @@ def config_free_passes() -> list[ModulePass]:
 
 
 def schedule_classes(backend: Backend | None = None) -> list[PassClass]:
-    """The per-config passes on the tile level, in order; `backend`: Triton's by default."""
+    """The per-config passes on the tile level, in order; `backend`: the default one."""
     scheduled = (backend or backends.default()).schedule([factory() for factory in SCHEDULED])
     return [*_PLUGINS["tile-early"], *scheduled, *_PLUGINS["tile-late"]]
 
@@ -247,8 +247,8 @@ class ConfigSpec:
 
     `module` is the config-free module; `tunables` are the fragments of registered tunables, by name. Each key is
     also an attribute (`spec.block_sizes[0].size_hint`); a key without sites has length 0. `backend`: whose passes it
-    goes through, Triton's by default. `interpreted`: it runs
-    on a CPU, so configs are completed for a usual GPU, but those that fit none are legal.
+    goes through, by default those of `backends.default`. `interpreted`: it runs on a CPU, so configs are completed for
+    a usual GPU, but those that fit none are legal.
     """
 
     def __init__(

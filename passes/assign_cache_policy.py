@@ -17,7 +17,7 @@ from .number_sites import site_counts
 from .schedule import Fragments, Key, SchedulePass, at_site, kernels, site_of
 
 POLICIES = {"": None, "first": "evict_first", "last": "evict_last"}
-"""The config's word → Triton's."""
+"""The config's word → that of the access."""
 LOAD_MODIFIERS = ("", ".ca", ".cg", ".cs", ".cv")
 STORE_MODIFIERS = ("", ".wb", ".cg", ".cs", ".wt")
 

@@ -26,7 +26,7 @@ class AssignIndexingPass(SchedulePass):
     """Set `indexing` on each load and store: `tensor_descriptor` where that is wanted and legal, else `pointer`.
 
     `indexing` has one entry per load as the program was written, then one per store. It is a preference: what
-    `analysis.descriptors` refuses uses pointers, and so does `block_ptr`, which Triton no longer has.
+    `analysis.descriptors` refuses uses pointers, and so does `block_ptr`, which no longer exists.
     """
 
     name = "assign-indexing"

@@ -109,7 +109,7 @@ def _loops_to_a_tile(grid: GridOp) -> bool:
     """Whether an inner loop begins or ends at a tile of the grid, as in causal attention.
 
     Divisions of a flat program number in such a bound make LLVM split the edge around the loop, after which ptxas
-    runs wgmma one by one (its note C7515; causal attention took 1.1 to 1.25 times as long on an H100 with Triton 3.6).
+    runs wgmma one by one (its note C7515; causal attention took 1.1 to 1.25 times as long on an H100).
     """
     loops = (op for op in grid.walk() if isinstance(op, ForOp))
     return any(isinstance(b.owner, BeginOp | EndOp) for loop in loops for b in (*loop.begins, *loop.ends))
@@ -125,7 +125,7 @@ _HOST_OPS = (
     arith.AddiOp, arith.SubiOp, arith.MuliOp, arith.FloorDivSIOp, arith.MinSIOp, arith.MaxSIOp,
     arith.ExtSIOp, arith.TruncIOp,
 )  # fmt: skip
-"""Their spelling on the host is in `backends/triton/host.py`."""
+"""Those that a backend can spell on the host."""
 
 
 def _computed_on_host(value: SSAValue) -> bool:

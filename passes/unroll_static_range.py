@@ -104,11 +104,11 @@ def _numbers_shifted(arg: SSAValue) -> bool:
 
 
 _PRINTED = (arith.ConstantOp, arith.AddiOp, arith.SubiOp, arith.MuliOp)
-"""What an index may be computed by in `tl.static_range`, where Triton must evaluate it at compile time."""
+"""What an index may be computed by in `tl.static_range`, where it must be known at compile time."""
 
 
 def _fragment(loop: ForOp) -> Fragment:
-    """Both, but for static loops with an index of a tuple that Triton's front end could not evaluate."""
+    """Both, but for static loops with an index of a tuple that is not known at compile time."""
     indices = [op.index for op in ops_in(loop) if isinstance(op, ElementOp)]
     if loop.static is not None and not all(_prints(index) for index in indices):
         return EnumFragment((True,))

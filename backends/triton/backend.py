@@ -15,7 +15,7 @@ from xdsl.utils.target import Target
 
 from ... import exc
 from ...dialects.targets import GPU
-from ..base import Backend, CompiledBinary, Explain, PassClass, Passes, Resources, Text
+from ..base import Backend, CompiledBinary, Explain, Opaque, PassClass, Passes, Resources, Text
 from ..load import load_source
 from .targets import TARGETS
 
@@ -66,6 +66,11 @@ class TritonBackend(Backend):
 
         return TritonText.of(module)
 
+    def opaque(self, kernel: str) -> Opaque:
+        from .jit_sources import JitSources
+
+        return JitSources(kernel)
+
     def target(self) -> type[Target]:
         from .target import TritonTarget
 
@@ -100,6 +105,16 @@ class TritonBackend(Backend):
         from .runtime.launcher import with_launchers
 
         return with_launchers(self.host(source, name), device, explain)
+
+    def modules(self) -> Mapping[str, Any]:
+        from .runtime.interpreter import MODULES
+
+        return MODULES
+
+    def run_text(self, *args: Any) -> list[Any]:
+        from .runtime.interpreter import run
+
+        return run(*args)
 
     def explained(self, error: Exception, fn: FunctionType, doing: str) -> exc.Base:
         from .runtime.errors import triton_error

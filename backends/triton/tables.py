@@ -255,6 +255,7 @@ def _arg_reduce(context: Context, op: tl.ArgReduceOp) -> Expr:
 
 
 def _gather(context: Context, op: GatherOp) -> Expr:
+    """No more indices than lanes: Triton's layouts fail an assertion (setOptimizedGatherLayout, 3.6 to 3.9)."""
     return call("tl.gather", context.expr(op.input), context.expr(op.index), str(op.axis.data))
 
 

@@ -172,7 +172,7 @@ class NumProgramsOp(_ProgramQuery):
 
 @irdl_op_definition
 class CdivOp(IRDLOperation):
-    """Ceiling division of positive integers (`tl.cdiv`, on the host `triton.cdiv`)."""
+    """Ceiling division of positive integers (`tl.cdiv`)."""
 
     name = "tl.cdiv"
 

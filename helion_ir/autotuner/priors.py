@@ -68,7 +68,7 @@ PRODUCTS = (
     _product(32, 32, 256, 4, 4),
     _product(16, 64, 256, 4, 4),
 )
-"""Blockings that CUTLASS, cuBLAS and Triton's tutorials use; for extents and dtypes of all sizes."""
+"""Blockings that CUTLASS, cuBLAS and tutorials use; for extents and dtypes of all sizes."""
 
 
 def _chain(m: int, keys: int, warps: int, stages: int, **options: Value) -> Prior:

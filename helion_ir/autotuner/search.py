@@ -42,7 +42,7 @@ RESERVE_SHARE = 0.05
 class Outcome:
     """What a search found, and what it took.
 
-    `tried` counts distinct candidates, of which some `failed` (Triton or the launch), were `wrong`, or `pruned`
+    `tried` counts distinct candidates, of which some `failed` (the compiler or the launch), were `wrong`, or `pruned`
     before they ran. Seconds are from the beginning; `seconds_to_best`: until the config that won was measured first.
     """
 

@@ -16,6 +16,8 @@ from xdsl.ir import Block, Region
 from xdsl.utils.exceptions import VerifyException
 
 from .. import exc
+from ..backends import base as backends
+from ..backends.base import Backend
 from ..dialects import tile
 from ..dialects.inline_triton import SnippetOp
 from ..language.api import ACTIVE
@@ -67,12 +69,13 @@ def trace(
     dot_precision: str = "tf32",
     auto_barrier: bool = True,
     ignore_warnings: Sequence[type[exc.BaseWarning]] = (),
+    backend: Backend | None = None,
 ) -> TracedKernel:
     """Trace `fn` for arguments like `args`, which are positional and complete; no tensor's data is read.
 
     Tensors may be real, fake, or anything with `shape`, `dtype`, `stride()` and `device`. Ints, floats and bools are
-    run-time values of the kernel (i64, f32 and i1 scalars) unless annotated `constexpr`. Raises `exc.Base`,
-    located in the user's file.
+    run-time values of the kernel (i64, f32 and i1 scalars) unless annotated `constexpr`. `backend`: whose language
+    opaque code is in, the default one's. Raises `exc.Base`, located in the user's file.
     """
     source = kernel_source(fn)
     given = index_dtype is not None
@@ -82,7 +85,7 @@ def trace(
     equalities: list[tuple[Poly, Poly]] = []
     quotients: dict[str, tuple[str, Poly, Poly]] = {}
     while True:
-        tracer = Tracer(source, options)
+        tracer = Tracer(source, options, backend or backends.default())
         tracer.quotients = quotients  # what the atoms of the equalities mean
         try:
             return _trace(fn, args, tracer, equalities)
@@ -176,7 +179,8 @@ def _trace(
         )
     if not walker.launches:
         _empty_grid(tracer)
-    tracer.jit_sources.check_parameters(tracer.arg_names)
+    if "opaque" in vars(tracer):
+        tracer.opaque.check_parameters(tracer.arg_names)
     exprs = [*tracer.arg_exprs, *tracer.used_symbols.values()]
     used = {name: alias for name, alias in keep.items() if any(alias in e for e in exprs)}
     text, missing = host_text(tracer.source, module_names, walker.launches, tracer.registrations, exprs, used)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import pairwise
 from types import FunctionType
 from typing import Any
@@ -15,13 +16,13 @@ from xdsl.dialects import arith
 from xdsl.ir import Block, Operation, SSAValue
 
 from .. import exc
+from ..backends.base import Backend, Opaque
 from ..dialects import tile
 from ..dialects.dims import Dim, dims_of
 from ..dialects.tile.types import NARROW, WIDE
 from ..language.tiles import Tile
 from ..passes.analysis.positions import least_position
 from .builder import ref_element_type
-from .jit_sources import JitSources
 from .placement import Placement
 from .source import FunctionSource
 from .storage import Storages
@@ -45,15 +46,15 @@ class Mark:
 class Tracer(Scalars):
     """One trace of one kernel."""
 
-    def __init__(self, source: FunctionSource, options: Options):
+    def __init__(self, source: FunctionSource, options: Options, backend: Backend):
         super().__init__(source, options)
+        self.backend = backend
         self.parameters: tuple[str, ...] = ()
         self.named_device: torch.device | None = None  # what the user gave to the factory that is running
         self.effects = 0  # ops with effects so far
         self.helpers: list[FunctionType] = []  # the user's functions being called, innermost last
         self.find_real: Callable[[torch.Tensor], str | None] = lambda _: None
         self.module_names: Callable[[], Mapping[str, Any]] = dict  # what the kernel's code sees of its module
-        self.jit_sources = JitSources(source.tree.name)
         self.storages = Storages(self)
         self.tuples = TupleArguments(self, self.storages, self.ref_type)
         self.placement = Placement(self, self.tuples, self.captured)
@@ -64,6 +65,11 @@ class Tracer(Scalars):
         self._scopes: list[list[SSAValue]] = []  # tiles of the loops around, innermost last
         self.watches: list[Any] = []  # what may not change in the bodies being walked (mutation.Watch)
         self.frames: list[Any] = []  # the bodies of control flow being walked (lanes.Frame), innermost last
+
+    @cached_property
+    def opaque(self) -> Opaque:
+        """What the kernel uses of its backend's language."""
+        return self.backend.opaque(self.source.tree.name)
 
     @property
     def device(self) -> torch.device:

@@ -127,7 +127,7 @@ LIBDEVICE: dict[str, TensorFunction] = {
     "fast_logf": torch.log, "fast_sinf": torch.sin, "fast_cosf": torch.cos, "fast_dividef": torch.div,
     "fast_powf": torch.pow, "fast_tanf": torch.tan, "rcp_rn": torch.reciprocal,
 }  # fmt: skip
-"""libdevice by name, as `triton.language.extra.libdevice` names it."""
+"""libdevice by name."""
 
 
 def _gamma(x: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""Opaque Triton, and meetings of ranks: jit functions that have an implementation here, others by Triton itself."""
+"""Opaque text, and meetings of ranks: functions that have an implementation here, others by their own language."""
 
 from __future__ import annotations
 
@@ -13,13 +13,14 @@ from xdsl.interpreter import PythonValues
 from xdsl.ir import Attribute, Operation
 from xdsl.utils.exceptions import InterpretationError
 
+from helion_ir.backends import base as backends
+from helion_ir.backends.base import Memory
 from helion_ir.dialects import inline_triton, symm_mem
 from helion_ir.dialects.dims import dims_of
 from helion_ir.dialects.tile import RefType
 from helion_ir.dialects.tl import PtrType
 
-from . import triton_text
-from .engine import describe_location
+from .engine import LocatedError, describe_location
 from .memory import flat_view
 from .peers import MeetingTimeoutError, meet
 from .state import State, dtype_of
@@ -35,8 +36,8 @@ _IMPLEMENTATIONS: dict[str, Implementation] = {}
 def implements(name: str) -> Callable[[Implementation], Implementation]:
     """Make the decorated function what the interpreter runs for calls of the jit function `name`.
 
-    It stands in where Triton's own interpreter cannot run the function, as for assembly. It is called like the jit
-    function, but with torch values: a block is a tensor, a scalar a number, a pointer the memory behind it as a
+    It stands in where the language's own interpreter cannot run the function, as for assembly. It is called like the
+    jit function, but with torch values: a block is a tensor, a scalar a number, a pointer the memory behind it as a
     tensor of one dimension (writes to it are seen), a tuple a tuple of those. Its result is converted to the types
     that the call declares; `program_id()` says which program calls.
 
@@ -51,6 +52,32 @@ def implements(name: str) -> Callable[[Implementation], Implementation]:
         return function
 
     return register
+
+
+class NeedsGPUError(LocatedError):
+    """Opaque code that only a GPU can run."""
+
+
+def _run(state: State, op: Operation, args: PythonValues, source: str, text: str) -> PythonValues:
+    """Let the backend run opaque statements in the current program."""
+    operands = [_operand(value.type, arg) for value, arg in zip(op.operands, _given(op, args), strict=True)]
+    results = [state.layout(result.type) for result in op.results]
+    try:
+        return tuple(backends.default().run_text(source, text, operands, results, state.program, state.grid))
+    except NotImplementedError as error:
+        hint = "helion_ir.interpreter.implements gives a jit function an implementation"
+        raise NeedsGPUError(f"{describe_location(op)}: {error} runs on a GPU only; {hint}") from error
+    except Exception as error:
+        raise LocatedError(f"{describe_location(op)}: {error}") from error
+
+
+def _operand(type_: Attribute, value: Any) -> Any:
+    """What `given` makes of an operand, as the backend takes it: memory is marked, numbers are tensors."""
+    if isinstance(type_, TupleType):
+        return tuple(_operand(item, part) for item, part in zip(type_.types, value, strict=True))
+    if isinstance(type_, RefType | PtrType):
+        return Memory(value)
+    return value if isinstance(value, Tensor) else torch.tensor(value, dtype=dtype_of(type_))
 
 
 def given(type_: Attribute, value: Any) -> Any:
@@ -81,11 +108,11 @@ def _results(state: State, op: Operation, values: Any) -> PythonValues:
 def _call(state: State, op: inline_triton.CallOp, args: PythonValues) -> PythonValues:
     name = op.function.data
     if name not in _IMPLEMENTATIONS:
-        return triton_text.run(state, op, _given(op, args), op.source.data, f"{name}({op.argument_template})")
+        return _run(state, op, args, op.source.data, f"{name}({op.argument_template})")
     values = _given(op, args)
     names = {f"_operand_{number}": value for number, value in enumerate(values)}
     text = f"_function({op.argument_template.format(*names)})"
-    scope: dict[str, Any] = {"_function": _IMPLEMENTATIONS[name], **names, **triton_text.modules()}
+    scope: dict[str, Any] = {"_function": _IMPLEMENTATIONS[name], **names, **backends.default().modules()}
     try:
         return _results(state, op, eval(text, scope))
     except MeetingTimeoutError as error:
@@ -93,7 +120,7 @@ def _call(state: State, op: inline_triton.CallOp, args: PythonValues) -> PythonV
 
 
 def _snippet(state: State, op: inline_triton.SnippetOp, args: PythonValues) -> PythonValues:
-    return triton_text.run(state, op, _given(op, args), "", op.text.data)
+    return _run(state, op, args, "", op.text.data)
 
 
 def _given(op: Operation, args: PythonValues) -> list[Any]:
@@ -101,9 +128,7 @@ def _given(op: Operation, args: PythonValues) -> list[Any]:
 
 
 def _asm(state: State, op: inline_triton.AsmOp, args: PythonValues) -> PythonValues:
-    raise triton_text.NeedsGPUError(
-        f"{describe_location(op)}: assembly ({op.asm.data.strip().splitlines()[0]}) runs on a GPU only"
-    )
+    raise NeedsGPUError(f"{describe_location(op)}: assembly ({op.asm.data.strip().splitlines()[0]}) runs on a GPU only")
 
 
 def _sync(state: State, op: symm_mem.SyncOp, args: PythonValues) -> PythonValues:

@@ -76,6 +76,7 @@ class SpecializedKernel:
             dot_precision=self.settings.dot_precision,
             auto_barrier=self.settings.auto_barrier,
             ignore_warnings=tuple(self.settings.ignore_warnings),
+            backend=self.backend,
         )
         self.traced: TracedKernel = traced
         self.name: str = traced.name

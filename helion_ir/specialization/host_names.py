@@ -26,8 +26,8 @@ def _of_module(fn: FunctionType) -> Iterator[str]:
         value = fn.__globals__.get(read.name)
         if read.name not in fn.__globals__ or value is getattr(builtins, read.name, fn):
             continue
-        known = sys.modules.get("triton.language" if read.name == "tl" else read.name)
-        if not (read.name in MODULES and isinstance(value, ModuleType) and value is known):
+        known = sys.modules.get(MODULES.get(read.name, ""))
+        if not (isinstance(value, ModuleType) and value is known):
             yield read.name
 
 

@@ -83,7 +83,7 @@ class Descriptors:
     def _first_byte(self, op: AccessBase) -> int:
         """What divides the position along the last dim, in bytes; 0: all does.
 
-        Measured on an H100 (Triton 3.6.0): a copy by TMA from a position of 40 bytes is an illegal instruction.
+        Measured on an H100: a copy by TMA from a position of 40 bytes is an illegal instruction.
         Before block sizes are assigned, only constants count.
         """
         divisor, tile = 0, op.indices[-1]

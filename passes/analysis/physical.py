@@ -1,4 +1,4 @@
-"""How many lanes a dim takes in registers: Triton tensors have power-of-two shapes and dots a minimum K."""
+"""How many lanes a dim takes in registers: tensors of `tl` have power-of-two shapes and dots a minimum K."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ..fragments import is_power_of_two, next_power_of_two
 from .bounds import tile_dim
 
 MIN_CONTRACTION_BITS = 256
-"""Triton's least K of a dot, in bits of an operand element: 16 lanes of 16 bits, 32 of 8; never below 16 lanes."""
+"""The least K of a `tl.dot`, in bits of an operand element: 16 lanes of 16 bits, 32 of 8; never below 16 lanes."""
 
 
 class PhysicalDims:

@@ -25,8 +25,7 @@ def lower_gather(low: Lowering, op: GatherOp) -> Sequence[SSAValue]:
 def gather(low: Lowering, value: SSAValue, index: SSAValue, axis: int, have: Dim, want: Dim) -> SSAValue:
     """Along `axis`, which has `have` lanes, the `want` lanes that `index` names.
 
-    Triton's layouts for a gather fail an assertion if there are more indices than lanes (setOptimizedGatherLayout,
-    3.6 to 3.9), so the lanes are repeated then.
+    A gather of `tl` takes no more indices than there are lanes, so the lanes are repeated where there are more.
     """
     if isinstance(have, int) and isinstance(want, int) and want > have:
         dims = dims_of(value)
@@ -38,7 +37,7 @@ def gather(low: Lowering, value: SSAValue, index: SSAValue, axis: int, have: Dim
 
 @row(tile.FlipOp)
 def lower_flip(low: Lowering, op: tile.FlipOp) -> Sequence[SSAValue]:
-    """Triton's own `tl.flip` would put padding lanes first, so each lane is fetched from its mirror image."""
+    """A flip of what is in registers would put padding lanes first, so each lane is fetched from its mirror image."""
     emit, value, axis = low.emit, low.value(op.input), op.axis.data
     dims = dims_of(value)
     last = emit.sub(_valid_lanes(low, op.tile), emit.constant(1, low.index_type))

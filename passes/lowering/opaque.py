@@ -1,4 +1,4 @@
-"""Opaque Triton text: the same ops on what their operands became."""
+"""Opaque text: the same ops on what their operands became."""
 
 from __future__ import annotations
 

@@ -28,7 +28,7 @@ class _Axis(NamedTuple):
 
 @row(ReshapeOp)
 def lower_reshape(low: Lowering, op: ReshapeOp) -> Sequence[SSAValue]:
-    """Triton reshapes what is in registers, padding lanes among it: right unless an axis that has some is mixed."""
+    """`tl.reshape` takes what is in registers, padding lanes among it: right unless an axis that has some is mixed."""
     value, dims = low.value(op.input), low.physical_dims(dims_of(op.result))
     if not dims_of(value):
         return (low.emit.op(SplatOp, (value,), dims).result,)

@@ -119,8 +119,8 @@ FAULTS = (
         "config/test_settings_do.py::test_every_setting_does_something",
     ),
     Fault(
-        13, "warps are specialized wherever it is asked for", "passes/set_launch_options.py",
-        "        return bool(dots) and moved and all(count == known.rows for count in rows)", "        return True",
+        13, "warps are specialized wherever it is asked for", "backends/triton/passes/specialize_warps.py",
+        "    return bool(dots) and moved and all(count == known.rows for count in rows)", "    return True",
         "config/test_settings_do.py::test_specialized_warps_that_are_not_proven_are_ignored",
     ),
 )  # fmt: skip

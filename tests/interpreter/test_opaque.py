@@ -11,7 +11,7 @@ import triton.language as tl
 
 import helion_ir
 import helion_ir.language as hl
-from helion_ir.interpreter.triton_text import NeedsGPUError
+from helion_ir.interpreter.opaque import NeedsGPUError
 
 LEVELS = pytest.mark.parametrize("level", ["tile", "tl"])
 

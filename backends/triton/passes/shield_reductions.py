@@ -41,7 +41,7 @@ def is_broken(op: tl.ReduceOp) -> bool:
     reduces them after the loop. It does not look what the reduction is combined with, nor how: `max(acc, sum(load))`
     and `acc - sum(load)` become wrong in silence, `2 * acc + sum(load)` fails in the pass manager, and so does a loop
     that is unrolled, whose second copy adds to the first one's result. Source: `ttgir` of these for sm_80, sm_90 and
-    gfx942, Triton 3.7.1 (tests/passes/test_shield_reductions.py).
+    gfx942, Triton 3.7.1 (tests/triton/test_shield_reductions.py).
     """
     loop = op.parent_op()
     if not isinstance(loop, scf.ForOp):

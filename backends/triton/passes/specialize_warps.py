@@ -86,7 +86,7 @@ def _is_known(kernel: KernelOp, loop: LoopBase) -> bool:
 
 def _asked(kernel: KernelOp, option: str) -> int:
     """A launch option, which other configs of the same structure must share."""
-    value = kernel.options.data.get(option)
+    value = kernel.options.data.get(option) if kernel.options is not None else None
     return asked(kernel, option, value.data if isinstance(value, IntAttr) else 0)
 
 

@@ -244,7 +244,7 @@ _EVICTION = {
     None: None, "": None, "first": "evict_first", "last": "evict_last", "evict_first": "evict_first",
     "evict_last": "evict_last",
 }  # fmt: skip
-"""The user's spellings of eviction policies (those of configs, and Triton's) and the property of the load."""
+"""The user's spellings of eviction policies (those of configs, and of accesses) and the property of the load."""
 
 
 def load(

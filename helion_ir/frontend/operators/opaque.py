@@ -10,25 +10,23 @@ from string import Formatter
 from typing import Any
 
 import torch
-import triton.language as tl
 from xdsl.dialects.builtin import IntegerType
 from xdsl.ir import Attribute, Operation, SSAValue
 
 from ... import exc
 from ... import language as hl
+from ...backends.base import Source
 from ...dialects import inline_triton as ops
 from ...dialects import symm_mem
 from ...dialects.dims import dims_of, tensor_type
 from ...language.api import implement
 from ...language.tiles import Tile
 from ..builder import element_type
-from ..jit_sources import JIT_FUNCTIONS, JitSource, literal, triton_dtype
 from ..symbols.symbolic import poly_of
 from ..tensors import DeviceTensor, HostTensor
 from ..tracer import Tracer
 from .table import broadcast, operand
 
-_FLOAT8 = {torch.float8_e4m3fn: "float8e4nv", torch.float8_e5m2: "float8e5", torch.bool: "int1"}
 _OPERAND = re.compile(r"__operand_(\d+)__")
 """An operand in Triton text while it is Python that can be parsed."""
 
@@ -47,20 +45,17 @@ class _Operands:
 
     def text(self, value: Any) -> str:
         """An argument as it stands in the code."""
-        if isinstance(value, hl.constexpr | tl.constexpr):
+        if isinstance(value, hl.constexpr):
             return self.text(value.value)
         if isinstance(value, torch.SymInt) and not isinstance(value, Tile):
             if self.tracer.static_bounds(value) is not None:  # the text may need it as a constant
                 self.tracer.needs_number(poly_of(value))
             constant = self.tracer.resolved(poly_of(value)).value
-            return self._operand(value) if constant is None else literal(constant)
-        if isinstance(value, bool | int | float | str | None):
-            return literal(value)
+            return self._operand(value) if constant is None else str(constant)
         if isinstance(value, torch.dtype):
-            element_type(value)
-            return f"tl.{_FLOAT8.get(value) or str(value).removeprefix('torch.')}"
-        if isinstance(value, tl.dtype):
-            return triton_dtype(value)
+            element_type(value)  # raises for one that no kernel has
+        if (text := self.tracer.opaque.constant(value)) is not None:
+            return text
         if isinstance(value, list | tuple):
             whole = self.tracer.tuples.whole(value)
             return self._place(whole) if whole is not None else f"({''.join(self.text(v) + ', ' for v in value)})"
@@ -79,7 +74,7 @@ class _Operands:
             return self._place(operand(self.tracer, value, dtype).ssa)
         if isinstance(value, torch.Tensor):
             return self._place(self.tracer.ref(self.tracer.host_tensor(value)))
-        raise exc.InvalidAPIUsage(f"Triton code cannot take an argument of type {type(value).__name__}")
+        raise exc.InvalidAPIUsage(f"opaque code cannot take an argument of type {type(value).__name__}")
 
     def _wide(self, value: Any) -> bool:
         return isinstance(value, torch.SymInt) and self.tracer.value_type(poly_of(value)).width.data == 64
@@ -189,7 +184,7 @@ def triton_kernel(tracer: Tracer, fn_or_source_or_name: Any, args: Any, output_l
     return results.emit(op)
 
 
-def _jit_source(tracer: Tracer, function: Any) -> JitSource:
+def _jit_source(tracer: Tracer, function: Any) -> Source:
     """The function that the user means."""
     if isinstance(function, str) and function.isidentifier():
         name, function = function, tracer.module_names().get(function)
@@ -197,17 +192,17 @@ def _jit_source(tracer: Tracer, function: Any) -> JitSource:
             raise exc.InvalidAPIUsage(f"there is no Triton function {name!r} in the kernel's module")
         if isinstance(function, str):
             raise exc.InvalidAPIUsage(f"{name!r} is no @triton.jit function, but text", hint="give the text itself")
-    if isinstance(function, JIT_FUNCTIONS):
-        return tracer.jit_sources.of_function(function)
+    if (source := tracer.opaque.of_function(function)) is not None:
+        return source
     if isinstance(function, str):
-        return tracer.jit_sources.of_text(function, tracer.module_names())
+        return tracer.opaque.of_text(function, tracer.module_names())
     raise exc.InvalidAPIUsage(
         f"hl.triton_kernel takes a @triton.jit function, its source or its name, got {type(function).__name__}",
         hint="decorate it with @triton.jit",
     )
 
 
-def _check_arguments(source: JitSource, positional: Sequence[str], keywords: Mapping[str, str]) -> None:
+def _check_arguments(source: Source, positional: Sequence[str], keywords: Mapping[str, str]) -> None:
     """The arguments must fit the function's parameters."""
     parameters = source.definition.args
     names = [arg.arg for arg in (*parameters.posonlyargs, *parameters.args)]

@@ -17,6 +17,7 @@ from ... import exc
 from ...dialects import tile
 from ...dialects.dims import Dim
 from ...dialects.names import block_param
+from ...dialects.targets import MAX_LANES
 from ..builder import Builder
 from ..source import FunctionSource, current_location
 from .expressions import Poly
@@ -60,10 +61,8 @@ class Retrace(Exception):
 
 LARGEST_OFFSET = 2**31
 """Offsets below fit in 32 bits."""
-MAX_LANES = 2**20
-"""The most lanes that a tensor of Triton has, and so the most that a tile reaches past its end."""
 LARGEST_POSITION = 2**30
-"""Positions below fit in 32 bits whatever is added: the lanes of a tile past its end, and a shift."""
+"""Positions below fit in 32 bits whatever is added: the lanes of a tile past its end (`MAX_LANES`), and a shift."""
 
 
 class WidePositions(Exception):

@@ -9,32 +9,26 @@ import sys
 import textwrap
 import types
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
+import torch
 import triton.language as tl
 from triton.runtime.interpreter import InterpretedFunction
 from triton.runtime.jit import ConstexprFunction, JITCallable, JITFunction
 
-from .. import exc
+from ... import exc
+from ..base import Source
 
 _PROVIDED = {"torch": "torch", "triton": "triton", "tl": "triton.language"}
 """What every emitted module has: names, and the modules that they stand for."""
 _CONSTANTS = (bool, int, float, str, type(None), tuple)
 
 
-JIT_FUNCTIONS = (JITFunction, InterpretedFunction)
+_FUNCTIONS = (JITFunction, InterpretedFunction)
 """What `@triton.jit` makes; the second where TRITON_INTERPRET is set."""
+_DTYPES = {torch.float8_e4m3fn: "float8e4nv", torch.float8_e5m2: "float8e5", torch.bool: "int1"}
+"""Those that Triton names otherwise."""
 _USABLE = (JITCallable, InterpretedFunction)
-
-
-@dataclass(frozen=True)
-class JitSource:
-    """A function to be called: its name, its definition, and the text that defines it and what it uses."""
-
-    name: str
-    definition: ast.FunctionDef
-    text: str
 
 
 class JitSources:
@@ -44,16 +38,18 @@ class JitSources:
         self._definitions = {kernel: "", f"_{kernel}": ""}  # the emitted module's own
         self._called: set[str] = set()
 
-    def of_function(self, function: Any) -> JitSource:
-        """The source of a jit function."""
+    def of_function(self, function: Any) -> Source | None:
+        """The source of a jit function; None for anything else."""
+        if not isinstance(function, _FUNCTIONS):
+            return None
         used: dict[str, str] = {}
         self._function(function, used)
         definition = _parsed(_text_of(function))[-1]
         assert isinstance(definition, ast.FunctionDef)
         self._called.add(definition.name)
-        return JitSource(definition.name, definition, "\n\n".join(used.values()))
+        return Source(definition.name, definition, "\n\n".join(used.values()))
 
-    def of_text(self, text: str, scope: Mapping[str, Any]) -> JitSource:
+    def of_text(self, text: str, scope: Mapping[str, Any]) -> Source:
         """The source of the last function that a text defines; names that the text does not define are of `scope`."""
         text = textwrap.dedent(text).strip("\n")
         body = _parsed(text)
@@ -72,7 +68,17 @@ class JitSources:
             for name in _bound(node) or (ast.unparse(node),):
                 self._define(name, f"@triton.jit\n{part}" if undecorated else part, used)
         self._called.add(functions[-1].name)
-        return JitSource(functions[-1].name, functions[-1], "\n\n".join(dict.fromkeys(used.values())))
+        return Source(functions[-1].name, functions[-1], "\n\n".join(dict.fromkeys(used.values())))
+
+    def constant(self, value: Any) -> str | None:
+        """A constant as text; None for what is known at run time only."""
+        if isinstance(value, tl.constexpr):
+            return literal(value.value) if isinstance(value.value, tuple) else self.constant(value.value)
+        if isinstance(value, torch.dtype):
+            return f"tl.{_DTYPES.get(value) or str(value).removeprefix('torch.')}"
+        if isinstance(value, tl.dtype):
+            return triton_dtype(value)
+        return literal(value) if isinstance(value, bool | int | float | str | None) else None
 
     def check_parameters(self, names: Iterable[str]) -> None:
         """Parameters of the kernel would hide functions of equal names."""
@@ -223,4 +229,4 @@ def _free_names(node: ast.stmt) -> set[str]:
     return {n.id for n in names if isinstance(n.ctx, ast.Load)} - bound
 
 
-__all__ = ["JIT_FUNCTIONS", "JitSource", "JitSources", "literal", "triton_dtype"]
+__all__ = ["JitSources"]

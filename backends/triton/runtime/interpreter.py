@@ -14,38 +14,27 @@ import threading
 import warnings
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
-from functools import cache, lru_cache
-from importlib import import_module
+from functools import lru_cache
 from typing import Any
 
 import torch
+import triton
+import triton.language as tl
 from torch import Tensor
-from xdsl.dialects.builtin import TupleType
-from xdsl.interpreter import PythonValues
-from xdsl.ir import Attribute, Operation
-from xdsl.utils.exceptions import InterpretationError
+from triton.language.extra import libdevice
+from triton.runtime import interpreter
+from triton.runtime.jit import JITFunction
 
-from helion_ir.dialects.dims import dims_of
-from helion_ir.dialects.tile import RefType, TileType
-from helion_ir.dialects.tl import PtrType
+from ...base import Memory
 
-from .engine import LocatedError, describe_location
-from .state import Shape, State, dtype_of
+Shape = tuple[int, ...]
 
 _running = threading.Lock()
 _numbers = itertools.count()
 
 
-class NeedsGPUError(LocatedError):
-    """Opaque code that only a GPU can run."""
-
-
-@cache
-def modules() -> dict[str, Any]:
-    """What opaque text may name."""
-    triton = import_module("triton")
-    libdevice = import_module("triton.language.extra.libdevice")
-    return {"torch": torch, "triton": triton, "tl": triton.language, "libdevice": libdevice}
+MODULES: dict[str, Any] = {"torch": torch, "triton": triton, "tl": tl, "libdevice": libdevice}
+"""What opaque text may name."""
 
 
 class _Wrapper:
@@ -58,14 +47,12 @@ class _Wrapper:
         self.arguments.append(value)
         return f"_p{len(self.arguments) - 1}"
 
-    def operand(self, type_: Attribute, value: Any) -> str:
-        """The expression that stands for an operand: `value` is what `opaque.given` makes of it."""
-        if isinstance(type_, TupleType):
-            return f"({''.join(f'{self.operand(t, v)}, ' for t, v in zip(type_.types, value, strict=True))})"
-        if isinstance(type_, RefType | PtrType):
-            return self._parameter(value)
-        if not isinstance(type_, TileType) and not dims_of(type_):
-            value = torch.tensor(value, dtype=dtype_of(type_))
+    def operand(self, value: Any) -> str:
+        """The expression that stands for an operand: a block or a scalar, memory, or a tuple of those."""
+        if isinstance(value, Memory):
+            return self._parameter(value.data)
+        if isinstance(value, tuple):
+            return f"({''.join(f'{self.operand(part)}, ' for part in value)})"
         block = _padded(value)
         text = f"tl.load({self._parameter(_stored(block))}{_offsets(tuple(block.shape))})"
         return f"({text} != 0)" if value.dtype == torch.bool else text
@@ -99,45 +86,35 @@ def _offsets(shape: Shape) -> str:
     return f" + {lanes}" if len(shape) == 1 else f" + tl.reshape({lanes}, {list(shape)})"
 
 
-def run(state: State, op: Operation, values: Sequence[Any], source: str, text: str) -> PythonValues:
-    """Run the statements `text`, whose last line is the value where `op` has results, in the current program.
-
-    Args:
-        values: the operands, as `opaque.given` makes them; `{0}` in the text is the first one.
-        source: the definitions that the text needs.
-
-    Raises:
-        NeedsGPUError: the text has assembly.
-        InterpretationError: Triton's interpreter cannot run it; says why.
-    """
+def run(
+    source: str,
+    text: str,
+    operands: Sequence[Any],
+    results: Sequence[tuple[Shape, torch.dtype]],
+    program: tuple[int, int, int],
+    grid: tuple[int, int, int],
+) -> list[Tensor]:
+    """See `Backend.run_text`."""
     wrapper = _Wrapper()
-    operands = [wrapper.operand(v.type, value) for v, value in zip(op.operands, values, strict=True)]
-    lines = text.format(*operands).strip("\n").split("\n")
-    results = [wrapper.result(*state.layout(result.type)) for result in op.results]
-    if results:
-        lines[-1] = f"{', '.join(f'_out_{i}' for i in range(len(results)))} = {lines[-1].strip()}"
-    lines += [f"tl.store({address}, _out_{i})" for i, (address, _) in enumerate(results)]
+    lines = text.format(*map(wrapper.operand, operands)).strip("\n").split("\n")
+    outputs = [wrapper.result(*result) for result in results]
+    if outputs:
+        lines[-1] = f"{', '.join(f'_out_{i}' for i in range(len(outputs)))} = {lines[-1].strip()}"
+    lines += [f"tl.store({address}, _out_{i})" for i, (address, _) in enumerate(outputs)]
     parameters = ", ".join(f"_p{i}" for i in range(len(wrapper.arguments)))
     body = "".join(f"    {line}\n" for line in lines)
-    with _running, _interpreting(state):
+    with _running, _interpreting(program, grid):
         try:
             _function(f"{source}\n\ndef _opaque({parameters}):\n{body}")(wrapper.arguments)
         except Exception as error:
-            raise _described(op, error) from error
-    return tuple(_cut(state, result.type, block) for result, (_, block) in zip(op.results, results, strict=True))
-
-
-def _cut(state: State, type_: Attribute, block: Tensor) -> Tensor:
-    shape, dtype = state.layout(type_)
-    return block[tuple(slice(size) for size in shape)].to(dtype)
-
-
-def _described(op: Operation, error: Exception) -> LocatedError:
-    chain = list(_causes(error))
-    if any(isinstance(cause, NotImplementedError) and "asm" in str(cause) for cause in chain):
-        hint = "helion_ir.interpreter.implements gives a jit function an implementation"
-        return NeedsGPUError(f"{describe_location(op)}: assembly runs on a GPU only; {hint}")
-    return LocatedError(f"{describe_location(op)}: Triton's interpreter: {chain[-1]!r}")
+            if any(isinstance(cause, NotImplementedError) and "asm" in str(cause) for cause in _causes(error)):
+                raise NotImplementedError("assembly") from error
+            *_, last = _causes(error)
+            raise RuntimeError(f"Triton's interpreter: {last!r}") from error
+    return [
+        block[tuple(slice(size) for size in shape)].to(dtype)
+        for (shape, dtype), (_, block) in zip(results, outputs, strict=True)
+    ]
 
 
 def _causes(error: BaseException | None) -> Iterator[BaseException]:
@@ -151,24 +128,22 @@ _COMPUTING = ("binary_op", "unary_op", "ternary_op", "create_dot")
 
 def _refusing_bfloat16(method: Callable[..., Any]) -> Callable[..., Any]:
     """A method of Triton's interpreter, which takes the bits of bfloat16 numbers for integers, on other types only."""
-    bfloat16 = modules()["tl"].bfloat16
 
     def checked(*args: Any) -> Any:
         dtypes = (getattr(arg, "dtype", None) for arg in args)
-        if any(getattr(dtype, "scalar", None) == bfloat16 for dtype in dtypes):
-            raise InterpretationError("it cannot compute in bfloat16; convert to float32 first")
+        if any(getattr(dtype, "scalar", None) == tl.bfloat16 for dtype in dtypes):
+            raise TypeError("it cannot compute in bfloat16; convert to float32 first")
         return method(*args)
 
     return checked
 
 
 @contextmanager
-def _interpreting(state: State) -> Generator[None]:
-    """Let jit functions that were made to be compiled run, as program `state.program` of `state.grid`."""
-    interpreter, jit = import_module("triton.runtime.interpreter"), import_module("triton.runtime.jit").JITFunction
-    builder = interpreter.interpreter_builder
-    builder.set_grid_dim(*state.grid)
-    builder.set_grid_idx(*state.program)
+def _interpreting(program: tuple[int, int, int], grid: tuple[int, int, int]) -> Generator[None]:
+    """Let jit functions that were made to be compiled run, as one program of a grid."""
+    builder, jit = interpreter.interpreter_builder, JITFunction
+    builder.set_grid_dim(*grid)
+    builder.set_grid_idx(*program)
     saved = jit.__dict__.get("__call__")
     for name in _COMPUTING:
         setattr(builder, name, _refusing_bfloat16(getattr(builder, name)))
@@ -188,7 +163,6 @@ def _interpreting(state: State) -> Generator[None]:
 
 def _called(function: Callable[..., Any], args: Sequence[Any], kwargs: dict[str, Any]) -> Any:
     """Call a Python function of Triton's language, with the language patched as its globals need."""
-    interpreter = import_module("triton.runtime.interpreter")
     scope = interpreter._patch_lang(function)
     try:
         return interpreter.InterpretedFunction(function).rewrite()(*args, **kwargs)
@@ -201,10 +175,9 @@ def _function(source: str) -> Callable[[Sequence[Any]], Any]:
     """What runs the function `_opaque` of a text on tensors and tuples of them."""
     file = f"<opaque Triton {next(_numbers)}>"
     linecache.cache[file] = (len(source), None, source.splitlines(keepends=True), file)
-    namespace: dict[str, Any] = {**modules(), "__name__": __name__}
+    namespace: dict[str, Any] = {**MODULES, "__name__": __name__}
     try:
         exec(compile(source, file, "exec"), namespace)
     except Exception as error:
-        raise InterpretationError(f"the text is no Triton: {error}") from error
-    interpreter = import_module("triton.runtime.interpreter")
+        raise SyntaxError(f"the text is no Triton: {error}") from error
     return lambda args: _called(namespace["_opaque"], [interpreter._implicit_cvt(arg) for arg in args], {})
