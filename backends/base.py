@@ -27,9 +27,9 @@ from xdsl.utils.target import Target
 
 from .. import exc
 from ..dialects.dims import element_of
+from ..dialects.quick import ops_in
 from ..dialects.targets import DEFAULT, GPU, TARGETS
 from ..dialects.tl import FuncOp
-from ..dialects.walk import ops_in
 
 if TYPE_CHECKING:
     import torch

@@ -17,7 +17,6 @@ from xdsl.dialects.builtin import IntegerType
 from xdsl.ir import Attribute, Operation, SSAValue
 from xdsl.traits import OpTrait
 
-from .accessors import operands_of
 from .dims import Dim, dims_of
 
 OpT = TypeVar("OpT", bound=Operation)
@@ -226,7 +225,7 @@ def axis_facts(op: Operation) -> AxisFacts:
 
 def opaque_facts(op: Operation) -> AxisFacts:
     """An op that takes every axis as a whole."""
-    return AxisFacts(whole=Axes(_every(operands_of(op)), _every(op.results)))
+    return AxisFacts(whole=Axes(_every(op.operands), _every(op.results)))
 
 
 def _every(values: Sequence[SSAValue]) -> tuple[At, ...]:

@@ -9,12 +9,11 @@ from typing import Any
 
 from xdsl.dialects import scf
 from xdsl.dialects.arith import Arith, ConstantOp
+from xdsl.dialects.builtin import IntAttr
 from xdsl.dialects.math import Math
 from xdsl.ir import Operation, SSAValue
 from xdsl.utils.exceptions import VerifyException
 
-from .accessors import operands_of
-from .attributes import int_attr
 from .axes import (
     NO_AXES,
     At,
@@ -36,7 +35,7 @@ class LaneWise(AxisSemantics):
     """All tensors among operands and results have the same axes, and each lane is computed by itself."""
 
     def facts(self, op: Any) -> AxisFacts:
-        operands = [(i, len(dims)) for i, value in enumerate(operands_of(op)) if (dims := dims_of(value))]
+        operands = [(i, len(dims)) for i, value in enumerate(op.operands) if (dims := dims_of(value))]
         results = [(i, len(dims)) for i, value in enumerate(op.results) if (dims := dims_of(value))]
         rank = max([rank for _, rank in (*operands, *results)], default=0)
         return AxisFacts(tuple([_same(operands, results, axis) for axis in range(rank)]))
@@ -98,7 +97,7 @@ class AlongAxis(AxisSemantics):
     one_lane: tuple[bool, ...] = (True,)
 
     def facts(self, op: Any) -> AxisFacts:
-        at, rank, results = op.properties["axis"].data, len(dims_of(operands_of(op)[0])), range(len(op.results))
+        at, rank, results = op.properties["axis"].data, len(dims_of(op.operands[0])), range(len(op.results))
         kept = tuple([At(k, at) for k in results]) if self.keeps else ()
         along = Axes((At(0, at),), kept)
         lanes = [self._axis(axis, at, results) for axis in range(rank) if axis != at]
@@ -121,11 +120,11 @@ class AlongAxis(AxisSemantics):
     def drop(self, op: Any, dropping: Dropping) -> Sequence[SSAValue] | None:
         """Renumber the axis; over one lane, the results are that lane, or what past the tile's end stands for it."""
         if (axis := dropping.now(dropping.operand_dims(0), op.properties["axis"].data)) is not None:
-            op.properties["axis"] = int_attr(axis)
+            op.properties["axis"] = IntAttr(axis)
             return None
-        build, (value, *_) = dropping.build, operands_of(op)
+        build, (value, *_) = dropping.build, op.operands
         if not self.keeps and self.fill is not None and (fill := self.fill(op)) is not None:
-            value = dropping.if_valid(operands_of(op)[1], value, partial(build.full, fill, value.type))
+            value = dropping.if_valid(op.operands[1], value, partial(build.full, fill, value.type))
         return [value if same else build.full(0, r.type) for same, r in zip(self.one_lane, op.results, strict=True)]
 
 

@@ -23,8 +23,6 @@ from xdsl.traits import (
     is_side_effect_free,
 )
 
-from .accessors import operands_of
-
 READ, WRITE = MemoryEffectKind.READ, MemoryEffectKind.WRITE
 
 
@@ -36,7 +34,7 @@ class OperandEffect(MemoryEffect):
     operand: int = 0
 
     def get_effects(self, op: Operation) -> AbstractSet[EffectInstance]:  # pyright: ignore[reportIncompatibleMethodOverride]
-        value = operands_of(op)[self.operand]
+        value = op.operands[self.operand]
         return {EffectInstance(kind, value) for kind in self.kinds}
 
 
@@ -89,7 +87,7 @@ def _never_has_effects(cls: type[Operation]) -> bool | None:
 def ref_effects(op: Operation) -> Sequence[tuple[MemoryEffectKind, SSAValue]] | None:
     """xDSL's `get_effects` of an op whose effects are on values; None if some are unknown, or on anything else."""
     if (known := _operand_effects(type(op))) is not None:
-        operands = operands_of(op)
+        operands = op.operands
         return [(kind, operands[effect.operand]) for effect in known for kind in effect.kinds]
     effects = get_effects(op)
     if effects is None:

@@ -33,10 +33,10 @@ from xdsl.irdl import (
 from xdsl.traits import EffectInstance, MemoryEffect, Pure, is_side_effect_free
 from xdsl.utils.exceptions import VerifyException
 
-from .accessors import quicken
 from .constants import integer_of
 from .dims import dims_of
 from .effects import UnknownEffects
+from .quick import quicken
 from .tile.structure import IndexInt
 from .value import ValueConstr
 

@@ -29,8 +29,8 @@ from xdsl.irdl import (
 )
 from xdsl.utils.exceptions import VerifyException
 
-from .accessors import quicken
 from .effects import OrdersMemory, UnknownEffects
+from .quick import quicken
 from .tile.memory import ATOMIC_KINDS, SEMANTICS
 from .tile.structure import IndexInt
 from .tile.types import TileType

@@ -7,9 +7,8 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from xdsl.context import Context
-from xdsl.dialects.builtin import ModuleOp
+from xdsl.dialects.builtin import IntAttr, ModuleOp
 
-from ..dialects.attributes import int_attr
 from ..dialects.inline_triton import is_static_loop
 from ..dialects.tile import GridOp, KernelOp, LoopBase
 from .fragments import EnumFragment, IntegerFragment
@@ -66,7 +65,7 @@ class AnnotateRangesPass(SchedulePass):
             for number, loops in enumerate(sites):
                 if number < len(options) and str(options[number]) != str(idle):
                     for loop in loops:
-                        loop.attributes[attribute] = int_attr(int(options[number]))
+                        loop.attributes[attribute] = IntAttr(int(options[number]))
 
 
 def range_sites(kernel: KernelOp) -> Iterator[Sequence[LoopBase]]:

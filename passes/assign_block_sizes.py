@@ -6,10 +6,9 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from xdsl.context import Context
-from xdsl.dialects.builtin import DictionaryAttr, ModuleOp
+from xdsl.dialects.builtin import DictionaryAttr, IntAttr, ModuleOp
 from xdsl.utils.exceptions import PassFailedException
 
-from ..dialects.attributes import int_attr
 from ..dialects.tile import BlockAttr, KernelOp
 from .analysis.op_mix import OpMix, free_blocks
 from .fragments import Fragment, PowerOfTwoFragment
@@ -51,7 +50,7 @@ class AssignBlockSizesPass(SchedulePass):
                 if size < max(block.min.data, 1) or (high is not None and size > high):
                     raise PassFailedException(f"{symbol} = {size} is outside {block}")
             sizes = {**kernel.block_size_values, **chosen}
-            kernel.block_sizes = DictionaryAttr({name: int_attr(sizes[name]) for name in kernel.blocks.data})
+            kernel.block_sizes = DictionaryAttr({name: IntAttr(int(sizes[name])) for name in kernel.blocks.data})
 
 
 def _fragment(mix: OpMix, symbol: str, block: BlockAttr, default: int) -> PowerOfTwoFragment:

@@ -7,11 +7,10 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from xdsl.context import Context
-from xdsl.dialects.builtin import ModuleOp
+from xdsl.dialects.builtin import ModuleOp, StringAttr
 
-from ..dialects.attributes import string_attr
+from ..dialects.quick import ops_in
 from ..dialects.tile import KernelOp, LoadOp, StoreOp
-from ..dialects.walk import ops_in
 from .fragments import EnumFragment
 from .number_sites import site_counts
 from .schedule import Fragments, Key, SchedulePass, at_site, kernels, site_of
@@ -64,7 +63,7 @@ class AssignCachePolicyPass(SchedulePass):
                 if type(access) is LoadOp:
                     policy = POLICIES.get(policies.get(site_of(access), ""))
                     if policy is not None and access.eviction_policy is None:
-                        access.eviction_policy = string_attr(policy)
+                        access.eviction_policy = StringAttr(policy)
                 if type(access) is LoadOp or type(access) is StoreOp:
                     self._set_modifier(access)
 
@@ -72,7 +71,7 @@ class AssignCachePolicyPass(SchedulePass):
         options = self.load_cache_modifiers if type(access) is LoadOp else self.store_cache_modifiers
         modifier = at_site(options, site_of(access), "")
         if modifier and access.cache_modifier is None:
-            access.cache_modifier = string_attr(str(modifier))
+            access.cache_modifier = StringAttr(str(modifier))
 
 
 def free_loads(kernel: KernelOp) -> list[int | None]:

@@ -7,11 +7,10 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from xdsl.context import Context
-from xdsl.dialects.builtin import ModuleOp
+from xdsl.dialects.builtin import ModuleOp, StringAttr
 
-from ..dialects.attributes import string_attr
+from ..dialects.quick import ops_in
 from ..dialects.tile import AccessBase, KernelOp, LoadOp, StoreOp
-from ..dialects.walk import ops_in
 from .analysis.descriptors import Descriptors
 from .fragments import EnumFragment, Fragment
 from .number_sites import site_counts
@@ -54,7 +53,7 @@ class AssignIndexingPass(SchedulePass):
             for number, access in accesses(kernel):
                 wanted = at_site(self.indexing, first + number, POINTER) == DESCRIPTOR
                 honoured = wanted and descriptors.refusal(access) is None
-                access.indexing = string_attr(DESCRIPTOR if honoured else POINTER)
+                access.indexing = StringAttr(DESCRIPTOR if honoured else POINTER)
             counts = site_counts(kernel)
             first += counts["load"] + counts["store"]
 

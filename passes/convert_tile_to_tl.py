@@ -8,18 +8,17 @@ from dataclasses import dataclass
 
 from xdsl.context import Context
 from xdsl.dialects import scf
-from xdsl.dialects.builtin import ArrayAttr, IntAttr, IntegerType, ModuleOp, TupleType, i64
+from xdsl.dialects.builtin import ArrayAttr, IntAttr, IntegerType, ModuleOp, StringAttr, TupleType, i64
 from xdsl.ir import Attribute, Block, Operation, Region, SSAValue
 from xdsl.passes import ModulePass
 from xdsl.utils.exceptions import PassFailedException
 
 from ..dialects import tile, tl
-from ..dialects.attributes import string_attr
 from ..dialects.effects import has_no_effects
 from ..dialects.inline_triton import CallOp
 from ..dialects.names import NameScope, identifier
+from ..dialects.quick import ops_in
 from ..dialects.settings import SETTINGS, setting
-from ..dialects.walk import ops_in
 from ..sizes import MULTIPROCESSORS
 from .analysis.hazards import dependency
 from .analysis.physical import PhysicalDims
@@ -74,8 +73,8 @@ class KernelConverter:
         _erase_unused(self.func)
         self.signature.add_host_blocks()
         exprs = [*(expr.data for expr in self.kernel.arg_exprs), *(self._host(s) for s in self._symbol_args)]
-        self.func.properties["arg_names"] = ArrayAttr([*self.func.arg_names, *map(string_attr, self._symbol_names)])
-        self.func.properties["arg_exprs"] = ArrayAttr([string_attr(expr) for expr in exprs])
+        self.func.properties["arg_names"] = ArrayAttr([*self.func.arg_names, *map(StringAttr, self._symbol_names)])
+        self.func.properties["arg_exprs"] = ArrayAttr([StringAttr(expr) for expr in exprs])
         self.func.properties["constexprs"] = tl.constexprs_attr(self.signature.constexprs)
         return self.func
 

@@ -12,13 +12,12 @@ from xdsl.ir import BlockArgument, Operation, SSAValue
 from xdsl.passes import ModulePass
 from xdsl.traits import IsTerminator
 
-from ..dialects.accessors import operands_of
 from ..dialects.axes import semantics_of
 from ..dialects.axis_kinds import CarriesAxes
 from ..dialects.dims import Dim, dims_of, substitute, with_dims
+from ..dialects.quick import ops_in
 from ..dialects.tile import AccessBase, BeginOp, KernelOp, TileType, WholeOp, access_dims, are_joint
 from ..dialects.value import CompareOp, SelectOp
-from ..dialects.walk import ops_in
 from .analysis.bounds import bound_dim, range_behind, tile_bounds
 from .analysis.positions import least_position
 from .emit import Emitter, operand_groups, rebuild_access, replace
@@ -76,7 +75,7 @@ class _Dropper:
             _put_right(dropped)
 
     def _touches(self, op: Operation) -> bool:
-        return any([self.any_unit(dims_of(value)) for value in (*operands_of(op), *_defined(op))])
+        return any([self.any_unit(dims_of(value)) for value in (*op.operands, *_defined(op))])
 
     def is_unit(self, dim: Dim) -> bool:
         unit = self._unit.get(dim)
@@ -100,7 +99,7 @@ class _Dropped:
 
     def __init__(self, drop: _Dropper, op: Operation):
         self.drop, self.op = drop, op
-        self.operands = [dims_of(value) for value in operands_of(op)]
+        self.operands = [dims_of(value) for value in op.operands]
         self.results = [dims_of(value) for value in op.results]
         self.args = [dims_of(arg) for arg in _block_args(op)]
 

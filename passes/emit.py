@@ -8,15 +8,16 @@ from itertools import islice
 from typing import TypeVar, cast
 
 from xdsl.dialects import arith
-from xdsl.dialects.builtin import AnyFloat, DenseArrayBase, FloatAttr, IntegerAttr, IntegerType, LocationAttr, f32, i32
+from xdsl.dialects.builtin import AnyFloat, DenseArrayBase, FloatAttr, IntegerType, LocationAttr, f32, i32
 from xdsl.ir import Attribute, Block, Operation, SSAValue
 from xdsl.irdl import AttrSizedOperandSegments
 from xdsl.rewriter import InsertPoint, Rewriter
 
 from ..dialects.dims import Dim, dims_of, element_of, with_element
+from ..dialects.quick import build
 from ..dialects.tile import AccessBase, ReduceOp, SymbolOp, WholeOp, access_dims, loaded_element, tensor_type
 from ..dialects.value import BroadcastOp, ExpandDimsOp, ReshapeOp, SplatOp, cast_op
-from .construction import build, constant_op
+from .construction import integer_op
 
 OpT = TypeVar("OpT", bound=Operation)
 
@@ -51,9 +52,9 @@ class Emitter:
     def constant(self, value: float, type_: Attribute) -> SSAValue:
         """A scalar constant of an integer or float type."""
         if isinstance(type_, IntegerType):
-            return self.op(constant_op(IntegerAttr(int(value), type_))).result
+            return self.op(build(integer_op, (), (int(value), type_))).result
         assert isinstance(type_, AnyFloat)
-        return self.op(constant_op(FloatAttr(float(value), type_))).result
+        return self.op(build(arith.ConstantOp, (), (FloatAttr(float(value), type_),))).result
 
     def dim(self, dim: Dim, type_: IntegerType) -> SSAValue:
         """The run-time value of a dim."""

@@ -12,8 +12,8 @@ from xdsl.passes import ModulePass
 from xdsl.traits import MemoryEffectKind, get_effects
 
 from ..dialects.axes import folds_chunks
+from ..dialects.quick import ops_in
 from ..dialects.tile import AccessBase, KernelOp, LoopBase
-from ..dialects.walk import ops_in
 from .schedule import kernels, site_of
 
 KINDS = ("load", "store", "atomic", "loop", "reduction")

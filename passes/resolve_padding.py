@@ -10,13 +10,12 @@ from xdsl.dialects.builtin import ModuleOp
 from xdsl.ir import Block, Operation, SSAValue
 from xdsl.passes import ModulePass
 
-from ..dialects.accessors import operands_of
 from ..dialects.axes import axis_facts
 from ..dialects.axis_kinds import may_consume
 from ..dialects.constants import Number, constant_of, exact, highest, lowest
 from ..dialects.dims import element_of
+from ..dialects.quick import ops_in
 from ..dialects.tile import KeepOp, KernelOp, LoadOp, PadOp, TileType
-from ..dialects.walk import ops_in
 from .analysis.folding import unseen
 from .analysis.padding import Padding, loads_behind
 from .emit import Emitter, rebuild_access, replace
@@ -67,7 +66,7 @@ def needs(op: Operation) -> Iterator[Need]:
     """What an op says that it must find past the ends of the axes along which it works."""
     if not may_consume(type(op)):
         return
-    operands = operands_of(op)
+    operands = op.operands
     if not any([type(value.type) is TileType for value in operands]):
         return  # an axis is consumed with its tile
     for operand, tile, fill in axis_facts(op).consumed:

@@ -6,9 +6,8 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from xdsl.context import Context
-from xdsl.dialects.builtin import DictionaryAttr, ModuleOp
+from xdsl.dialects.builtin import DictionaryAttr, IntAttr, ModuleOp
 
-from ..dialects.attributes import int_attr
 from .analysis.op_mix import OpMix
 from .fragments import EnumFragment, Fragment, IntegerFragment, PowerOfTwoFragment
 from .schedule import Fragments, Key, SchedulePass, kernels
@@ -47,8 +46,8 @@ class SetLaunchOptionsPass(SchedulePass):
         return space
 
     def apply(self, ctx: Context, op: ModuleOp) -> None:
-        options = {"num_warps": int_attr(self.num_warps), "num_stages": int_attr(self.num_stages)}
+        options = {"num_warps": IntAttr(self.num_warps), "num_stages": IntAttr(self.num_stages)}
         if self.maxnreg is not None:
-            options["maxnreg"] = int_attr(self.maxnreg)
+            options["maxnreg"] = IntAttr(self.maxnreg)
         for kernel in kernels(op):
             kernel.options = DictionaryAttr(options)

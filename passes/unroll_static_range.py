@@ -13,8 +13,8 @@ from xdsl.rewriter import InsertPoint, Rewriter
 
 from ..dialects.constants import constant_of
 from ..dialects.inline_triton import ElementOp
+from ..dialects.quick import ops_in
 from ..dialects.tile import CountOp, ForOp, IdOp, KernelOp, RangeOp, ShiftOp, TileType
-from ..dialects.walk import ops_in
 from .analysis.bounds import constant_value, tile_dim
 from .analysis.folding import FOLDS
 from .emit import Emitter, replace

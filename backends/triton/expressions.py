@@ -14,7 +14,6 @@ from xdsl.dialects import builtin
 from xdsl.dialects.builtin import FloatAttr, IntegerAttr, IntegerType, Signedness
 from xdsl.ir import Attribute, Operation, SSAValue
 
-from ...dialects.accessors import operands_of
 from ...dialects.constants import integer_of
 from ...dialects.dims import Dim, dims_of, element_of
 from ...dialects.tl import PtrType
@@ -171,7 +170,7 @@ def infix(operator: str, precedence: int) -> Row:
     """A row for a binary operator."""
 
     def row(context: Context, op: Operation) -> Expr:
-        left, right = operands_of(op)
+        left, right = op.operands
         return binary(operator, precedence, context.expr(left), context.expr(right))
 
     return row
@@ -181,7 +180,7 @@ def function(name: str, *extra: str) -> Row:
     """A row for a function of all operands."""
 
     def row(context: Context, op: Operation) -> Expr:
-        return call(name, *map(context.expr, operands_of(op)), *extra)
+        return call(name, *map(context.expr, op.operands), *extra)
 
     return row
 

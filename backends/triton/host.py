@@ -13,8 +13,8 @@ from xdsl.ir import Operation, SSAValue
 from xdsl.utils.exceptions import DiagnosticException
 
 from ...dialects import tl
+from ...dialects.quick import ops_in
 from ...dialects.value import CompareOp, SelectOp
-from ...dialects.walk import ops_in
 from ...sizes import CDIV, CPU_SMS, MULTIPROCESSORS, NEXT_POWER_OF_2
 from .expressions import Expr, Precedence, binary, call, literal
 from .tables import COMPARISONS

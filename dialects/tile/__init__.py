@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from xdsl.ir import Dialect
 
-from ..accessors import quicken
 from ..collect import ops_of
 from ..dims import Dim, DimsAttr, dims_of, element_of, substitute, symbols_of, tensor_type, with_dims, with_element
+from ..quick import quicken
 from . import along_axis, dot, memory, structure
 from .along_axis import *
 from .dot import *

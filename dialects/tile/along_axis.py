@@ -21,7 +21,6 @@ from xdsl.irdl import (
 from xdsl.traits import Pure
 from xdsl.utils.exceptions import VerifyException
 
-from ..attributes import int_attr
 from ..axes import At, Axes, AxisFacts, Builder, DeclaresAxes, Dropping, FoldsChunks, OwnAxes
 from ..axis_kinds import AlongAxis, tile_matches
 from ..constants import neutral_element
@@ -69,7 +68,7 @@ class PadOp(IRDLOperation, DeclaresAxes):
 
     def drop_axes(self, dropping: Dropping) -> Sequence[SSAValue] | None:
         if (axis := dropping.now(dropping.operand_dims(0), self.axis.data)) is not None:
-            self.axis = int_attr(axis)
+            self.axis = IntAttr(axis)
             return None
         dims = dims_of(self.input)
         return [dropping.if_valid(self.tile, self.input, lambda: dropping.build.splat(self.fill, dims))]
@@ -112,7 +111,7 @@ class KeepOp(IRDLOperation, DeclaresAxes):
 
     def drop_axes(self, dropping: Dropping) -> Sequence[SSAValue] | None:
         if (axis := dropping.now(dropping.operand_dims(0), self.axis.data)) is not None:
-            self.axis = int_attr(axis)
+            self.axis = IntAttr(axis)
             return None
         return [dropping.if_valid(self.tile, self.new, lambda: self.old)]
 

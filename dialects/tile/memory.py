@@ -24,7 +24,6 @@ from xdsl.irdl import (
 )
 from xdsl.utils.exceptions import VerifyException
 
-from ..accessors import operands_of
 from ..axes import At, Axes, AxisFacts, DeclaresAxes, Dropping, OwnAxes
 from ..dims import Dim, dims_of, element_of, tensor_type
 from ..effects import Reads, ReadsAndWrites, Writes
@@ -47,7 +46,7 @@ def loaded_element(ref: RefType) -> Attribute:
 
 def access_tiles(op: AccessBase) -> tuple[SSAValue, ...]:
     """The tile of each axis of an access, in order: index tiles, and `tiles` for the axes of index tensors."""
-    operands = operands_of(op)
+    operands = op.operands
     return tuple([operands[number] for number in op.subscript.tile_operands])
 
 
@@ -75,7 +74,7 @@ class AccessBase(IRDLOperation, DeclaresAxes):
 
     @property
     def ref_type(self) -> RefType:
-        type_ = operands_of(self)[0].type  # of `ref`: the first one, as the effects have it
+        type_ = self.operands[0].type  # of `ref`: the first one, as the effects have it
         assert isinstance(type_, RefType)
         return type_
 
@@ -91,7 +90,7 @@ class AccessBase(IRDLOperation, DeclaresAxes):
 
     def axis_facts(self) -> AxisFacts:
         """What is loaded or stored has the axes of the subscript; an index tensor goes along with those it spans."""
-        subscript, operands = self.subscript, operands_of(self)
+        subscript, operands = self.subscript, self.operands
         rank, first = len(subscript.dims), 1 + len(self.indices) + len(self.tiles)
         values = [number for number in range(first, len(operands)) if dims_of(operands[number])]
         results = range(len(self.results))

@@ -56,7 +56,6 @@ from xdsl.traits import (
 )
 from xdsl.utils.exceptions import VerifyException
 
-from ..accessors import operands_of
 from ..axes import At, Axes, AxisFacts, DeclaresAxes, Dropping, OwnAxes
 from ..axis_kinds import CarriesAxes
 from ..dims import Dim, DimsAttr, dims_of, element_of, tensor_type
@@ -176,7 +175,7 @@ class LoopBase(IRDLOperation):
 
     def bounds(self, dim: int) -> tuple[SSAValue, SSAValue]:
         """Begin and end of one dimension: operands begin with all begins, then all ends."""
-        operands = operands_of(self)
+        operands = self.operands
         return operands[dim], operands[len(self.blocks) + dim]
 
     def verify_loop(self, extra: Sequence[Attribute] = ()) -> None:

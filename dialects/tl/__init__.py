@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from xdsl.ir import Dialect
 
-from ..accessors import quicken
 from ..collect import ops_of
+from ..quick import quicken
 from . import memory, program, values
 from .memory import *
 from .program import *

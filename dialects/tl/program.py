@@ -26,14 +26,13 @@ from xdsl.irdl import (
 from xdsl.traits import HasParent, IsolatedFromAbove, IsTerminator, Pure, SymbolOpInterface
 from xdsl.utils.exceptions import VerifyException
 
-from ..attributes import int_attr, string_attr
 from ..effects import ThreadBarrier, UnknownEffects
 from ..tile.structure import IndexInt
 
 
 def constexprs_attr(values: Mapping[str, int | str]) -> DictionaryAttr:
     """The `constexprs` of a function: constants as ints, host expressions as strings."""
-    return DictionaryAttr({k: int_attr(v) if isinstance(v, int) else string_attr(v) for k, v in values.items()})
+    return DictionaryAttr({k: IntAttr(int(v)) if isinstance(v, int) else StringAttr(v) for k, v in values.items()})
 
 
 @irdl_op_definition
@@ -77,11 +76,11 @@ class FuncOp(IRDLOperation):
         super().__init__(
             properties={
                 "sym_name": StringAttr(name),
-                "arg_names": ArrayAttr([string_attr(n) for n in arg_names]),
-                "arg_exprs": ArrayAttr([string_attr(e) for e in arg_exprs]),
+                "arg_names": ArrayAttr([StringAttr(n) for n in arg_names]),
+                "arg_exprs": ArrayAttr([StringAttr(e) for e in arg_exprs]),
                 "constexprs": constexprs_attr(constexprs),
                 "host": StringAttr(host),
-                "options": DictionaryAttr({k: int_attr(v) for k, v in (options or {}).items()}),
+                "options": DictionaryAttr({k: IntAttr(int(v)) for k, v in (options or {}).items()}),
             },
             regions=[Region(Block(arg_types=arg_types)), Region(Block(arg_types=arg_types))],
         )

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from xdsl.ir import Dialect
 
-from ..accessors import quicken
 from ..collect import ops_of
+from ..quick import quicken
 from . import along_axis, elementwise, views
 from .along_axis import *
 from .elementwise import *

@@ -25,7 +25,6 @@ from xdsl.irdl import (
 from xdsl.traits import Pure
 from xdsl.utils.exceptions import VerifyException
 
-from ..attributes import int_attr
 from ..axes import At, Axes, AxisFacts, DeclaresAxes, Dropping, OwnAxes
 from ..dims import dims_of, with_dims, with_element
 from .types import ValueConstr
@@ -220,7 +219,7 @@ class GatherOp(IRDLOperation, DeclaresAxes):
         source, index = dropping.now(dropping.operand_dims(0), at), dropping.now(dropping.operand_dims(1), at)
         place = sum(not dropping.is_unit(dim) for dim in dropping.operand_dims(1)[:at])
         if source is not None and index is not None:
-            self.axis = int_attr(source)
+            self.axis = IntAttr(source)
             return None
         if source is None:
             value = self.input if index is None else build.expand(self.input, place)

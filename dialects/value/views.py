@@ -20,7 +20,6 @@ from xdsl.irdl import (
 from xdsl.traits import Pure
 from xdsl.utils.exceptions import VerifyException
 
-from ..attributes import int_attr
 from ..axes import At, Axes, AxisFacts, DeclaresAxes, Dropping, OwnAxes
 from ..dims import Dim, dims_of, element_of, tensor_type, with_dims
 from .types import ScalarConstr, ValueConstr
@@ -130,7 +129,7 @@ class ExpandDimsOp(_ViewBase):
     def drop_axes(self, dropping: Dropping) -> Sequence[SSAValue] | None:
         axis = dropping.now(dropping.result_dims(0), self.axis.data)
         assert axis is not None
-        self.axis = int_attr(axis)
+        self.axis = IntAttr(axis)
         return None
 
 

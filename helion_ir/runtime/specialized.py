@@ -15,7 +15,7 @@ from xdsl.dialects.builtin import ModuleOp
 from .. import exc
 from ..backends import base as backends
 from ..config import Config
-from ..dialects.copies import copy_module
+from ..dialects.quick import copy_module
 from ..pipeline import ConfigSpec, config_free_passes, has_plugins, scheduled_passes
 from ..settings import Settings
 from ..specialization.in_place import names_in, writing

@@ -12,11 +12,10 @@ from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, cast
 
-from xdsl.dialects.builtin import DictionaryAttr, ModuleOp
+from xdsl.dialects.builtin import DictionaryAttr, IntAttr, ModuleOp
 
 from ..backends.base import Backend, Text
 from ..config import Config
-from ..dialects.attributes import int_attr
 from ..dialects.names import block_param
 from ..dialects.questions import Questions, answer, note_questions
 from ..dialects.tile import KernelOp
@@ -138,8 +137,8 @@ class Lowered:
         """A config that shares `structure`; `sizes` are the block sizes it chooses."""
         constexprs = dict(only_func(structure.module).constexprs.data)
         for symbol, param in structure.block_params.items():
-            constexprs[param] = int_attr(sizes[symbol])
-        options = {key: int_attr(cast("int", config[key])) for key in LAUNCH_KEYS if config.get(key) is not None}
+            constexprs[param] = IntAttr(int(sizes[symbol]))
+        options = {key: IntAttr(int(cast("int", config[key]))) for key in LAUNCH_KEYS if config.get(key) is not None}
         return cls(config, structure, DictionaryAttr(constexprs), DictionaryAttr(options))
 
     @property

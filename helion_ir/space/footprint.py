@@ -13,10 +13,10 @@ from xdsl.ir import Operation, SSAValue
 
 from ..dialects.dims import Dim, dims_of, element_of, symbols_of
 from ..dialects.inline_triton import is_static_loop
+from ..dialects.quick import ops_in
 from ..dialects.targets import GPU, OTHER_REGISTERS, WGMMA_REGISTERS
 from ..dialects.tile import DotOp, GridOp, KernelOp, LoadOp, LoopBase, StoreOp
 from ..dialects.value import PermuteOp, ReshapeOp
-from ..dialects.walk import ops_in
 from ..passes.analysis.op_mix import free_blocks, lane_count
 from ..passes.analysis.physical import contractions
 from ..passes.analysis.rolling import rolls

@@ -15,11 +15,10 @@ from typing import TypeAlias
 
 from xdsl.ir import Operation, SSAValue
 
-from ...dialects.accessors import operands_of
 from ...dialects.axes import Axes, axis_facts
 from ...dialects.dims import Dim, dims_of
+from ...dialects.quick import ops_in
 from ...dialects.tile import KernelOp
-from ...dialects.walk import ops_in
 
 Axis: TypeAlias = tuple[SSAValue, int]
 """An axis of a value."""
@@ -27,7 +26,7 @@ Axis: TypeAlias = tuple[SSAValue, int]
 
 def axes_of(op: Operation, axes: Axes) -> list[Axis]:
     """The axes of values that an op's declaration names by numbers."""
-    operands = operands_of(op)
+    operands = op.operands
     found = [(operands[at.number], at.axis) for at in axes.operands]
     return [*found, *((op.results[at.number], at.axis) for at in axes.results)]
 
@@ -65,7 +64,7 @@ class AxisClasses:
         self._blocked.update(axes_of(op, facts.whole))
         for tile, axes in facts.tiles:
             for axis in axes_of(op, axes):
-                self._tiles[axis].add(operands_of(op)[tile])
+                self._tiles[axis].add(op.operands[tile])
         for region in op.regions:
             self._blocked.update(_all_axes([arg for block in region.blocks for arg in block.args]))
         for axis in _all_axes(op.results):

@@ -8,7 +8,6 @@ from typing import NamedTuple, TypeAlias
 from xdsl.dialects import arith
 from xdsl.ir import Block, SSAValue
 
-from ...dialects.accessors import operands_of
 from ...dialects.constants import integer_of
 from ...dialects.dims import Dim, dims_of, substitute
 from ...dialects.questions import gcd
@@ -46,7 +45,7 @@ def constant_value(value: SSAValue) -> int | None:
     if cls not in FOLDS or dims_of(value):
         return None
     numbers: list[int] = []
-    for operand in operands_of(owner):
+    for operand in owner.operands:
         if (number := constant_value(operand)) is None:
             return None
         numbers.append(number)

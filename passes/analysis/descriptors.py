@@ -13,8 +13,8 @@ from xdsl.traits import MemoryEffectKind
 from ...dialects.constants import constant_of
 from ...dialects.dims import dims_of, substitute
 from ...dialects.effects import READ, WRITE, has_no_effects, ref_effects
+from ...dialects.quick import ops_in
 from ...dialects.tile import AccessBase, KernelOp, LoadOp, RefType, ShiftOp, TileType
-from ...dialects.walk import ops_in
 from .aliases import Location, Memory, may_alias, memory_of
 from .bounds import Bound, bound_dim, constant_value, known_divisor, tile_bounds, tile_dim, tile_exact, tile_step
 from .hazards import Hazards

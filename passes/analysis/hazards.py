@@ -36,9 +36,9 @@ from xdsl.traits import MemoryEffectKind
 
 from ...dialects.dims import dims_of, element_of, substitute
 from ...dialects.effects import WRITE, OrdersMemory, ThreadBarrier, has_no_effects, ref_effects
+from ...dialects.quick import ops_in
 from ...dialects.tile import AccessBase, AtomicRMWOp, BeginOp, GridOp, IndexOp, KernelOp, LoopBase
 from ...dialects.verify import ELEMENTWISE_DIALECTS
-from ...dialects.walk import ops_in
 from .aliases import Location, Memory, is_memory, may_alias, memory_of, positions_agree
 from .bounds import constant_value
 

@@ -12,9 +12,9 @@ from xdsl.dialects.builtin import FixedBitwidthType
 from xdsl.ir import Operation, SSAValue
 
 from ...dialects.dims import Dim, dims_of, element_of, substitute, symbols_of
+from ...dialects.quick import ops_in
 from ...dialects.targets import MAX_LANES
 from ...dialects.tile import BlockAttr, DotOp, ForOp, KernelOp, LoadOp, LoopBase
-from ...dialects.walk import ops_in
 from ..fragments import next_power_of_two
 from .bounds import bound_dim
 

@@ -13,7 +13,6 @@ from typing import Any, NamedTuple, TypeAlias
 from xdsl.dialects import arith, scf
 from xdsl.ir import Block, Operation, OpResult, SSAValue
 
-from ...dialects.accessors import operands_of
 from ...dialects.axes import At, axis_facts, semantics_of
 from ...dialects.axis_kinds import is_lane_wise
 from ...dialects.constants import Number, constant_of
@@ -113,7 +112,7 @@ class Padding:
         axes = {at.number: at.axis for at in facts.sources(At(value.index, axis)) or ()}
         contents: list[Content] = []
         for number in facts.made_of:
-            operand = operands_of(op)[number]
+            operand = op.operands[number]
             if dims_of(operand) and number not in axes:
                 return None
             if (content := self.operand(operand, axes.get(number, 0))) is None:
@@ -248,10 +247,10 @@ def loads_behind(value: SSAValue, axis: int) -> tuple[list[LoadOp], list[Operati
             ends = [region.block.last_op for region in op.regions]
             stack.extend((end.operands[current.index], at) for end in ends if end is not None)
         elif is_lane_wise(op):
-            stack.extend((operand, at) for operand in operands_of(op) if dims_of(operand))
+            stack.extend((operand, at) for operand in op.operands if dims_of(operand))
         else:
             sources = axis_facts(op).sources(At(current.index, at)) or ()
-            stack.extend((operands_of(op)[source.number], source.axis) for source in sources)
+            stack.extend((op.operands[source.number], source.axis) for source in sources)
     return list(loads), list(between)
 
 

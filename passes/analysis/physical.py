@@ -8,8 +8,8 @@ from xdsl.dialects.builtin import FixedBitwidthType
 from xdsl.ir import Block, SSAValue
 
 from ...dialects.dims import Dim, dims_of, element_of, substitute, symbols_of
+from ...dialects.quick import ops_in
 from ...dialects.tile import DotOp, KernelOp, ShiftOp
-from ...dialects.walk import ops_in
 from ..fragments import is_power_of_two, next_power_of_two
 from .bounds import tile_dim
 

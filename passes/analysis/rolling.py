@@ -11,8 +11,8 @@ from xdsl.traits import IsTerminator, MemoryEffectKind, get_effects
 from ...dialects.axes import axis_facts, folds_chunks
 from ...dialects.dims import Dim
 from ...dialects.effects import has_no_effects
+from ...dialects.quick import ops_in
 from ...dialects.tile import AccessBase, KernelOp, LoadOp, StoreOp, WholeOp
-from ...dialects.walk import ops_in
 from .aliases import may_alias, memory_of, positions_agree
 from .axes import AxisClass, AxisClasses
 from .bounds import tile_dim

@@ -17,9 +17,10 @@ from xdsl.rewriter import InsertPoint, Rewriter
 
 from ...dialects.dims import Dim, dims_of, element_of
 from ...dialects.effects import has_no_effects
+from ...dialects.quick import Recipe, build, recipe, recipe_of
 from ...dialects.value import ELIDABLE, BroadcastOp, ExpandDimsOp, SplatOp, cast_op
 from ..analysis.bounds import constant_value
-from ..construction import Recipe, build, compare_op, constant_op, integer_op, recipe, recipe_of
+from ..construction import compare_op, integer_op
 
 OpT = TypeVar("OpT", bound=Operation)
 
@@ -150,7 +151,7 @@ class Emitter:
         with self.named(None):
             if isinstance(type_, IntegerType):
                 return self.op(integer_op, (), int(value), type_).result
-            return self.op(constant_op, (), FloatAttr(float(value), cast("AnyFloat", type_))).result
+            return self.op(arith.ConstantOp, (), FloatAttr(float(value), cast("AnyFloat", type_))).result
 
     def named(self, name: str | None) -> _Naming:
         """Give the results of ops built meanwhile this name hint."""

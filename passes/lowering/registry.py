@@ -10,7 +10,6 @@ from xdsl.ir import Block, Operation, SSAValue
 from xdsl.utils.exceptions import PassFailedException
 
 from ...dialects import tile
-from ...dialects.accessors import operands_of
 from .context import Lowering
 
 Row: TypeAlias = Callable[[Lowering, Any], Sequence[SSAValue]]
@@ -56,5 +55,5 @@ def generic(low: Lowering, op: Operation) -> Sequence[SSAValue]:
     """An op of a dialect that both levels share: the same op on lowered operands."""
     if op.dialect_name() == "tile" or op.regions:
         raise PassFailedException(f"convert-tile-to-tl: no lowering for {op.name}")
-    operands = [low.value(operand) for operand in operands_of(op)]
+    operands = [low.value(operand) for operand in op.operands]
     return low.emit.like(op, operands, [low.type(result.type) for result in op.results]).results

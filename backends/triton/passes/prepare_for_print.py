@@ -18,13 +18,12 @@ from xdsl.rewriter import InsertPoint, Rewriter
 from xdsl.utils.exceptions import PassFailedException
 
 from ....dialects import tl
-from ....dialects.accessors import operands_of
 from ....dialects.dims import element_of, type_of, with_element
 from ....dialects.effects import has_no_effects
 from ....dialects.inline_triton import ElementOp, SnippetOp
+from ....dialects.quick import build, ops_in
 from ....dialects.value import BroadcastOp, CompareOp, ExpandDimsOp, SplatOp
-from ....dialects.walk import ops_in
-from ....passes.construction import build, copy_op
+from ....passes.construction import copy_op
 from .coalescing import INLINE, Liveness, Variables, carried, is_inline
 from .printed_names import assign_names
 from .printed_operands import accepts_bare, broadcasts_itself, is_weak
@@ -204,7 +203,7 @@ class Inliner:
         """Decide for one op, after those it uses."""
         if len(op.results) != 1 or op.regions or not is_expression(op):
             return
-        length = self._own_length(op) + sum([self._operand_length(value) for value in operands_of(op)])
+        length = self._own_length(op) + sum([self._operand_length(value) for value in op.operands])
         (result,) = op.results
         forced = is_implicit(op) or is_weak(result) or _is_loop_condition(op) or op in self._indices
         if forced or self._fits(op, length):
@@ -237,7 +236,7 @@ class Inliner:
             return len(op.param.data)
         if is_implicit(op):
             return 0
-        return 3 if op.name.startswith("arith.") and len(operands_of(op)) == 2 else 14
+        return 3 if op.name.startswith("arith.") and len(op.operands) == 2 else 14
 
 
 def _static_indices(ops: Iterable[Operation]) -> Set[Operation]:

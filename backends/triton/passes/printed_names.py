@@ -13,8 +13,8 @@ from xdsl.ir import Operation, SSAValue
 from ....dialects import tl
 from ....dialects.inline_triton import CallOp, SnippetOp
 from ....dialects.names import NameScope, identifier
+from ....dialects.quick import ops_in
 from ....dialects.value import CompareOp
-from ....dialects.walk import ops_in
 from .coalescing import Variables, is_inline
 
 STANDARD: dict[type[Operation], str] = {

@@ -15,7 +15,6 @@ from xdsl.dialects.builtin import FloatAttr, f32, f64, i1, i32
 from xdsl.ir import Operation, SSAValue, Use
 
 from ....dialects import inline_triton, symm_mem, tl
-from ....dialects.accessors import operands_of
 from ....dialects.dims import Dim, dims_of, element_of
 from ....dialects.value import BroadcastOp, CompareOp, LibdeviceOp, SelectOp, SplatOp
 
@@ -59,12 +58,12 @@ def broadcasts_itself(use: Use, value: SSAValue) -> bool:
     """Whether Triton would broadcast an operand, a `value.broadcast` or `value.splat`, to its user's full shape."""
     op = use.operation
     if type(op) in _ACCESSES:
-        ptr, offset, *_ = operands_of(op)
+        ptr, offset, *_ = op.operands
         fills = value is not ptr and value is not offset
         return fills and _adopts_type(op, use.index, unbroadcast(value))
     if type(op) not in BROADCASTING:
         return False
-    joined = _joined_dims([dims_of(unbroadcast(operand)) for operand in operands_of(op)])
+    joined = _joined_dims([dims_of(unbroadcast(operand)) for operand in op.operands])
     return joined == dims_of(op.results[0]) and _adopts_type(op, use.index, unbroadcast(value))
 
 
@@ -89,7 +88,7 @@ def _adopts_type(op: Operation, index: int, value: SSAValue) -> bool:
     if type(op) in BROADCASTING:
         strong = any(
             i != index and element_of(operand) == value.type and not is_weak(unbroadcast(operand))
-            for i, operand in enumerate(operands_of(op))
+            for i, operand in enumerate(op.operands)
         )
         scalar_i32 = value.type == i32 and not dims_of(op.operands[index])
         return (strong and (natural or isinstance(op, INFIX))) or scalar_i32

@@ -11,7 +11,7 @@ from xdsl.passes import ModulePass
 
 from ....dialects import tl
 from ....dialects.inline_triton import is_static_loop
-from ....dialects.walk import ops_in
+from ....dialects.quick import ops_in
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,6 @@ from typing import ClassVar
 from xdsl.context import Context
 from xdsl.dialects.builtin import IntAttr, ModuleOp
 
-from ....dialects.attributes import int_attr
 from ....dialects.dims import dims_of, substitute
 from ....dialects.questions import asked
 from ....dialects.settings import setting
@@ -59,7 +58,7 @@ class SpecializeWarpsPass(SchedulePass):
             for loop in loops:
                 loop.attributes.pop(SPECIALIZE, None)  # of another dimension of the loop
                 if not wanted or _is_known(kernel, loop):
-                    loop.attributes[SPECIALIZE] = int_attr(int(wanted))
+                    loop.attributes[SPECIALIZE] = IntAttr(int(wanted))
 
 
 def _may_specialize(kernel: KernelOp, loops: Sequence[LoopBase]) -> bool:

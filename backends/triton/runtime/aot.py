@@ -20,8 +20,8 @@ from xdsl.ir import Attribute
 
 from .... import exc
 from ....dialects import tl
+from ....dialects.quick import ops_in
 from ....dialects.targets import GPU
-from ....dialects.walk import ops_in
 from ....sizes import MULTIPROCESSORS
 from ...base import CompiledBinary
 from ...load import load_source
