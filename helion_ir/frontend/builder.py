@@ -171,6 +171,10 @@ class Builder:
         assert isinstance(element, IntegerType)
         return self.integer(value, element, unsigned=source in UNSIGNED)
 
+    def widened(self, value: SSAValue, element: Attribute) -> SSAValue:
+        """A float in an element type at least as wide."""
+        return self._float(value, element)
+
     def _float(self, value: SSAValue, element: Attribute, elidable: bool = False) -> SSAValue:
         source = element_of(value)
         if source == element:

@@ -314,3 +314,22 @@ def test_the_text_of_what_only_the_device_knows_is_refused() -> None:
     with pytest.raises(exc.ShapeSpecializingCall, match="only the device knows") as caught:
         text_of_a_size(torch.zeros(5))
     assert caught.value.location is not None
+
+
+@kernel
+def beside_doubles(x: torch.Tensor, a: float, n: int) -> torch.Tensor:
+    out = torch.empty_like(x)
+    for t in hl.tile(x.size(0)):
+        b = a * 2.0 + n
+        b = b * b / (b + 1.0)
+        out[t] = torch.where(x[t] < a, x[t] + a, x[t] * a) + b / 3 + x[t].clamp(max=a)
+    return out
+
+
+@pytest.mark.parametrize("a", [0.1, 1e100, 1e-300, -2.3])
+def test_a_float_has_the_precision_of_the_doubles_that_it_meets(a: float) -> None:
+    x, n = torch.tensor([0.0, 0.3, -5.0], dtype=torch.float64), 16777217
+    b = (a * 2.0 + n) ** 2 / (a * 2.0 + n + 1.0)
+    want = torch.where(x < a, x + a, x * a) + b / 3 + x.clamp(max=a)
+    torch.testing.assert_close(beside_doubles(x, a, n), want, rtol=1e-14, atol=0)
+    helion_ir.compile(beside_doubles, {"block_sizes": [4]}, (x, a, n)).binary("sm_90")

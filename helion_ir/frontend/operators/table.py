@@ -14,6 +14,7 @@ import torch
 from torch._prims_common import ELEMENTWISE_TYPE_PROMOTION_KIND as Promotion
 from torch._prims_common import elementwise_dtypes
 from torch.utils._python_dispatch import _disable_current_modes
+from xdsl.dialects.builtin import f32, f64
 from xdsl.ir import SSAValue
 
 from ... import exc
@@ -123,7 +124,9 @@ def operand(tracer: Tracer, arg: Any, dtype: torch.dtype) -> Operand:
         node = arg.node
         assert isinstance(node, FloatNode)
         if node.constant_value is None:
-            return Operand(builder.convert(tracer.float_value(node), torch.float32, dtype))
+            wide = dtype == torch.float64
+            value = tracer.float_value(node, f64 if wide else f32)
+            return Operand(builder.convert(value, torch.float64 if wide else torch.float32, dtype))
         arg = node.constant_value
     if isinstance(arg, torch.SymBool):
         return Operand(builder.convert(tracer.bool_value(arg.node), torch.bool, dtype))

@@ -13,7 +13,7 @@ from typing import Any, cast
 
 import torch
 from xdsl.dialects import arith, math
-from xdsl.dialects.builtin import IntegerType, f32, i1, i64
+from xdsl.dialects.builtin import AnyFloat, IntegerType, f32, i1, i64
 from xdsl.ir import Attribute, SSAValue
 
 from ... import exc
@@ -76,6 +76,7 @@ class Scalars(Sizes):
         self.arg_exprs: list[str] = []
         self.paths: dict[int, str] = {}  # id of a host object → the host expression of it
         self._args: dict[object, SSAValue] = {}
+        self._floats: dict[object, SSAValue] = {}
         self._atoms: dict[str, Callable[[], SSAValue]] = {}
         self._atom_types: dict[str, IntegerType] = {}
         self._static: dict[str, range] = {}  # indices of static loops, and what they go through
@@ -239,18 +240,34 @@ class Scalars(Sizes):
                 return i64
         return self.index_type
 
-    def float_value(self, node: FloatNode) -> SSAValue:
-        """A float as an SSA scalar."""
+    def float_value(self, node: FloatNode, element: AnyFloat = f32) -> SSAValue:
+        """A float as an SSA scalar: of 32 bits where only the device knows it, else of the precision that is wanted."""
         if node.ssa is not None:
-            return node.ssa
+            return self.builder.widened(node.ssa, element)
         if node.constant_value is not None:
-            return self.builder.constant(node.constant_value, f32)
+            return self.builder.constant(node.constant_value, element)
+        if isinstance(node.source, Poly | tuple):
+            return self._computed(node, element)
         expr = self.paths.get(id(node))
-        if expr is None and node.name:
-            return self.argument(("float", node.expr), node.expr, f32, node, name=node.name)
+        if expr is None and isinstance(node.source, str):
+            return self.argument(("float", node.expr, element), node.expr, element, node, name=node.source)
         if expr is None:
             raise exc.UnsupportedPythonType("a host float without a name is used in device code")
-        return self.argument(("float", id(node)), expr, f32, node)
+        return self.argument(("float", id(node), element), expr, element, node)
+
+    def _computed(self, node: FloatNode, element: AnyFloat) -> SSAValue:
+        """A float that device code makes of arguments; once in each block."""
+        key = (id(node), element)
+        known = self._floats.get(key)
+        if known is not None and known.owner.parent is self.builder.block:  # type: ignore[union-attr]
+            return known
+        self.keep(node)
+        if isinstance(node.source, Poly):
+            number = self.materialize(node.source, self.value_type(node.source))
+            self._floats[key] = self.builder.emit(arith.SIToFPOp(number, element))
+        else:
+            self._floats[key] = self._float_op(*cast("tuple[str, list[FloatNode]]", node.source), element)
+        return self._floats[key]
 
     def bool_value(self, node: BoolNode) -> SSAValue:
         """A truth value as an SSA scalar."""
@@ -375,11 +392,10 @@ class Scalars(Sizes):
         hint, expr = self.hint_of(poly), f"float({self.spelled(poly)})"
         if not self.in_device:
             return FloatNode(self, hint=float(self.int_of(poly)) if hint is None else float(hint), expr=expr)
+        if hint is not None and self._of_arguments(poly):
+            return FloatNode(self, hint=float(hint), expr=expr, source=poly)
         self.called()
-        result = self.builder.emit(arith.SIToFPOp(self.materialize(poly, self.value_type(poly)), f32))
-        if hint is None or not self._of_arguments(poly):
-            return FloatNode(self, result)
-        return FloatNode(self, result, hint=float(hint), expr=expr)
+        return FloatNode(self, self.builder.emit(arith.SIToFPOp(self.materialize(poly, self.value_type(poly)), f32)))
 
     def to_int(self, rounding: str, node: FloatNode) -> Poly:
         function, op = _ROUNDINGS[rounding]
@@ -411,8 +427,10 @@ class Scalars(Sizes):
             return BoolNode(self, truth, hint=cast("bool | None", hint), expr=expr)
         if name in _JUMPING and hint is not None:  # in Python's precision
             self.guards[f"{_expr_of(args[1])} != 0"] = None
-            return FloatNode(self, hint=hint, expr=expr, name=_JUMPING[name])
-        return FloatNode(self, self._float_op(name, args), hint=hint, expr=expr)
+            return FloatNode(self, hint=hint, expr=expr, source=_JUMPING[name])
+        if hint is not None:
+            return FloatNode(self, hint=hint, expr=expr, source=(name, args))
+        return FloatNode(self, self._float_op(name, args))
 
     def _float_hint(self, name: str, args: list[FloatNode]) -> tuple[Any, str]:
         """What a function gives in this call, and the host expression of it; None if only the device knows."""
@@ -428,8 +446,8 @@ class Scalars(Sizes):
                 raise
             return None, ""
 
-    def _float_op(self, name: str, args: list[FloatNode]) -> SSAValue:
-        operands = [self.float_value(a) for a in args]
+    def _float_op(self, name: str, args: list[FloatNode], element: AnyFloat = f32) -> SSAValue:
+        operands = [self.float_value(a, element) for a in args]
         if name == "mod":
             return remainder(self.builder, operands, signed_by_divisor=True)
         if name == "floordiv":

@@ -248,7 +248,8 @@ class FloatNode(Node):
     """A float: a constant, a host value, or a device scalar (`ssa`).
 
     A host value has its `hint`, the value in this call, and `expr`, the host expression of it over the parameters;
-    one without a variable of the user's has a `name` for the kernel argument that it becomes in device code.
+    one without a variable of the user's has a `source`: in device code it is an integer as a float, a function of
+    floats, or a kernel argument of that name.
     """
 
     pytype = float
@@ -261,13 +262,13 @@ class FloatNode(Node):
         hint: float | None = None,
         expr: str = "",
         constant_value: float | None = None,
-        name: str = "",
+        source: Poly | tuple[str, list[FloatNode]] | str | None = None,
     ):
         super().__init__(context)
         self.ssa = ssa
         self.hint = hint
         self.expr = expr
-        self.name = name
+        self.source = source
         self.constant_value = constant_value
 
     def __str__(self) -> str:
