@@ -39,7 +39,7 @@ class TritonBackend(Backend):
     name = "triton"
     targets = TARGETS
     tile_passes = _passes("specialize_warps")
-    tl_passes = _passes("shield_reductions", "shield_descriptors", "prepare_for_print")
+    tl_passes = _passes("shield_reductions", "shield_descriptors", "shield_carried_values", "prepare_for_print")
     worker = f"{__package__}.runtime.precompile"
 
     @cached_property
