@@ -17,6 +17,7 @@ from ..dialects.quick import ops_in
 from ..dialects.targets import GPU, OTHER_REGISTERS, WGMMA_REGISTERS
 from ..dialects.tile import DotOp, GridOp, KernelOp, LoadOp, LoopBase, StoreOp
 from ..dialects.value import PermuteOp, ReshapeOp
+from ..passes.analysis.bounds import constant_value
 from ..passes.analysis.op_mix import free_blocks, lane_count
 from ..passes.analysis.physical import contractions
 from ..passes.analysis.rolling import rolls
@@ -71,13 +72,14 @@ class Pool:
 
     `entries`: the loop's entries in the `range_*` keys, `grid` that of the grid around it. `rows`: the dims that its
     products have for rows, 1 where tensor cores do not read the operands from shared memory; none where there is no
-    product.
+    product. `spans`: the extent and the block of each dimension of the loop, as far as all extents are known.
     """
 
     buffers: tuple[Buffer, ...]
     entries: tuple[int, ...]
     grid: tuple[int, ...]
     rows: tuple[Dim, ...]
+    spans: tuple[tuple[int, Dim], ...] = ()
 
     @property
     def staged(self) -> bool:
@@ -199,13 +201,16 @@ class Footprint:
     def _taken(self, pool: Pool, choice: Choice, sizes: Mapping[str, int], gpu: GPU, sure: bool) -> Taken:
         if sure and not pool.sure:
             return Taken(0, "")
-        own = max((_at(choice.loop_stages, entry) for entry in self.loops_of(pool, choice)), default=0)
-        stages = max(own or choice.stages, 1) if own or pool.rows else 1
+        loops = self.loops_of(pool, choice)
+        if pool.spans and all(extent <= lane_count((block,), sizes) for extent, block in pool.spans):
+            loops = loops[len(pool.entries) :]  # a loop of one step is none
+        own = max((_at(choice.loop_stages, entry) for entry in loops), default=0)
+        stages = max(own or choice.stages, 1) if loops and (own or pool.rows) else 1
         in_place = choice.warps % 4 == 0 and all(lane_count((row,), sizes) >= WGMMA_ROWS for row in pool.rows)
         if sure and stages == 1 and not in_place:
             return Taken(0, "")
         copies = max(stages - (gpu.spare_stages if in_place or not sure else 1), 1)
-        steps = 1 if sure else math.prod(max(_at(choice.unrolled, e), 1) for e in self.loops_of(pool, choice))
+        steps = 1 if sure else math.prod(max(_at(choice.unrolled, e), 1) for e in loops)
         total, parts = 0, list[str]()
         for buffer in pool.buffers:
             moved = _by_descriptor(buffer, choice)
@@ -245,7 +250,8 @@ class Footprint:
                 grid = _loop_of(grid)
             entries = () if loop is None or loop is grid else self._entries.get(loop, ())
             around = () if grid is None else self._entries.get(grid, ())
-            yield Pool(tuple(buffers.values()), entries, around, tuple(map(_rows_of, dots.get(loop, ()))))
+            rows = tuple(map(_rows_of, dots.get(loop, ())))
+            yield Pool(tuple(buffers.values()), entries, around, rows, _spans(loop) if entries else ())
             for dot in dots.get(loop, ()):  # what a product makes may change its layout before it is stored
                 result = Buffer("a product", self.shape_of(dot.result), _element_bytes(dot.result), needed=True)
                 yield Pool((result,), (), around, ())
@@ -284,6 +290,15 @@ def _range_entries(kernel: KernelOp) -> dict[LoopBase, tuple[int, ...]]:
         found.update(dict.fromkeys(loops, tuple(range(first, first + count))))
         first += count
     return found
+
+
+def _spans(loop: LoopBase | None) -> tuple[tuple[int, Dim], ...]:
+    """The extent and the block of each dimension of a loop; nothing if an extent is not known."""
+    if loop is None:
+        return ()
+    bounds = [(constant_value(begin), constant_value(end)) for begin, end in zip(loop.begins, loop.ends, strict=True)]
+    known = [end - begin for begin, end in bounds if begin is not None and end is not None]
+    return tuple(zip(known, loop.blocks.as_tuple(), strict=True)) if len(known) == len(bounds) else ()
 
 
 def _loop_of(op: Operation) -> LoopBase | None:

@@ -6,7 +6,8 @@ from random import Random
 
 import pytest
 import torch
-from helion_ir.dialects.targets import MAX_LANES, TARGETS
+from helion_ir.backends.triton.targets import TARGETS
+from helion_ir.dialects.targets import MAX_LANES
 from helion_ir.passes.schedule import kernels
 from triton.runtime.errors import OutOfResources
 
@@ -153,7 +154,7 @@ def test_the_estimate_bounds_what_triton_takes(name, indexing):
     for stages, target in ((3, "sm_90"), (2, "sm_80")):
         config = {"block_sizes": blocks, "num_stages": stages, "indexing": indexing, "num_warps": 4}
         full = bound.config_spec.normalize(config)
-        choice = Completion(bound.tile_module, lambda *_: True)._choice(0, full)
+        choice = Completion(bound.tile_module, TARGETS, lambda *_: True)._choice(0, full)
         taken = helion_ir.compile(function, config, args).resources(target).shared_bytes
         gpu = TARGETS[target]
         assert footprint.shared(choice, gpu, sure=True).size <= taken, (target, stages)
@@ -173,7 +174,7 @@ def test_every_candidate_of_a_search_fits():
 
 
 def test_a_launch_that_does_not_fit_says_which_blocks_take_what():
-    bound = matmul.bind((torch.zeros(16, 16), torch.zeros(16, 16)))
+    bound = matmul.bind((torch.zeros(16, 160), torch.zeros(160, 16)))
     config = bound.config_spec.normalize({"block_sizes": [128, 128, 128], "num_stages": 3})
     error = bound._explain_launch(config, OutOfResources(393216, LIMIT, "shared memory"))
     assert isinstance(error, exc.TritonError)
@@ -204,3 +205,13 @@ def test_results_of_products_pass_through_shared_memory():
     find = matmul.bind(product(torch.bfloat16)).config_spec
     assert find.repair({**find.default_config(), "block_sizes": [256, 256, 32]})["block_sizes"] == [128, 256, 32]
     assert find.normalize({"block_sizes": [256, 256, 64]})["block_sizes"] == [256, 256, 64]
+
+
+def test_a_loop_of_one_step_has_no_stages() -> None:
+    """Triton takes such a loop away; the whole of the dim in one block is what a small problem is given."""
+    config = {"block_sizes": [128, 256, 128], "num_stages": 4, "num_warps": 8}
+    short, long = (torch.empty(256, k, dtype=torch.bfloat16) for k in (128, 256))
+    compiled = helion_ir.compile(matmul, config, (short, torch.empty(128, 512, dtype=torch.bfloat16)))
+    assert compiled.resources("sm_90").shared_bytes <= TARGETS["sm_90"].shared_bytes
+    with pytest.raises(exc.InvalidConfig, match="bytes of shared memory"):
+        helion_ir.compile(matmul, config, (long, torch.empty(256, 512, dtype=torch.bfloat16)))

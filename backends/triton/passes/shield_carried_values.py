@@ -15,8 +15,8 @@ from xdsl.rewriter import InsertPoint, Rewriter
 from ....dialects import tl
 from ....dialects.dims import dims_of
 from ....dialects.inline_triton import is_static_loop
+from ....dialects.quick import ops_in
 from ....dialects.value import SelectOp, SplatOp
-from ....dialects.walk import ops_in
 
 
 @dataclass(frozen=True)
