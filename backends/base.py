@@ -21,7 +21,7 @@ from typing import IO, TYPE_CHECKING, Any, NamedTuple, NoReturn, Protocol, TypeA
 
 from xdsl.context import Context
 from xdsl.dialects.builtin import DictionaryAttr, FixedBitwidthType, ModuleOp
-from xdsl.ir import Attribute, Operation
+from xdsl.ir import Attribute, Dialect, Operation
 from xdsl.passes import ModulePass
 from xdsl.utils.target import Target
 
@@ -64,7 +64,7 @@ class Opaque(Protocol):
     All raise `InvalidAPIUsage` and `NamingConflict`.
     """
 
-    def of_function(self, value: Any) -> Source | None:
+    def of_function(self, function: Any) -> Source | None:
         """The source of a function of the language; None for anything else."""
         ...
 
@@ -133,6 +133,8 @@ class Backend:
     """The ops that it takes, at the level `tl`; None: all."""
     dtypes: Collection[type[Attribute]] | None = None
     """Element types of the values that it takes; None: all."""
+    dialects: Mapping[str, Callable[[], Dialect]] = MappingProxyType({})
+    """Levels of its own, by name."""
     leaves_tl: bool = True
     """Whether its passes leave ops of `tl`, so that the reference interpreter runs what is printed."""
 
@@ -223,20 +225,12 @@ class Backend:
         """What opaque text may name, beside what it defines."""
         return {}
 
-    def run_text(
-        self,
-        source: str,
-        text: str,
-        operands: Sequence[Any],
-        results: Sequence[tuple[tuple[int, ...], torch.dtype]],
-        program: tuple[int, int, int],
-        grid: tuple[int, int, int],
-    ) -> list[torch.Tensor]:
-        """Run opaque statements on a CPU, as one program of a grid; the tensors of `results`.
+    def text_runner(self) -> Callable[..., list[torch.Tensor]]:
+        """What runs opaque statements on a CPU: `run(source, text, operands, results, program, grid)`.
 
         `source`: the definitions that the text needs. `text`: `{0}` is the first operand, the last line is the value
-        where there are results. `operands`: blocks and scalars as tensors, `Memory`, and tuples of those. Raises
-        `NotImplementedError` for what only a GPU runs, and whatever the interpreter of the text does.
+        where there are results. `operands`: blocks and scalars as tensors, `Memory`, and tuples of those. `results`:
+        their shapes and dtypes. Raises `NotImplementedError` for what only a GPU runs, and what else goes wrong.
         """
         self._unsupported("run opaque text on a CPU")
 

@@ -24,6 +24,7 @@ HELION_UNIVERSE = Universe(
         "value": _dialect(".dialects.value", "Value"),
         "inline_triton": _dialect(".dialects.inline_triton", "InlineTriton"),
         "symm_mem": _dialect(".dialects.symm_mem", "SymmMem"),
+        **{name: dialect for each in names() for name, dialect in get(each).dialects.items()},
     },
     all_passes=dict(pass_table()),
     all_targets={name: get(name).target for name in names()},

@@ -111,10 +111,10 @@ class TritonBackend(Backend):
 
         return MODULES
 
-    def run_text(self, *args: Any) -> list[Any]:
+    def text_runner(self) -> Callable[..., list[torch.Tensor]]:
         from .runtime.interpreter import run
 
-        return run(*args)
+        return run
 
     def explained(self, error: Exception, fn: FunctionType, doing: str) -> exc.Base:
         from .runtime.errors import triton_error

@@ -63,9 +63,16 @@ class HelionOptMain(xDSLOptMain):
         self.available_frontends["mlir"] = self._parse_text
         self.available_frontends["py"] = self._parse_python
 
+    def register_all_dialects(self) -> None:
+        super().register_all_dialects()
+        for backend in map(backends.get, backends.names()):  # those too that were registered after the import
+            for name, dialect in backend.dialects.items():
+                if name not in self.ctx.registered_dialect_names:
+                    self.ctx.register_dialect(name, dialect)
+
     def register_all_passes(self) -> None:
         super().register_all_passes()
-        self.available_passes.update(pass_table())  # what was registered after the import
+        self.available_passes.update(pass_table())
 
     def register_all_targets(self) -> None:
         super().register_all_targets()

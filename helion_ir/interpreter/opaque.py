@@ -63,7 +63,7 @@ def _run(state: State, op: Operation, args: PythonValues, source: str, text: str
     operands = [_operand(value.type, arg) for value, arg in zip(op.operands, _given(op, args), strict=True)]
     results = [state.layout(result.type) for result in op.results]
     try:
-        return tuple(backends.default().run_text(source, text, operands, results, state.program, state.grid))
+        return tuple(backends.default().text_runner()(source, text, operands, results, state.program, state.grid))
     except NotImplementedError as error:
         hint = "helion_ir.interpreter.implements gives a jit function an implementation"
         raise NeedsGPUError(f"{describe_location(op)}: {error} runs on a GPU only; {hint}") from error

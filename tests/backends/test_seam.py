@@ -4,12 +4,21 @@ from __future__ import annotations
 
 import ast
 import pickle
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 import torch
 from helion_ir.backends import base as backends
+from helion_ir.dialects import tl
+from xdsl.context import Context
+from xdsl.dialects.builtin import ModuleOp
+from xdsl.ir import Dialect
+from xdsl.irdl import IRDLOperation, irdl_op_definition, operand_def, result_def
+from xdsl.passes import ModulePass
+from xdsl.rewriter import Rewriter
 
 import helion_ir
 import helion_ir.language as hl
@@ -112,6 +121,53 @@ def test_helion_opt_has_it_as_a_target_and_its_passes(tmp_path: Path) -> None:
     done = lit.run_command(["helion-opt", str(path), "-p", compiled.pipeline, "-t", "numpy"])
     assert (done.code, done.err) == (0, "")
     assert done.out.rstrip("\n") == compiled.source.rstrip("\n")
+
+
+@irdl_op_definition
+class AsyncLoadOp(IRDLOperation):
+    """A load of a level below `tl`."""
+
+    name = "below.load"
+    address = operand_def()
+    value = result_def()
+
+
+@dataclass(frozen=True)
+class LowerPass(ModulePass):
+    name = "tl-to-below"
+
+    def apply(self, ctx: Context, op: ModuleOp) -> None:
+        for load in [inner for inner in op.walk() if isinstance(inner, tl.LoadOp)]:
+            below = AsyncLoadOp(operands=[load.operands[0]], result_types=[load.result.type])
+            below.location = load.location
+            Rewriter.replace_op(load, below)
+
+
+class Below(NumPyBackend):
+    """Has a level of its own below `tl`, and no use for one of the common passes."""
+
+    name = "below"
+    dialects: ClassVar = {"below": lambda: Dialect("below", [AsyncLoadOp])}
+    tl_passes: ClassVar = {"tl-to-below": lambda: LowerPass, **NumPyBackend.tl_passes}
+    leaves_tl = False
+
+    def schedule(self, passes: Sequence[type[ModulePass]]) -> Sequence[type[ModulePass]]:
+        return [each for each in super().schedule(passes) if each.name != "annotate-ranges"]
+
+    def interpreted(self) -> str | None:
+        return None
+
+
+def test_a_backend_may_have_a_level_of_its_own(tmp_path: Path) -> None:
+    with backends.registered(Below()):
+        compiled = helion_ir.compile(doubled, {"block_sizes": [4]}, (X,), backend="below")
+        assert "np.below_load(" in compiled.source
+        assert "range_num_stages" not in compiled.config
+        torch.testing.assert_close(compiled(X), X * 2)  # by the interpreter, which knows `tl`
+        path = tmp_path / "below.mlir"
+        path.write_text(compiled.ir("tl"))
+        done = lit.run_command(["helion-opt", str(path), "-t", "below"])
+        assert done.out.rstrip("\n") == compiled.source.rstrip("\n"), done.err
 
 
 def test_a_backend_that_is_dropped_is_not_there() -> None:

@@ -91,10 +91,10 @@ def run(
     text: str,
     operands: Sequence[Any],
     results: Sequence[tuple[Shape, torch.dtype]],
-    program: tuple[int, int, int],
-    grid: tuple[int, int, int],
+    program: tuple[int, ...],
+    grid: tuple[int, ...],
 ) -> list[Tensor]:
-    """See `Backend.run_text`."""
+    """See `Backend.text_runner`."""
     wrapper = _Wrapper()
     lines = text.format(*map(wrapper.operand, operands)).strip("\n").split("\n")
     outputs = [wrapper.result(*result) for result in results]
@@ -139,7 +139,7 @@ def _refusing_bfloat16(method: Callable[..., Any]) -> Callable[..., Any]:
 
 
 @contextmanager
-def _interpreting(program: tuple[int, int, int], grid: tuple[int, int, int]) -> Generator[None]:
+def _interpreting(program: tuple[int, ...], grid: tuple[int, ...]) -> Generator[None]:
     """Let jit functions that were made to be compiled run, as one program of a grid."""
     builder, jit = interpreter.interpreter_builder, JITFunction
     builder.set_grid_dim(*grid)
