@@ -1,21 +1,15 @@
-"""What a backend is, and the registry of backends: all that the rest of the package knows of them.
+"""What a backend has and does: all that the rest of the package knows of one.
 
 A backend turns a scheduled kernel into text and runs it. `tl` is where it takes over: the passes before, the search
-space and the specializations are common to all. A backend is a folder `backends/<name>/` whose `backend.py` defines
-`BACKEND`, or an object that is registered; both are found by name and imported when first asked for.
-
-What it leaves of a kernel stays one `tl.func`, whatever is in its body: launches and ahead-of-time compilation read
-the signature, the constexprs, the options and the grid there.
+space and the specializations are common to all. What it leaves of a kernel stays one `tl.func`, whatever is in its
+body: launches and ahead-of-time compilation read the signature, the constexprs, the options and the grid there.
 """
 
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from importlib import import_module
-from pathlib import Path
 from types import FunctionType, MappingProxyType
 from typing import IO, TYPE_CHECKING, Any, NamedTuple, NoReturn, Protocol, TypeAlias
 
@@ -288,54 +282,4 @@ class _Reprinted:
         return self._backend.emit(module)
 
 
-# The registry ----------------------------------------------------------------------------------------------------
-
-_REGISTERED: dict[str, Callable[[], Backend]] = {}
-
-
-def names() -> list[str]:
-    """The backends that there are."""
-    folders = (path.parent.name for path in Path(__file__).parent.glob("*/backend.py"))
-    return sorted({*folders, *_REGISTERED})
-
-
-def get(name: str) -> Backend:
-    """The backend of that name. Raises `BackendUnsupported`, which lists the known ones."""
-    if name in _REGISTERED:
-        return _REGISTERED[name]()
-    if name not in names():
-        raise exc.BackendUnsupported(f"there is no backend {name!r}; the backends are {', '.join(names())}")
-    return import_module(f".{name}.backend", __package__).BACKEND
-
-
-def default() -> Backend:
-    """The backend of kernels that name none."""
-    return get("triton")
-
-
-def register(name: str, factory: Callable[[], Backend]) -> None:
-    """Add a backend under a name; `factory` is called whenever it is asked for. ValueError for a name that is taken."""
-    if name in names():
-        raise ValueError(f"there is a backend {name!r} already")
-    _REGISTERED[name] = factory
-
-
-def unregister(name: str) -> None:
-    """Drop a registered backend; kernels that are bound for it keep it."""
-    del _REGISTERED[name]
-
-
-@contextmanager
-def registered(backend: Backend) -> Iterator[Backend]:
-    """`backend` is there within the block."""
-    register(backend.name, lambda: backend)
-    try:
-        yield backend
-    finally:
-        unregister(backend.name)
-
-
-__all__ = [
-    "Backend", "CompiledBinary", "Explain", "Memory", "Opaque", "Passes", "Resources", "Source", "Text", "default",
-    "get", "names", "register", "registered", "unregister",
-]  # fmt: skip
+__all__ = ["Backend", "CompiledBinary", "Explain", "Memory", "Opaque", "Passes", "Resources", "Source", "Text"]

@@ -12,8 +12,7 @@ from typing import Literal, TypeAlias, cast
 from xdsl.dialects.builtin import ModuleOp
 from xdsl.passes import ModulePass
 
-from . import exc
-from .backends import base as backends
+from . import backends, exc
 from .backends.base import Backend
 from .config import SHORTHANDS, Config
 from .passes.fragments import Fragment, Value

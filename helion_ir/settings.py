@@ -92,7 +92,7 @@ class Settings:
     An unknown name is `UnknownSetting`, a value of another type or that is not legal `InvalidAPIUsage`; both are
     raised when the kernel is decorated, and name the environment variable that the value comes from, if any.
 
-    - `backend`: by name, which one prints and runs the kernel (`backends.base.names()`).
+    - `backend`: by name, which one prints and runs the kernel (`backends.names()`).
     - `static_shapes`: sizes and strides of tensors are constants of a specialization.
     - `index_dtype`: `torch.int32` or `torch.int64`, the type of positions and offsets; by default positions have 32
       bits and offsets 64 where 32 cannot hold them, and positions, too, where a size needs it.

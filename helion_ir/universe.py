@@ -9,7 +9,7 @@ from typing import cast
 from xdsl.ir import Dialect
 from xdsl.universe import Universe
 
-from .backends.base import get, names
+from .backends import get, names
 from .pipeline import pass_table
 
 

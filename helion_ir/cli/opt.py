@@ -18,7 +18,7 @@ from xdsl.passes import ModulePass, PassPipeline
 from xdsl.utils.exceptions import ArgSpecParseError, DiagnosticException, ParseError
 from xdsl.xdsl_opt_main import xDSLOptMain
 
-from ..backends import base as backends
+from .. import backends
 from ..pipeline import pass_table
 from .diagnostics import TOOL, OperationError, describe, render_message, render_operation_error, render_parse_error
 from .instrument import Dumps, verify_located

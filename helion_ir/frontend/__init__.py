@@ -15,8 +15,7 @@ from xdsl.dialects.builtin import ModuleOp
 from xdsl.ir import Block, Region
 from xdsl.utils.exceptions import VerifyException
 
-from .. import exc
-from ..backends import base as backends
+from .. import backends, exc
 from ..backends.base import Backend
 from ..dialects import tile
 from ..dialects.inline_triton import SnippetOp

@@ -13,7 +13,7 @@ from xdsl.interpreter import PythonValues
 from xdsl.ir import Attribute, Operation
 from xdsl.utils.exceptions import InterpretationError
 
-from helion_ir.backends import base as backends
+from helion_ir import backends
 from helion_ir.backends.base import Memory
 from helion_ir.dialects import inline_triton, symm_mem
 from helion_ir.dialects.dims import dims_of

@@ -15,9 +15,8 @@ from typing import Any, NoReturn
 
 import torch
 
-from .. import exc
+from .. import backends, exc
 from ..autotuner.best_configs import recall
-from ..backends import base as backends
 from ..config import Config
 from ..language.api import ACTIVE
 from ..runtime.execute import Run

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from ..backends import base as backends
+from .. import backends
 from ..sizes import CPU_SMS
 
 

@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import torch
 from xdsl.dialects.builtin import ModuleOp
 
-from .. import exc
-from ..backends import base as backends
+from .. import backends, exc
 from ..config import Config
 from ..dialects.quick import copy_module
 from ..pipeline import ConfigSpec, config_free_passes, has_plugins, scheduled_passes

@@ -11,7 +11,6 @@ from typing import ClassVar
 
 import pytest
 import torch
-from helion_ir.backends import base as backends
 from helion_ir.dialects import tl
 from xdsl.context import Context
 from xdsl.dialects.builtin import ModuleOp
@@ -22,7 +21,7 @@ from xdsl.rewriter import Rewriter
 
 import helion_ir
 import helion_ir.language as hl
-from helion_ir import exc
+from helion_ir import backends, exc
 
 from ..support import lit
 from .numpy_backend import NumPyBackend

@@ -10,7 +10,6 @@ from typing import Any
 
 import pytest
 import torch
-from helion_ir.backends import base as backends
 from helion_ir.backends.triton import emit
 from helion_ir.dialects.questions import Questions, answer, gcd, parameter
 from helion_ir.passes.schedule import SchedulePass
@@ -19,6 +18,7 @@ from xdsl.passes import ModulePass
 
 import helion_ir
 import helion_ir.language as hl
+from helion_ir import backends
 from helion_ir.config import Config
 from helion_ir.pipeline import (
     ConfigSpec,
