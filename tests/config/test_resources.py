@@ -209,8 +209,8 @@ def test_results_of_products_pass_through_shared_memory():
 
 def test_a_loop_of_one_step_has_no_stages() -> None:
     """Triton takes such a loop away; the whole of a dim in one block is what a small problem is given."""
-    config = {"block_sizes": [64, 64, 128], "num_stages": 4, "num_warps": 4}
+    config = {"block_sizes": [128, 128, 128], "num_stages": 4, "num_warps": 8}
     compiled = helion_ir.compile(matmul, config, (torch.empty(256, 128), torch.empty(128, 512)))
-    assert compiled.resources("sm_90").shared_bytes <= 65536
+    assert compiled.resources("sm_90").shared_bytes <= 2 * 65536
     with pytest.raises(exc.InvalidConfig, match="bytes of shared memory"):
         helion_ir.compile(matmul, config, (torch.empty(256, 256), torch.empty(256, 512)))
