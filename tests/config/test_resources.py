@@ -210,7 +210,10 @@ def test_results_of_products_pass_through_shared_memory():
 def test_a_loop_of_one_step_has_no_stages() -> None:
     """Triton takes such a loop away; the whole of a dim in one block is what a small problem is given."""
     config = {"block_sizes": [128, 128, 128], "num_stages": 4, "num_warps": 8}
-    compiled = helion_ir.compile(matmul, config, (torch.empty(256, 128), torch.empty(128, 512)))
-    assert compiled.resources("sm_90").shared_bytes <= 2 * 65536
+
+    def factors(k: int) -> tuple[helion_ir.TensorSpec, helion_ir.TensorSpec]:
+        return helion_ir.TensorSpec([256, k], torch.float32), helion_ir.TensorSpec([k, 512], torch.float32)
+
+    assert helion_ir.compile(matmul, config, factors(128)).resources("sm_90").shared_bytes <= 2 * 65536
     with pytest.raises(exc.InvalidConfig, match="bytes of shared memory"):
-        helion_ir.compile(matmul, config, (torch.empty(256, 256), torch.empty(256, 512)))
+        helion_ir.compile(matmul, config, factors(256))
