@@ -63,7 +63,7 @@ class RollReductionsPass(SchedulePass):
             return
         for kernel in kernels(op):
             pending = list(rolls(kernel))
-            dims = list(dict.fromkeys(roll.axis_class.dim for roll in pending))
+            dims = reduction_dims(kernel)
             if len(sizes) > len(dims):
                 raise PassFailedException(f"{len(sizes)} reduction_loops for {len(dims)} dims {dims}")
             chunks = {

@@ -17,6 +17,7 @@ from ..dialects.quick import ops_in
 from ..dialects.tile import CountOp, ForOp, IdOp, KernelOp, RangeOp, ShiftOp, TileType
 from .analysis.bounds import constant_value, tile_dim
 from .analysis.folding import FOLDS
+from .analysis.rolling import note_reduction_dims
 from .emit import Emitter, replace
 from .fragments import BooleanFragment, EnumFragment, Fragment
 from .number_sites import UNROLLED
@@ -62,6 +63,8 @@ class UnrollStaticRangePass(SchedulePass):
         options = iter(self.static_ranges)
         for kernel in kernels(op) if self.static_ranges else ():
             chosen = [loop for loop in unroll_sites(kernel) if next(options, False)]
+            if chosen:
+                note_reduction_dims(kernel)
             for loop in reversed(chosen):  # inner ones first: outer ones copy what is left of them
                 _Unroller(loop).run()
             if gone := [IntegerAttr(site, i64) for loop in chosen if (site := _counted_site(loop)) is not None]:

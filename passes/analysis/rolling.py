@@ -9,7 +9,7 @@ from xdsl.ir import Block, Operation, SSAValue
 from xdsl.traits import IsTerminator, MemoryEffectKind, get_effects
 
 from ...dialects.axes import axis_facts, folds_chunks
-from ...dialects.dims import Dim
+from ...dialects.dims import Dim, DimsAttr
 from ...dialects.effects import has_no_effects
 from ...dialects.quick import ops_in
 from ...dialects.tile import AccessBase, KernelOp, LoadOp, StoreOp, WholeOp
@@ -61,9 +61,21 @@ def reduces(op: Operation, members: dict[SSAValue, int]) -> bool:
     return any(members.get(op.operands[number]) == axis for (number, axis), *_ in consumed)
 
 
+REDUCTION_DIMS = "reduction_dims"
+"""Attribute of a kernel: the dims that `reduction_loops` has an entry for, noted by passes that may lose some."""
+
+
 def reduction_dims(kernel: KernelOp) -> list[Dim]:
-    """The full-slice dims with a reduction that can be rolled, in the order of their first reduction."""
+    """The full-slice dims with a reduction that could be rolled at first, in the order of their first reduction."""
+    noted = kernel.attributes.get(REDUCTION_DIMS)
+    if isinstance(noted, DimsAttr):
+        return list(noted.as_tuple())
     return list(dict.fromkeys(roll.axis_class.dim for roll in rolls(kernel)))
+
+
+def note_reduction_dims(kernel: KernelOp) -> None:
+    """Keep the entries of `reduction_loops` as they are, whatever becomes of the reductions."""
+    kernel.attributes[REDUCTION_DIMS] = DimsAttr.get(*reduction_dims(kernel))
 
 
 def rolls(kernel: KernelOp) -> Iterator[Roll]:

@@ -154,3 +154,22 @@ def test_scans_and_flips_of_blocks(rows: int, columns: int) -> None:
     expected = torch.cat([torch.cat([one(v) for v in part.split(columns, 1)], 1) for part in x.split(rows)])
     compiled = helion.compile(helion.kernel(mixed), helion.Config(block_sizes=[rows, columns]), (x,))
     torch.testing.assert_close(compiled(x), expected)
+
+
+@pytest.mark.parametrize("loops", [[4, 2], [4, None], [None, 2]])
+def test_entries_of_reductions_outlive_unrolled_loops(loops: list[int | None]) -> None:
+    """The reduction of the first dim is in a loop without iterations: unrolling takes it away, not its entry."""
+
+    def totals(x: Tensor, y: Tensor) -> Tensor:
+        out = x.new_empty(x.size(0))
+        for t in hl.tile(x.size(0)):
+            acc = x[t, 0]
+            for _ in range(0):
+                acc = acc + y[t, :].amax(-1)
+            out[t] = acc + x[t, :].sum(-1)
+        return out
+
+    x, y = random(5, 7), random(5, 9)
+    config = helion.Config(block_sizes=[4], reduction_loops=loops, static_ranges=[True])
+    actual = helion.compile(helion.kernel(totals), config, (x, y))(x, y)
+    torch.testing.assert_close(actual, x[:, 0] + x.sum(1))
