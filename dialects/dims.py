@@ -15,6 +15,7 @@ from xdsl.dialects.builtin import (
     DYNAMIC_INDEX,
     ArrayAttr,
     IntAttr,
+    IntegerType,
     StringAttr,
     TensorType,
 )
@@ -23,6 +24,8 @@ from xdsl.irdl import irdl_attr_definition, param_def
 from xdsl.parser import AttrParser
 from xdsl.printer import Printer
 from xdsl.utils.exceptions import VerifyException
+
+from .quick import by_identity
 
 Dim: TypeAlias = int | str
 
@@ -117,24 +120,13 @@ def dims_of(value: SSAValue | Attribute) -> tuple[Dim, ...]:
     """The dims of a value or type; `()` for a scalar."""
     given: Any = value
     type_: Attribute = given.type if type(given) in _VALUES else type_of(given)
-    if type(type_) is not TensorType:
-        return ()
-    known = _KNOWN_DIMS.get(id(type_))
-    return _learn_dims(type_) if known is None else known[1]
+    return _dims_of_tensor(type_) if type(type_) is TensorType else ()
 
 
-_KNOWN_DIMS: dict[int, tuple[TensorType, tuple[Dim, ...]]] = {}
-"""By identity, as hashing a type costs more than its dims do; the entry keeps its type alive."""
-_MAX_KNOWN_DIMS = 10_000
-
-
-def _learn_dims(type_: TensorType) -> tuple[Dim, ...]:
+@by_identity
+def _dims_of_tensor(type_: TensorType) -> tuple[Dim, ...]:
     encoding = type_.encoding
-    dims = encoding.as_tuple() if type(encoding) is DimsAttr else tuple([dim.data for dim in type_.shape.data])
-    if len(_KNOWN_DIMS) >= _MAX_KNOWN_DIMS:
-        _KNOWN_DIMS.clear()
-    _KNOWN_DIMS[id(type_)] = (type_, dims)
-    return dims
+    return encoding.as_tuple() if type(encoding) is DimsAttr else tuple([dim.data for dim in type_.shape.data])
 
 
 def element_of(value: SSAValue | Attribute) -> Attribute:
@@ -145,6 +137,11 @@ def element_of(value: SSAValue | Attribute) -> Attribute:
 
 
 _VALUES = frozenset((OpResult, BlockArgument))
+
+
+def signless(element: Attribute) -> Attribute:
+    """The element type of values that refs or pointers of an element type lead to: no integer has a sign."""
+    return IntegerType(element.width.data) if isinstance(element, IntegerType) else element
 
 
 def with_dims(type_: Attribute, dims: Sequence[Dim]) -> Attribute:

@@ -29,8 +29,10 @@ from xdsl.irdl import operations as irdl
 
 OpT = TypeVar("OpT", bound=Operation)
 
-PARTS = ("recipes", "assembly", "copies", "walks", "accessors")
+PARTS = ("recipes", "assembly", "identity", "copies", "walks", "accessors")
 _off: frozenset[str] = frozenset()
+_MAX_ENTRIES = 10_000
+"""How many recipes, and results of a function, are remembered."""
 
 
 @contextmanager
@@ -98,8 +100,6 @@ def assemble(
 
 # --- recipes -----------------------------------------------------------------------------------------------------
 
-_MAX_RECIPES = 10_000
-
 
 @dataclass(frozen=True, eq=False)
 class Recipe:
@@ -130,7 +130,7 @@ def recipe_of(
     """The recipe of ops of a class with these result types, properties and attributes."""
     key = (cls, tuple(result_types), frozenset(properties.items()), frozenset(attributes.items()))
     if (known := _KNOWN.get(key)) is None:
-        if len(_KNOWN) >= _MAX_RECIPES:
+        if len(_KNOWN) >= _MAX_ENTRIES:
             _KNOWN.clear()
             _CALLS.clear()
         known = _KNOWN[key] = Recipe(cls, list(result_types), dict(properties), dict(attributes))
@@ -154,6 +154,31 @@ def recipe(make: Callable[..., Operation], operands: Sequence[SSAValue | None], 
 def build(make: Callable[..., OpT], operands: Sequence[SSAValue | None], rest: tuple[object, ...] = ()) -> OpT:
     """`make(*operands, *rest)`, from its recipe."""
     return recipe(make, operands, rest).make([operand for operand in operands if operand is not None])
+
+
+# --- identity ----------------------------------------------------------------------------------------------------
+
+AttributeT = TypeVar("AttributeT", bound=Attribute)
+T = TypeVar("T")
+
+
+def by_identity(function: Callable[[AttributeT], T]) -> Callable[[AttributeT], T]:
+    """`function`, which remembers its results by the attribute's identity: hashing an attribute costs more.
+
+    Ops that are built alike share their attributes.
+    """
+    known: dict[int, tuple[AttributeT, T]] = {}  # the entry keeps the attribute alive
+
+    def find(attribute: AttributeT) -> T:
+        if (entry := known.get(id(attribute))) is not None and "identity" not in _off:
+            return entry[1]
+        if len(known) >= _MAX_ENTRIES:
+            known.clear()
+        result = function(attribute)
+        known[id(attribute)] = attribute, result
+        return result
+
+    return find
 
 
 # --- copies ------------------------------------------------------------------------------------------------------
@@ -261,17 +286,7 @@ def _getter(accessor: irdl.BaseAccessor | irdl.BaseAttrAccessor) -> Callable[[Op
     return lambda op: accessor.index(_sizes(option.container(op)[name]), parts(op))
 
 
-_KNOWN_SIZES: dict[int, tuple[Attribute, tuple[int, ...]]] = {}
-"""By identity, as ops that are built alike share the attribute; the entry keeps it alive."""
-_MAX_KNOWN_SIZES = 10_000
-
-
+@by_identity
 def _sizes(segments: Any) -> tuple[int, ...]:
     """The numbers of a `#builtin.dense` of segment sizes."""
-    if (known := _KNOWN_SIZES.get(id(segments))) is not None:
-        return known[1]
-    if len(_KNOWN_SIZES) >= _MAX_KNOWN_SIZES:
-        _KNOWN_SIZES.clear()
-    sizes: Sequence[int] = segments.get_values()
-    _KNOWN_SIZES[id(segments)] = (segments, tuple(sizes))
-    return _KNOWN_SIZES[id(segments)][1]
+    return tuple(segments.get_values())

@@ -13,9 +13,9 @@ from xdsl.ir import Attribute, Block, Operation, SSAValue
 from xdsl.irdl import AttrSizedOperandSegments
 from xdsl.rewriter import InsertPoint, Rewriter
 
-from ..dialects.dims import Dim, dims_of, element_of, with_element
+from ..dialects.dims import Dim, dims_of, element_of, signless, tensor_type, with_element
 from ..dialects.quick import build
-from ..dialects.tile import AccessBase, ReduceOp, SymbolOp, WholeOp, access_dims, loaded_element, tensor_type
+from ..dialects.tile import AccessBase, ReduceOp, SymbolOp, WholeOp, access_dims
 from ..dialects.value import BroadcastOp, ExpandDimsOp, ReshapeOp, SplatOp, cast_op
 from .construction import integer_op
 
@@ -156,7 +156,7 @@ def rebuild_access(
     groups = operand_groups(op)
     groups.update(indices=list(indices), tiles=list(tiles), mask=[] if mask is None else [mask])
     groups.update({name: [value] for name, value in (values or {}).items()})
-    types = [tensor_type(loaded_element(op.ref_type), *access_dims(indices)) for _ in op.results]
+    types = [tensor_type(signless(op.ref_type.element_type), *access_dims(indices)) for _ in op.results]
     new = type(op).create(
         operands=[value for group in groups.values() for value in group],
         result_types=types,

@@ -25,7 +25,7 @@ from xdsl.irdl import (
 from xdsl.utils.exceptions import VerifyException
 
 from ..axes import At, Axes, AxisFacts, DeclaresAxes, Dropping, OwnAxes
-from ..dims import Dim, dims_of, element_of, tensor_type
+from ..dims import Dim, dims_of, element_of, signless, tensor_type
 from ..effects import Reads, ReadsAndWrites, Writes
 from ..value import ScalarConstr, ValueConstr
 from .subscript import Subscript, access_dims, are_joint
@@ -38,10 +38,12 @@ ATOMIC_KINDS = ("add", "and", "or", "xor", "xchg", "max", "min")
 SEMANTICS = ("relaxed", "acquire", "release", "acq_rel")
 
 
-def loaded_element(ref: RefType) -> Attribute:
-    """The element type of a value loaded from `ref`: signless where the ref's is unsigned."""
-    element = ref.element_type
-    return IntegerType(element.width.data) if isinstance(element, IntegerType) else element
+def verify_atomic(sem: StringAttr, kind: StringAttr | None = None) -> None:
+    """Check the semantics of an atomic access, and its kind if it has several."""
+    if kind is not None and kind.data not in ATOMIC_KINDS:
+        raise VerifyException(f"unknown atomic kind {kind.data!r}, expected one of {', '.join(ATOMIC_KINDS)}")
+    if sem.data not in SEMANTICS:
+        raise VerifyException(f"unknown semantics {sem.data!r}, expected one of {', '.join(SEMANTICS)}")
 
 
 def access_tiles(op: AccessBase) -> tuple[SSAValue, ...]:
@@ -123,7 +125,8 @@ class AccessBase(IRDLOperation, DeclaresAxes):
             )
         if self.mask is not None and self.mask.type != (expected := tensor_type(i1, *subscript.dims)):
             raise VerifyException(f"the mask must be {expected}, got {self.mask.type}")
-        if value is not None and value != (expected := tensor_type(loaded_element(self.ref_type), *subscript.dims)):
+        element = signless(self.ref_type.element_type)
+        if value is not None and value != (expected := tensor_type(element, *subscript.dims)):
             raise VerifyException(f"the indices select {expected}, got {value}")
 
 
@@ -170,7 +173,7 @@ class LoadOp(AccessBase):
         super().__init__(
             operands=[ref, indices, tiles, mask, other],
             properties={"eviction_policy": StringAttr(eviction_policy) if eviction_policy else None},
-            result_types=[tensor_type(loaded_element(ref.type), *access_dims(indices))],
+            result_types=[tensor_type(signless(ref.type.element_type), *access_dims(indices))],
         )
 
     def verify_(self) -> None:
@@ -266,10 +269,7 @@ class AtomicRMWOp(AccessBase):
 
     def verify_(self) -> None:
         self.verify_access(self.value.type)
-        if self.kind.data not in ATOMIC_KINDS:
-            raise VerifyException(f"unknown atomic kind {self.kind.data!r}, expected one of {', '.join(ATOMIC_KINDS)}")
-        if self.sem.data not in SEMANTICS:
-            raise VerifyException(f"unknown semantics {self.sem.data!r}, expected one of {', '.join(SEMANTICS)}")
+        verify_atomic(self.sem, self.kind)
 
 
 @irdl_op_definition
@@ -316,10 +316,9 @@ class AtomicCASOp(AccessBase):
         self.verify_access(self.value.type)
         if self.expected.type != self.value.type:
             raise VerifyException(f"expected and value must have one type, got {self.expected.type}")
-        if self.sem.data not in SEMANTICS:
-            raise VerifyException(f"unknown semantics {self.sem.data!r}, expected one of {', '.join(SEMANTICS)}")
+        verify_atomic(self.sem)
 
 
 __all__ = [
-    "AccessBase", "AtomicCASOp", "AtomicRMWOp", "LoadOp", "StoreOp", "access_tiles", "loaded_element",
+    "AccessBase", "AtomicCASOp", "AtomicRMWOp", "LoadOp", "StoreOp", "access_tiles", "verify_atomic",
 ]  # fmt: skip

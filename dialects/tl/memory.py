@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import ClassVar
 
-from xdsl.dialects.builtin import IntegerType, StringAttr, i1
-from xdsl.ir import Attribute, SSAValue
+from xdsl.dialects.builtin import StringAttr, i1
+from xdsl.ir import SSAValue
 from xdsl.irdl import (
     AttrSizedOperandSegments,
     BaseAttr,
@@ -25,17 +25,12 @@ from xdsl.irdl import (
 from xdsl.traits import Pure
 from xdsl.utils.exceptions import VerifyException
 
-from ..dims import Dim, element_of, with_element
+from ..dims import Dim, element_of, signless, with_element
 from ..effects import Reads, ReadsAndWrites, Writes
-from ..tile.memory import ATOMIC_KINDS, SEMANTICS
+from ..tile.memory import verify_atomic
 from ..tile.structure import IndexInt
 from ..value import ValueConstr
 from .types import PtrType, TensorDescType
-
-
-def signless(element: Attribute) -> Attribute:
-    """The element type of a value behind a pointer to `element`."""
-    return IntegerType(element.width.data) if isinstance(element, IntegerType) else element
 
 
 class _PointerAccess(IRDLOperation):
@@ -167,8 +162,7 @@ class AtomicRMWOp(_PointerAccess):
 
     def verify_(self) -> None:
         self.verify_pointer(self.value)
-        if self.kind.data not in ATOMIC_KINDS or self.sem.data not in SEMANTICS:
-            raise VerifyException(f"unknown atomic {self.kind.data!r} with semantics {self.sem.data!r}")
+        verify_atomic(self.sem, self.kind)
 
 
 @irdl_op_definition
@@ -202,8 +196,7 @@ class AtomicCASOp(IRDLOperation):
         expected = with_element(self.offset.type, signless(self.ptr.type.element_type))
         if self.value.type != expected:
             raise VerifyException(f"{self.name}: the value must be {expected}, got {self.value.type}")
-        if self.sem.data not in SEMANTICS:
-            raise VerifyException(f"unknown semantics {self.sem.data!r}, expected one of {', '.join(SEMANTICS)}")
+        verify_atomic(self.sem)
 
 
 @irdl_op_definition
@@ -311,5 +304,5 @@ class DescriptorStoreOp(_DescriptorAccess):
 
 __all__ = [
     "AddPtrOp", "AtomicCASOp", "AtomicRMWOp", "DescriptorLoadOp", "DescriptorStoreOp", "LoadOp",
-    "MakeTensorDescriptorOp", "StoreOp", "signless",
+    "MakeTensorDescriptorOp", "StoreOp",
 ]  # fmt: skip

@@ -31,7 +31,10 @@ from ..dims import dims_of, element_of, with_element
 from .types import ValueConstr
 
 PREDICATES = ("eq", "ne", "lt", "le", "gt", "ge", "ult", "ule", "ugt", "uge")
-"""Comparisons: signed for integers, ordered for floats but `ne`, which is unordered as in IEEE 754 and torch."""
+"""Comparisons: signed for integers, ordered for floats but `ne`, which is unordered as in IEEE 754 and torch.
+
+In the order in which `arith.cmpi` numbers them.
+"""
 
 CASTS: Mapping[str, Callable[..., Operation]] = {
     "sitofp": arith.SIToFPOp, "uitofp": arith.UIToFPOp, "fptosi": arith.FPToSIOp, "fptoui": arith.FPToUIOp,

@@ -17,6 +17,8 @@ from xdsl.interpreter import Interpreter, InterpreterFunctions, PythonValues, im
 from xdsl.ir import Operation
 from xdsl.utils.exceptions import InterpretationError
 
+from helion_ir.dialects.value import PREDICATES
+
 from . import integers
 from .state import dtype_of
 
@@ -105,7 +107,6 @@ COMPARE: dict[str, TensorFunction] = {
 }  # fmt: skip
 """The predicates of `value.compare`; `i1` orders false below true."""
 
-_CMPI = ("eq", "ne", "lt", "le", "gt", "ge", "ult", "ule", "ugt", "uge")
 _CMPF_ORDERED = ("eq", "gt", "ge", "lt", "le", "ne")
 
 LIBDEVICE: dict[str, TensorFunction] = {
@@ -201,8 +202,7 @@ class _Scalars(InterpreterFunctions):
 
     @impl(arith.CmpiOp)
     def run_cmpi(self, interpreter: Interpreter, op: arith.CmpiOp, args: PythonValues) -> PythonValues:
-        # arith numbers its predicates eq, ne, slt, sle, sgt, sge, ult, ule, ugt, uge.
-        return (COMPARE[_CMPI[op.predicate.value.data]](*args),)
+        return (COMPARE[PREDICATES[op.predicate.value.data]](*args),)
 
     @impl(arith.CmpfOp)
     def run_cmpf(self, interpreter: Interpreter, op: arith.CmpfOp, args: PythonValues) -> PythonValues:

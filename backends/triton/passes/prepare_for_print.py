@@ -22,7 +22,7 @@ from ....dialects.dims import element_of, type_of, with_element
 from ....dialects.effects import has_no_effects
 from ....dialects.inline_triton import ElementOp, SnippetOp
 from ....dialects.quick import build, ops_in
-from ....dialects.value import BroadcastOp, CompareOp, ExpandDimsOp, SplatOp
+from ....dialects.value import PREDICATES, BroadcastOp, CompareOp, ExpandDimsOp, SplatOp
 from ....passes.construction import copy_op
 from .coalescing import INLINE, Liveness, Variables, carried, is_inline
 from .printed_names import assign_names
@@ -109,8 +109,6 @@ def _is_part_of_an_expression(op: Operation, block: Block) -> bool:
 
 # --- comparisons -------------------------------------------------------------------------------------------------
 
-_SIGNED = ("eq", "ne", "lt", "le", "gt", "ge")
-_UNSIGNED = {6: "ult", 7: "ule", 8: "ugt", 9: "uge"}
 _CMPF = {1: "eq", 2: "gt", 3: "ge", 4: "lt", 5: "le", 13: "ne"}
 """The predicates of `arith.cmpf` that Python's operators have."""
 
@@ -120,12 +118,12 @@ def as_tl_compare(op: arith.CmpiOp | arith.CmpfOp) -> None:
     number, (lhs, rhs) = op.predicate.value.data, op.operands
     if isinstance(op, arith.CmpfOp):
         predicate = _CMPF.get(number)
-    elif lhs.type == i1:  # tl.compare orders false below true; signed, true is -1
+    elif lhs.type == i1:  # value.compare orders false below true; signed, true is -1
         if number in range(2, 6):
             lhs, rhs = rhs, lhs
-        predicate = _SIGNED[number if number < 6 else number - 4]
+        predicate = PREDICATES[number].removeprefix("u")
     else:
-        predicate = _SIGNED[number] if number < 6 else _UNSIGNED[number]
+        predicate = PREDICATES[number]
     if predicate is None:
         raise PassFailedException(f"prepare-for-print: {op.name} with predicate {number} has no Triton spelling")
     new = CompareOp(predicate, lhs, rhs)
