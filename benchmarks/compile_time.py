@@ -1,6 +1,8 @@
 """How long compiling takes, against the targets: import, bind, a new config, a config of equal structure.
 
-Run: python benchmarks/compile_time.py   (any machine; exits 1 if a target is missed)
+Run: python benchmarks/compile_time.py [PART ...]   (any machine; exits 1 if a target is missed)
+
+Without the parts of dialects/quick.py that are named.
 
 Times are of the process's own CPU, which for single-threaded work is the wall clock's on an idle machine. The last line
 says how fast the machine was meanwhile.
@@ -15,6 +17,7 @@ import sys
 import time
 import timeit
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -28,6 +31,7 @@ _path.setup()
 import attention as attention_example  # noqa: E402
 import matmul as matmul_example  # noqa: E402
 import torch  # noqa: E402
+from helion_ir.dialects.quick import plain  # noqa: E402
 
 import helion_ir  # noqa: E402
 
@@ -123,4 +127,5 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    with plain(*sys.argv[1:]) if sys.argv[1:] else nullcontext():
+        sys.exit(main())

@@ -37,7 +37,7 @@ from .constants import integer_of
 from .dims import dims_of
 from .effects import UnknownEffects
 from .quick import quicken
-from .tile.structure import IndexInt
+from .tile.types import IndexInt
 from .value import ValueConstr
 
 

@@ -1,16 +1,18 @@
 """What exists for speed only, behind one door: each part does what xDSL has a plainer way for.
 
-A new config of attention (`benchmarks/compile_time.py`) takes 6.5 ms of CPU, of at most 10. Without one part it takes
+A new config of attention (`benchmarks/compile_time.py`) takes 6.2 ms of CPU, of at most 10. Without one part it takes
 
 | part | what it does | without it |
 |---|---|---|
-| `recipes` | a constructor, which sorts and checks its arguments, runs once for each distinct op | 9.4 ms |
-| `assembly` | ops are made of known parts without xDSL's constructor, which looks definitions up | 7.6 ms |
-| `copies` | modules are copied in one walk, not by `clone` | 7.0 ms |
-| `walks` | ops below an op come as a list, not through a generator a level | 7.1 ms |
-| `accessors` | named operands, results and regions are items of tuples, not of views | 7.0 ms |
+| `recipes` | a constructor, which sorts and checks its arguments, runs once for each distinct op | 9.7 ms |
+| `assembly` | ops are made of known parts without xDSL's constructor, which looks definitions up | 7.7 ms |
+| `identity` | what is asked of an attribute is found by its identity, as hashing it runs Python code | 7.1 ms |
+| `copies` | modules are copied in one walk, not by `clone` | 7.4 ms |
+| `walks` | ops below an op come as a list, not through a generator a level | 7.3 ms |
+| `accessors` | named operands, results and regions are items of tuples, not of views | 6.9 ms |
 
-and 12 ms without all of them: `plain()` switches parts off, and tests/passes/test_quick.py compares the texts.
+and 12 ms without all of them (`python benchmarks/compile_time.py recipes …` measures without the parts that it names).
+`plain()` switches parts off; tests/passes/test_quick.py compares the texts of both ways.
 """
 
 from __future__ import annotations

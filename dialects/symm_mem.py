@@ -32,8 +32,7 @@ from xdsl.utils.exceptions import VerifyException
 from .effects import OrdersMemory, UnknownEffects
 from .quick import quicken
 from .tile.memory import ATOMIC_KINDS, SEMANTICS
-from .tile.structure import IndexInt
-from .tile.types import TileType
+from .tile.types import IndexInt, TileType
 
 SCOPES = ("gpu", "cta", "sys")
 SIGNAL_OPS = tuple(f"atomic_{kind}" for kind in (*ATOMIC_KINDS, "cas"))

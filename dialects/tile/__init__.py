@@ -12,27 +12,32 @@ from xdsl.ir import Dialect
 from ..collect import ops_of
 from ..dims import Dim, DimsAttr, dims_of, element_of, substitute, symbols_of, tensor_type, with_dims, with_element
 from ..quick import quicken
-from . import along_axis, dot, memory, structure
+from . import along_axis, dot, kernel, loops, memory, tiles
 from .along_axis import *
 from .dot import *
+from .kernel import *
+from .loops import *
 from .memory import *
-from .structure import *
 from .subscript import Subscript, access_dims, are_joint
-from .types import BlockAttr, MemoryAttr, RefType, TileType
+from .tiles import *
+from .types import BlockAttr, IndexInt, MemoryAttr, RefType, TileType
 
 Tile = Dialect(
     "tile",
-    ops_of(structure, memory, along_axis, dot),
+    ops_of(kernel, loops, tiles, memory, along_axis, dot),
     [DimsAttr, TileType, RefType, BlockAttr, MemoryAttr],
 )
 quicken(Tile.operations)
 
 __all__ = [
     "MANY_PROGRAMS",
-    "BlockAttr", "Dim", "DimsAttr", "RefType", "Subscript", "Tile", "TileType", "access_dims", "are_joint", "dims_of",
+    "BlockAttr", "Dim", "DimsAttr", "IndexInt",
+    "RefType", "Subscript", "Tile", "TileType", "access_dims", "are_joint", "dims_of",
     "element_of", "substitute", "symbols_of", "tensor_type", "with_dims", "with_element",
 ]  # fmt: skip
-__all__ += structure.__all__
+__all__ += kernel.__all__
+__all__ += loops.__all__
+__all__ += tiles.__all__
 __all__ += memory.__all__
 __all__ += along_axis.__all__
 __all__ += dot.__all__

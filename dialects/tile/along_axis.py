@@ -26,7 +26,7 @@ from ..axis_kinds import AlongAxis, tile_matches
 from ..constants import neutral_element
 from ..dims import Dim, dims_of, element_of, with_dims
 from ..value import AlongAxisBase, ArgReduceBase, CompareOp, ReduceBase, ScalarConstr, ScanBase, SelectOp, ValueConstr
-from .structure import BeginOp, WholeOp
+from .tiles import BeginOp, WholeOp
 from .types import TileType
 
 

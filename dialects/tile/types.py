@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from xdsl.dialects.builtin import ArrayAttr, IntAttr, NoneAttr, StringAttr
+from xdsl.dialects.builtin import ArrayAttr, IntAttr, IntAttrConstraint, IntegerType, NoneAttr, StringAttr, i32
 from xdsl.ir import Attribute, ParametrizedAttribute, TypeAttribute
-from xdsl.irdl import irdl_attr_definition, param_def
+from xdsl.irdl import EqAttrConstraint, IntSetConstraint, ParamAttrConstraint, irdl_attr_definition, param_def
 from xdsl.parser import AttrParser
 from xdsl.printer import Printer
 from xdsl.utils.exceptions import VerifyException
@@ -15,6 +15,12 @@ from ..dims import Dim, dim_attr, parse_dim, print_dim
 
 NARROW, WIDE = 32, 64
 """Bits of offsets."""
+
+
+IndexInt = ParamAttrConstraint(
+    IntegerType, (IntAttrConstraint(IntSetConstraint(frozenset((32, 64)))), EqAttrConstraint(i32.signedness))
+)
+"""Positions and sizes: i32, or i64 under `index_dtype=torch.int64`."""
 
 
 @irdl_attr_definition

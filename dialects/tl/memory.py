@@ -28,7 +28,7 @@ from xdsl.utils.exceptions import VerifyException
 from ..dims import Dim, element_of, signless, with_element
 from ..effects import Reads, ReadsAndWrites, Writes
 from ..tile.memory import verify_atomic
-from ..tile.structure import IndexInt
+from ..tile.types import IndexInt
 from ..value import ValueConstr
 from .types import PtrType, TensorDescType
 

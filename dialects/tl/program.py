@@ -27,7 +27,7 @@ from xdsl.traits import HasParent, IsolatedFromAbove, IsTerminator, Pure, Symbol
 from xdsl.utils.exceptions import VerifyException
 
 from ..effects import ThreadBarrier, UnknownEffects
-from ..tile.structure import IndexInt
+from ..tile.types import IndexInt
 
 
 def constexprs_attr(values: Mapping[str, int | str]) -> DictionaryAttr:
