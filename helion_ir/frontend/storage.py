@@ -13,8 +13,9 @@ from xdsl.ir import Operation, SSAValue
 from .. import exc
 from ..dialects.targets import ALIGNMENT
 from ..dialects.tile import AccessBase, GridOp, KernelOp, MemoryAttr
+from ..passes.analysis.accesses import Access, accesses_of
 from ..passes.analysis.aliases import Location
-from ..passes.analysis.hazards import Access, accesses_of, dependency, race
+from ..passes.analysis.hazards import dependency, race
 from ..specialization.overlap import DISJOINT, SAME, overlap
 from .symbols.scalars import Scalars
 from .tensors import HostTensor
