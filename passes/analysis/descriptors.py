@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Set
 from functools import cached_property
-from math import gcd
+from math import gcd, prod
 
 from xdsl.dialects.builtin import FixedBitwidthType, IntegerType, i64
 from xdsl.ir import Operation, SSAValue
@@ -22,6 +22,9 @@ from .physical import PhysicalDims
 
 ALIGNMENT = 16
 """Bytes: of the base address, of every stride but the last, and the least extent of a block's last dim."""
+SHARED_ALIGNMENT = 128
+"""Bytes: of where a block lies in shared memory (PTX ISA, `cp.async.bulk.tensor`). The stages of a pipeline lie one
+after another, so that a smaller block has a misaligned second stage."""
 MAX_RANK = 5
 
 
@@ -125,6 +128,8 @@ class Descriptors:
             yield "a block's extent is known at run time only"
         elif known[-1] * _bytes(op.ref_type) < ALIGNMENT:
             yield f"the last dim of the block has less than {ALIGNMENT} bytes"
+        elif prod(known) * _bytes(op.ref_type) < SHARED_ALIGNMENT:
+            yield f"the block has less than {SHARED_ALIGNMENT} bytes"
         elif isinstance(op, LoadOp) and op.other is not None and constant_of(op.other) != 0:
             padded = (self._physical.is_padded(tile_dim(t)) or not tile_exact(t, self._sizes) for t in tiles)
             if any(padded):

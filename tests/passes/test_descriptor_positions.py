@@ -62,3 +62,20 @@ def test_blocks_that_step_inside_of_16_bytes_use_pointers(block: int, legal: boo
     compiled = helion_ir.compile(stepped, {"indexing": ["tensor_descriptor", "pointer"]}, (x, block))
     torch.testing.assert_close(compiled(x, block), x * 2)
     assert loads_by_descriptor(compiled) == legal
+
+
+@pytest.mark.parametrize(("rows", "legal"), [(4, True), (2, False)])
+def test_blocks_of_less_than_128_bytes_use_pointers(rows: int, legal: bool) -> None:
+    """A second stage of a smaller one would lie askew in shared memory."""
+
+    @kernel
+    def doubled(x: torch.Tensor) -> torch.Tensor:
+        out = torch.empty_like(x)
+        for t, u in hl.tile(x.size(), block_size=[rows, 8]):
+            out[t, u] = x[t, u] * 2
+        return out
+
+    x = torch.randn(13, 20)
+    compiled = helion_ir.compile(doubled, {"indexing": ["tensor_descriptor", "pointer"]}, (x,))
+    torch.testing.assert_close(compiled(x), x * 2)
+    assert loads_by_descriptor(compiled) == legal
