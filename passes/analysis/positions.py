@@ -1,13 +1,38 @@
-"""The least position of a tile, as far as it is known: negative ones must not reach memory."""
+"""The least position of a tile, and which numbers are never negative: negative positions must not reach memory."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
 from xdsl.dialects import arith
+from xdsl.dialects.builtin import IntegerType, Signedness
 from xdsl.ir import Block, Operation, SSAValue
 
-from ...dialects.tile import BeginOp, EndOp, LoopBase, RangeOp, ShiftOp, SymbolOp
+from ...dialects.tile import (
+    ArgReduceOp,
+    BeginOp,
+    CountOp,
+    EndOp,
+    IdOp,
+    IndexOp,
+    LoadOp,
+    LoopBase,
+    RangeOp,
+    RefType,
+    ShiftOp,
+    SymbolOp,
+)
+from ...dialects.value import (
+    BroadcastOp,
+    CastOp,
+    ExpandDimsOp,
+    JoinOp,
+    PermuteOp,
+    ReshapeOp,
+    SelectOp,
+    SplatOp,
+    SplitOp,
+)
 from .bounds import Bound, constant_value, tile_bounds
 from .folding import is_integer_cast
 
@@ -15,6 +40,44 @@ Begins = Mapping[SSAValue, SSAValue]
 """Where loops begin whose ops are not built yet, by their tiles and indices."""
 
 _NOTHING: Begins = {}
+
+_KEEP_SIGN = (
+    arith.AddiOp, arith.MuliOp, arith.DivSIOp, arith.FloorDivSIOp, arith.CeilDivSIOp, arith.MinSIOp, arith.RemSIOp,
+    arith.OrIOp, arith.XOrIOp, arith.ShRSIOp, SplatOp, BroadcastOp, ExpandDimsOp, ReshapeOp, PermuteOp, JoinOp, SplitOp,
+)  # fmt: skip
+"""Ops that give no negative number where no operand is negative."""
+
+
+_INTEGER_KINDS = ("extsi", "trunci")
+
+
+def never_negative(value: SSAValue, begins: Begins = _NOTHING) -> bool:
+    """Whether a number, or each lane of a tensor of them, is known not to be negative."""
+    owner = value.owner
+    least: int | None = None
+    if isinstance(owner, Block):
+        least = _least_of_index(value, owner, begins)
+    elif isinstance(owner, IndexOp | BeginOp | EndOp):
+        least = least_position(owner.tile, begins)
+    elif isinstance(owner, SymbolOp):
+        least = _least(owner.value, begins)
+    elif isinstance(owner, arith.ConstantOp):
+        least = constant_value(value)
+    if least is not None:
+        return least >= 0
+    if isinstance(owner, LoadOp):
+        assert isinstance(owner.ref.type, RefType)
+        element = owner.ref.type.element_type
+        return isinstance(element, IntegerType) and element.signedness.data is Signedness.UNSIGNED
+    if isinstance(owner, CastOp):
+        return owner.kind.data == "extui" or (owner.kind.data in _INTEGER_KINDS and never_negative(owner.input, begins))
+    if isinstance(owner, SelectOp):
+        return never_negative(owner.on_true, begins) and never_negative(owner.on_false, begins)
+    if isinstance(owner, arith.MaxSIOp | arith.AndIOp):
+        return any(never_negative(operand, begins) for operand in owner.operands)
+    if isinstance(owner, _KEEP_SIGN) or is_integer_cast(owner):
+        return all(never_negative(operand, begins) for operand in owner.operands)
+    return isinstance(owner, IdOp | CountOp | ArgReduceOp | arith.ExtUIOp)
 
 
 def least_position(tile: SSAValue, begins: Begins = _NOTHING) -> int | None:

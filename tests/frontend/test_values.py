@@ -13,6 +13,7 @@ from helion_ir.dialects.names import block_param
 from xdsl.dialects import scf
 from xdsl.ir import Operation
 
+import helion_ir
 import helion_ir.language as hl
 from helion_ir.frontend import trace
 from helion_ir.interpreter import run_kernel
@@ -594,3 +595,48 @@ def test_locations_and_names_are_the_users() -> None:
 def test_registered_and_fixed_blocks() -> None:
     (kernel,) = trace(runtime_if, (torch.randn(16), torch.zeros(2), 1)).module.ops
     assert kernel.blocks.data == {"b0": tile.BlockAttr(8, 8)}
+
+
+@helion_ir.kernel(autotune_effort="none")
+def from_the_end(x: torch.Tensor, i: torch.Tensor, n: int) -> tuple[torch.Tensor, ...]:
+    columns, rows, scattered = torch.empty(x.size(0)), torch.empty_like(x), torch.zeros_like(x)
+    shifted, sums = torch.empty_like(x), torch.zeros(x.size(0))
+    for t in hl.tile(x.size(0)):
+        columns[t] = x[t, n] + x[i[t], n]
+        rows[t, :] = x[i[t], :]
+        scattered[i[t], :] = x[t, :]
+        hl.atomic_add(sums, [i[t]], x[t, 0])
+        for k in hl.grid(2):
+            shifted[t, :] = x[i[k], :] + x[k - 1, :]
+    return columns, rows, scattered, shifted, sums
+
+
+@pytest.mark.parametrize("dtype", [torch.int64, torch.int32, torch.int8])
+@pytest.mark.parametrize("static", [True, False])
+def test_negative_positions_count_from_the_end(dtype: torch.dtype, static: bool) -> None:
+    x, i = torch.randn(5, 150), torch.tensor([-1, 0, -4, 3, 2])
+    kernel = helion_ir.kernel(from_the_end.fn, autotune_effort="none", static_shapes=static)
+    for n in (-1, 3, -150):
+        columns, rows, scattered, shifted, sums = kernel(x, i.to(dtype), n)
+        torch.testing.assert_close(columns, x[:, n] + x[i, n])
+        torch.testing.assert_close(rows, x[i])
+        torch.testing.assert_close(scattered, torch.zeros_like(x).index_put((i,), x))
+        torch.testing.assert_close(shifted, (x[i[1]] + x[0]).expand(5, 150))
+        torch.testing.assert_close(sums, torch.zeros(5).index_put((i,), x[:, 0]))
+
+
+@helion_ir.kernel(autotune_effort="none")
+def never_negative(x: torch.Tensor) -> torch.Tensor:
+    out = torch.empty_like(x)
+    for t in hl.tile(x.size(0)):
+        i = (t.index >> 1) + (t.index & 1)
+        out[t] = x[i.clamp(min=0)] + x[t.index.long()] + x[t.id]
+    return out
+
+
+def test_what_cannot_be_negative_is_no_question() -> None:
+    x = torch.randn(6)
+    compiled = helion_ir.compile(never_negative, {"block_sizes": [8]}, (x,))
+    assert "where" not in compiled.source
+    i = torch.arange(6)
+    torch.testing.assert_close(compiled(x), x[i // 2 + (i & 1)] + x + x[0])

@@ -8,18 +8,20 @@ from typing import Any
 
 import torch
 from xdsl.dialects import arith
+from xdsl.dialects.builtin import IntegerType
 from xdsl.ir import Block, SSAValue
 
 from ... import exc
 from ...dialects import tile
-from ...dialects.dims import Dim, dims_of
-from ...dialects.value import ReshapeOp
+from ...dialects.dims import Dim, dims_of, element_of
+from ...dialects.value import CompareOp, ReshapeOp, SelectOp
 from ...language.tiles import Tile
-from ..builder import element_type
+from ...passes.analysis.positions import never_negative
+from ..builder import UNSIGNED, element_type
 from ..symbols.symbolic import poly_of, sym_int
 from ..tensors import DeviceTensor, HostTensor
 from ..tracer import Tracer
-from .table import Operand, broadcast, broadcast_to, operand
+from .table import Operand, broadcast, broadcast_to, like, operand
 from .views import local_scalar, viewed
 
 
@@ -167,7 +169,7 @@ def _index(tracer: Tracer, tensor: HostTensor, dimension: int, item: Any, result
         return tracer.integer(item if item >= 0 else item + size)
     if isinstance(item, torch.SymInt):
         tracer.within(item, size - 1)
-        return tracer.integer(item)
+        return _from_the_end(tracer, tracer.integer(item), size)
     if isinstance(item, slice):
         value = _slice(tracer, size, item)
         result.needs_zeros |= tracer.may_begin_before(value)
@@ -180,14 +182,28 @@ def _index(tracer: Tracer, tensor: HostTensor, dimension: int, item: Any, result
             )
         if item.dtype.is_floating_point:
             raise exc.InvalidIndexingType(f"an index tensor holds integers, not {item.dtype}")
-        if item.dim() == 0:
-            return tracer.builder.integer(item.ssa, tracer.index_type)
-        return item
+        narrow = item.dim() == 0 or item.dtype.itemsize < 4 or item.dtype in UNSIGNED
+        positions = item.ssa
+        if narrow:
+            positions = tracer.builder.integer(positions, tracer.index_type, unsigned=item.dtype in UNSIGNED)
+        positions = _from_the_end(tracer, positions, size)
+        return positions if item.dim() == 0 else like(tracer, positions, item)
     if isinstance(item, torch.Tensor):
         raise exc.HostTensorDirectUsage(
             "a host tensor is used as an index without a subscript", hint="load the indices first: x[index[tile]]"
         )
     raise exc.InvalidIndexingType(f"a {type(item).__name__} is no index")
+
+
+def _from_the_end(tracer: Tracer, positions: SSAValue, size: int | torch.SymInt) -> SSAValue:
+    """Positions of which negative ones count from the end, as in PyTorch."""
+    if never_negative(positions, tracer.begins):
+        return positions
+    builder, element, dims = tracer.builder, element_of(positions), dims_of(positions)
+    assert isinstance(element, IntegerType)
+    negative = builder.emit(CompareOp("lt", positions, builder.filled(0, element, dims)))
+    moved = builder.emit(arith.AddiOp(positions, builder.splat(tracer.integer(size, element), dims)))
+    return builder.emit(SelectOp(negative, moved, positions))
 
 
 def _slice(tracer: Tracer, size: Any, item: slice) -> SSAValue:
