@@ -18,13 +18,13 @@ from xdsl.ir import SSAValue
 
 from ... import exc
 from ...dialects.dims import dims_of, element_of
-from ...dialects.value import BitcastOp, CompareOp, LibdeviceOp, SelectOp
-from ..builder import UNSIGNED, Builder, element_type
+from ...dialects.value import CompareOp, LibdeviceOp, SelectOp
+from ..builder import UNSIGNED, Builder
 from ..symbols.arithmetic import floor_quotient, small_power
 from ..symbols.arithmetic import remainder as signed_remainder
 from ..tensors import DeviceTensor
 from ..tracer import Tracer
-from .table import aten, broadcast, device_tensor, like, lowers, operand, prims, promote
+from .table import aten, broadcast, lowers, operand, prims, promote
 
 Emit = Callable[..., SSAValue]
 FLOAT = Promotion.INT_TO_FLOAT
@@ -270,29 +270,6 @@ def sign(tracer: Tracer, x: Any) -> DeviceTensor:
     return pointwise(tracer, emit, [x])
 
 
-@lowers(aten.isnan.default)
-def isnan(tracer: Tracer, x: Any) -> DeviceTensor:
-    return pointwise(tracer, lambda b, _, v: b.emit(CompareOp("ne", v[0], v[0])), [x], dtypes=(_opmath(x), torch.bool))
-
-
-@lowers(aten.signbit.default, prims.signbit.default)
-def signbit(tracer: Tracer, x: Any) -> DeviceTensor:
-    """The sign, that of zeros and NaN too: floats are asked as integers."""
-
-    def emit(b: Builder, dtype: torch.dtype, v: Sequence[SSAValue]) -> SSAValue:
-        value = v[0]
-        if dtype == torch.bool or dtype in UNSIGNED:
-            return b.filled(0, i1, dims_of(value))
-        if dtype.is_floating_point:
-            value = b.emit(BitcastOp(value, element_type(_SAME_WIDTH[dtype])))
-        return b.emit(CompareOp("lt", value, b.filled(0, element_of(value), dims_of(value))))
-
-    return pointwise(tracer, emit, [x], dtypes=(_opmath(x), torch.bool))
-
-
-_SAME_WIDTH = {torch.float32: torch.int32, torch.float64: torch.int64}
-
-
 @lowers(aten.logaddexp2.default)
 def logaddexp2(tracer: Tracer, a: Any, b: Any) -> DeviceTensor:
     """`max(a, b) + log2(1 + 2^-|a - b|)`; equal values, infinities among them, are at distance 0."""
@@ -315,73 +292,12 @@ def hypot(tracer: Tracer, a: Any, b: Any) -> DeviceTensor:
     return pointwise(tracer, lambda builder, _, v: builder.emit(LibdeviceOp("hypot", v)), [a, b])
 
 
-@lowers(aten.isinf.default)
-def isinf(tracer: Tracer, x: Any) -> DeviceTensor:
-    def emit(b: Builder, dtype: torch.dtype, v: Sequence[SSAValue]) -> SSAValue:
-        if not dtype.is_floating_point:
-            return b.filled(0, i1, dims_of(v[0]))
-        infinity = b.filled(pymath.inf, element_of(v[0]), dims_of(v[0]))
-        return b.emit(CompareOp("eq", b.emit(math.AbsFOp(v[0])), infinity))
-
-    return pointwise(tracer, emit, [x], dtypes=(_opmath(x), torch.bool))
-
-
-def _opmath(x: Any) -> torch.dtype:
-    return promote([x])[0]
-
-
 @lowers(aten.clamp.default, aten.clamp.Tensor)
 def clamp(tracer: Tracer, x: Any, min: Any = None, max: Any = None) -> DeviceTensor:
     bounds = [bound for bound in (min, max) if bound is not None]
     dtypes = promote([x, *bounds])
     result = x if min is None else pointwise(tracer, MAXIMUM, [x, min], dtypes=dtypes)
     return result if max is None else pointwise(tracer, MINIMUM, [result, max], dtypes=dtypes)
-
-
-@lowers(aten.where.self, aten.where.ScalarOther, aten.where.ScalarSelf, aten.where.Scalar)
-def where(tracer: Tracer, condition: Any, a: Any, b: Any) -> DeviceTensor:
-    _, dtype = promote([a, b], Promotion.NO_OPMATH)
-    parts = [operand(tracer, condition, torch.bool), operand(tracer, a, dtype), operand(tracer, b, dtype)]
-    values, tiles, reduced = broadcast(tracer, parts)
-    return tracer.tensor(tracer.builder.emit(SelectOp(*values)), dtype, tiles, reduced=reduced)
-
-
-@lowers(aten.masked_fill.Scalar, aten.masked_fill.Tensor)
-def masked_fill(tracer: Tracer, x: DeviceTensor, mask: Any, value: Any) -> DeviceTensor:
-    parts = [operand(tracer, mask, torch.bool), operand(tracer, value, x.dtype), operand(tracer, x, x.dtype)]
-    values, tiles, reduced = broadcast(tracer, parts)
-    return tracer.tensor(tracer.builder.emit(SelectOp(*values)), x.dtype, tiles, reduced=reduced)
-
-
-def _logical(op: Any) -> Any:
-    def lowering(tracer: Tracer, a: Any, b: Any) -> DeviceTensor:
-        return pointwise(
-            tracer, lambda builder, _, v: builder.emit(op(v[0], v[1])), [a, b], dtypes=(torch.bool, torch.bool)
-        )
-
-    return lowering
-
-
-lowers(aten.logical_and.default)(_logical(arith.AndIOp))
-lowers(aten.logical_or.default)(_logical(arith.OrIOp))
-lowers(aten.logical_xor.default)(_logical(arith.XOrIOp))
-
-
-def _invert(b: Builder, _: torch.dtype, v: Sequence[SSAValue]) -> SSAValue:
-    ones = b.filled(True if element_of(v[0]) == i1 else -1, element_of(v[0]), dims_of(v[0]))
-    return b.emit(arith.XOrIOp(v[0], ones))
-
-
-@lowers(aten.logical_not.default)
-def logical_not(tracer: Tracer, x: Any) -> DeviceTensor:
-    return pointwise(tracer, _invert, [x], dtypes=(torch.bool, torch.bool))
-
-
-@lowers(aten.bitwise_not.default)
-def bitwise_not(tracer: Tracer, x: Any) -> DeviceTensor:
-    if x.dtype.is_floating_point:
-        raise exc.TorchOpTracingError(f"the bits of a {x.dtype} cannot be inverted", hint="torch.logical_not, or -x")
-    return pointwise(tracer, _invert, [x])
 
 
 @lowers(aten.pow.Tensor_Scalar)
@@ -414,47 +330,3 @@ def pow_tensor(tracer: Tracer, x: Any, exponent: Any) -> DeviceTensor:
         return b.convert(b.emit(math.IPowIOp(*wide)), torch.int64, dtype)
 
     return pointwise(tracer, emit, [x, exponent])
-
-
-# Conversions
-
-
-@lowers(prims.convert_element_type.default)
-def convert_element_type(tracer: Tracer, x: Any, dtype: torch.dtype) -> DeviceTensor:
-    x = device_tensor(tracer, x)
-    elidable = tracer.internal > 1  # what a decomposition converts back is no conversion of the user's
-    return like(tracer, tracer.builder.convert(x.ssa, x.dtype, dtype, elidable=elidable), x, dtype)
-
-
-def rounded(tracer: Tracer, x: DeviceTensor) -> DeviceTensor:
-    """`x.to(x.dtype)`: `x` itself to PyTorch, but the user says that it has this precision."""
-    builder = tracer.builder
-    result = like(tracer, builder.convert(builder.convert(x.ssa, x.dtype, torch.float32), torch.float32, x.dtype), x)
-    return result.view_of(x)
-
-
-@lowers(aten._to_copy.default)
-def to_copy(tracer: Tracer, x: Any, dtype: torch.dtype | None = None, **_: Any) -> DeviceTensor:
-    return convert_element_type(tracer, x, dtype or x.dtype)
-
-
-@lowers(aten.view.dtype)
-def bitcast(tracer: Tracer, x: DeviceTensor, dtype: torch.dtype) -> DeviceTensor:
-    if x.dtype.itemsize != dtype.itemsize:
-        raise exc.InductorLoweringError("no lowering for view(dtype) between types of different widths")
-    return like(tracer, tracer.builder.emit(BitcastOp(x.ssa, element_type(dtype))), x, dtype)
-
-
-@lowers(aten.clone.default, aten.lift_fresh_copy.default)
-def clone(tracer: Tracer, x: Any, **_: Any) -> Any:
-    """A tensor of its own."""
-    return like(tracer, x.ssa, x) if isinstance(x, DeviceTensor) else x
-
-
-@lowers(
-    aten.alias.default, aten.detach.default, aten.lift_fresh.default, aten.lift.default, aten.contiguous.default,
-    aten.positive.default, aten.conj.default, aten.resolve_conj.default, aten.resolve_neg.default,
-)  # fmt: skip
-def identity(tracer: Tracer, x: Any, **_: Any) -> Any:
-    """The same memory."""
-    return x

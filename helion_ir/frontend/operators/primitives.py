@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from . import pointwise as _pointwise  # noqa: F401 - registers the operators
+from . import conversions as _conversions  # noqa: F401 - registers the operators
+from . import pointwise as _pointwise  # noqa: F401
+from . import predicates as _predicates  # noqa: F401
 from .table import LOWERINGS, aten, prims
 
 _SAME = (

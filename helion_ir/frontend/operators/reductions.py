@@ -20,7 +20,7 @@ from ...dialects.dims import dims_of
 from ...dialects.value import GatherOp
 from ..tensors import DeviceTensor
 from ..tracer import Tracer
-from .pointwise import isinf, where
+from .predicates import isinf, where
 from .table import HALVES, aten, like, lowers
 from .views import reshaped, unsqueeze
 

@@ -17,8 +17,8 @@ from xdsl.ir import SSAValue
 
 from ... import exc
 from ...dialects.dims import Dim, dims_of
+from ..operators.conversions import rounded
 from ..operators.memory import load, store, view_value
-from ..operators.pointwise import rounded
 from ..operators.table import FUNCTIONS, HALVES, LOWERINGS, Operand, aten, broadcast_to, like
 from ..placement import same_device
 from ..tensors import CPU, AxisTile, DeviceTensor, HostTensor, TracedTensor
