@@ -113,7 +113,7 @@ class AlongAxis(AxisSemantics):
     def of_equal(self, op: Any, value: float | int) -> float | int | None:
         return value if self.equal is None else self.equal(op, value)
 
-    def verify(self, op: Operation) -> None:
+    def verify(self, op: Any) -> None:
         """The tile is that of the axis."""
         tile_matches(op, op.operands[0], op.properties["axis"].data, op.operands[1])
 

@@ -37,7 +37,7 @@ def constant_of(value: SSAValue) -> Number | None:
     owner = value.owner
     if type(owner) is not ConstantOp or not isinstance(attribute := owner.value, IntegerAttr | FloatAttr):
         return None
-    return attribute.value.data & 1 if attribute.type == _BOOLEAN else attribute.value.data
+    return abs(attribute.value.data) if attribute.type == _BOOLEAN else attribute.value.data
 
 
 def integer_of(value: SSAValue) -> int | None:

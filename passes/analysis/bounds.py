@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import NamedTuple, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 from xdsl.dialects import arith
 from xdsl.ir import Block, SSAValue
@@ -12,7 +12,7 @@ from ...dialects.constants import integer_of
 from ...dialects.dims import Dim, dims_of, substitute
 from ...dialects.questions import gcd
 from ...dialects.tile import BeginOp, EndOp, LoopBase, RangeOp, ShiftOp, SymbolOp, TileType, WholeOp
-from .folding import FOLDS, folded, is_integer_cast
+from .folding import FOLDS, INTEGER_CASTS, folded
 
 Bound: TypeAlias = SSAValue | Dim
 """A bound of a tile: a scalar of the program, or a dim."""
@@ -36,8 +36,8 @@ def scalar_dim(value: SSAValue) -> Dim | None:
 
 def constant_value(value: SSAValue) -> int | None:
     """The integer that a scalar always is, through casts and arithmetic; None if unknown."""
-    owner = value.owner
-    cls = type(owner)  # as `isinstance` on xDSL's op classes is slow
+    owner: Any = value.owner
+    cls: type = type(owner)  # as `isinstance` on xDSL's op classes is slow
     if cls is arith.ConstantOp:
         return integer_of(value)
     if cls is SymbolOp:
@@ -164,7 +164,7 @@ def known_divisor(bound: Bound, block_sizes: Mapping[str, int]) -> int:
         return known_divisor(owner.value, block_sizes)
     if isinstance(owner, BeginOp | EndOp):
         return _edge_divisor(owner, block_sizes)
-    if is_integer_cast(owner):
+    if isinstance(owner, INTEGER_CASTS):
         return known_divisor(owner.operands[0], block_sizes)
     if isinstance(owner, _LINEAR):
         lhs, rhs = (known_divisor(operand, block_sizes) for operand in owner.operands)

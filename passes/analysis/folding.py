@@ -41,6 +41,18 @@ def _quotient(x: float, y: float) -> float | None:
     return None
 
 
+def _and(x: int, y: int) -> int:
+    return x & y
+
+
+def _or(x: int, y: int) -> int:
+    return x | y
+
+
+def _xor(x: int, y: int) -> int:
+    return x ^ y
+
+
 def _truncated(x: int, y: int) -> int | None:
     """The quotient toward zero."""
     if y == 0:
@@ -70,25 +82,21 @@ _OF_INTEGERS: Mapping[type[Operation], Fold] = {
     arith.AddiOp: operator.add, arith.SubiOp: operator.sub, arith.MuliOp: operator.mul,
     arith.DivSIOp: _truncated, arith.RemSIOp: _remainder, arith.FloorDivSIOp: _floored, arith.CeilDivSIOp: _ceiled,
     arith.MaxSIOp: max, arith.MinSIOp: min,
-    arith.AndIOp: operator.and_, arith.OrIOp: operator.or_, arith.XOrIOp: operator.xor,
+    arith.AndIOp: _and, arith.OrIOp: _or, arith.XOrIOp: _xor,
 }  # fmt: skip
 """Op class → what it makes of signed integers."""
 _COMPARISONS: Mapping[str, Fold] = {
     "eq": operator.eq, "ne": operator.ne, "lt": operator.lt, "le": operator.le, "gt": operator.gt, "ge": operator.ge,
 }  # fmt: skip
 _SCALAR_CASTS = {cls: kind for kind, cls in CASTS.items()}
-_INTEGER_CASTS = (arith.ExtSIOp, arith.ExtUIOp, arith.TruncIOp, arith.IndexCastOp)
+INTEGER_CASTS = (arith.ExtSIOp, arith.ExtUIOp, arith.TruncIOp, arith.IndexCastOp)
+"""Casts of scalars, for which no position or size is too large."""
 
 FOLDS = frozenset((
-    *_OF_FLOATS, *_OF_INTEGERS, *_SCALAR_CASTS, *_INTEGER_CASTS,
+    *_OF_FLOATS, *_OF_INTEGERS, *_SCALAR_CASTS, *INTEGER_CASTS,
     arith.CmpiOp, arith.SelectOp, CompareOp, SelectOp, CastOp, BitcastOp,
 ))  # fmt: skip
 """The ops of which anything is known."""
-
-
-def is_integer_cast(op: object) -> bool:
-    """Whether `op` gives a scalar integer another width, which no position or size is too large for."""
-    return isinstance(op, _INTEGER_CASTS)
 
 
 def folded(op: Operation, numbers: Sequence[Number]) -> Number | None:

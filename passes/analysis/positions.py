@@ -34,7 +34,7 @@ from ...dialects.value import (
     SplitOp,
 )
 from .bounds import Bound, constant_value, tile_bounds
-from .folding import is_integer_cast
+from .folding import INTEGER_CASTS
 
 Begins = Mapping[SSAValue, SSAValue]
 """Where loops begin whose ops are not built yet, by their tiles and indices."""
@@ -133,7 +133,7 @@ def _least_of_arith(op: Operation, begins: Begins) -> int | None:
         return None if parts[0] is None or taken is None else parts[0] - taken
     if len(known) < len(parts):
         return None
-    if is_integer_cast(op):
+    if isinstance(op, INTEGER_CASTS):
         return known[0]
     if isinstance(op, arith.AddiOp | arith.MinSIOp):
         return sum(known) if isinstance(op, arith.AddiOp) else min(known)
