@@ -17,7 +17,7 @@ from xdsl.ir import SSAValue
 
 from ...language.tiles import Tile
 from ..operators.table import HALVES
-from ..symbols.scalars import IndexNeeded
+from ..symbols.integers import IndexNeeded
 from ..symbols.sizes import Retrace
 from ..symbols.symbolic import poly_of
 from ..tensors import AxisTile, DeviceTensor
