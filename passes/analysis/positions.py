@@ -75,7 +75,7 @@ def never_negative(value: SSAValue, begins: Begins = _NOTHING) -> bool:
         return never_negative(owner.on_true, begins) and never_negative(owner.on_false, begins)
     if isinstance(owner, arith.MaxSIOp | arith.AndIOp):
         return any(never_negative(operand, begins) for operand in owner.operands)
-    if isinstance(owner, _KEEP_SIGN) or isinstance(owner, INTEGER_CASTS):
+    if isinstance(owner, (*_KEEP_SIGN, *INTEGER_CASTS)):
         return all(never_negative(operand, begins) for operand in owner.operands)
     return isinstance(owner, IdOp | CountOp | ArgReduceOp | arith.ExtUIOp)
 
