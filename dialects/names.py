@@ -65,6 +65,11 @@ def block_param(symbol: str) -> str:
     return f"_{symbol.upper()}" if match is None else f"_{'R' if match[1] == 'r' else ''}BLOCK_SIZE_{match[2]}"
 
 
+def value_name(name: str) -> str:
+    """A name of the user's as the name of a value: of ASCII characters."""
+    return name if name.isascii() else _NO_ASCII.sub("_", name)
+
+
 @lru_cache(maxsize=4096)
 def identifier(hint: str) -> str:
     """`hint` as an identifier of ASCII characters without a leading underscore."""

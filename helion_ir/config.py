@@ -166,8 +166,15 @@ class Config(Mapping[str, object]):
 
     @classmethod
     def load(cls, path: str | PathLike[str]) -> Self:
-        """Read what `save` wrote."""
-        return cls.from_json(Path(path).read_text(encoding="utf-8"))
+        """Read what `save` wrote.
+
+        Raises:
+            InvalidConfig: the file holds something else.
+        """
+        try:
+            return cls.from_json(Path(path).read_text(encoding="utf-8"))
+        except ValueError as error:  # no text, no JSON, or no object
+            raise InvalidConfig(f"{path} holds no config: {error}", hint="Config.save writes one") from None
 
     def minimize(self, spec: _Spec) -> Config:
         """The config without the keys that have the default value of `spec` anyway."""

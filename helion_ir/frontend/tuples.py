@@ -10,6 +10,7 @@ from xdsl.dialects.builtin import TupleType
 from xdsl.ir import Block, Operation, SSAValue
 
 from ..dialects.inline_triton import ElementOp
+from ..dialects.names import value_name
 from ..dialects.tile.types import RefType
 from .storage import Storages
 from .symbols.scalars import Scalars
@@ -127,7 +128,7 @@ class TupleArguments:
         whole = self.whole(container)
         assert whole is not None
         result = self._known[key] = tracer.builder.emit(ElementOp(whole, tracer.integer(index)))
-        result.name_hint = tracer.name_of(tracer.paths[id(tensor)])
+        result.name_hint = value_name(tracer.name_of(tracer.paths[id(tensor)]))
         return result
 
 

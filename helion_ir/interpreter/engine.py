@@ -11,9 +11,12 @@ from xdsl.interpreter import Interpreter, OpImplResult, PythonValues, ReturnedVa
 from xdsl.ir import Block, Operation, Region, SSAValue
 from xdsl.utils.exceptions import InterpretationError
 
+from .. import exc
 
-class LocatedError(InterpretationError):
-    """An interpretation error whose message begins with the op and its location."""
+
+class LocatedError(exc.Base, InterpretationError):
+    """A kernel cannot be run on: an access out of bounds, a function that only a GPU has; the message begins with the
+    op and its location."""
 
 
 def describe_location(op: Operation) -> str:
@@ -22,6 +25,14 @@ def describe_location(op: Operation) -> str:
     if not isinstance(location, FileLineColLoc):
         return op.name
     return f"{op.name} at {location.filename.data}:{location.line.data}:{location.column.data}"
+
+
+def place_of(op: Operation) -> exc.SourceLocation | None:
+    """Where in the user's source an op comes from, if that is known."""
+    location = op.location
+    if not isinstance(location, FileLineColLoc):
+        return None
+    return exc.SourceLocation(location.filename.data, location.line.data, location.column.data)
 
 
 class Step(NamedTuple):
@@ -80,7 +91,9 @@ class BlockInterpreter(Interpreter):
         except LocatedError:
             raise
         except Exception as error:
-            raise LocatedError(f"{describe_location(step.op)}: {error}") from error
+            hint = "positions must lie within the tensor; mask what does not" if "out of bounds" in str(error) else None
+            place = place_of(step.op)
+            raise LocatedError(f"{describe_location(step.op)}: {error}", hint=hint, location=place) from error
         for listener in self.listeners:
             listener.did_interpret_op(step.op, result.values)
         return result

@@ -20,7 +20,7 @@ from helion_ir.dialects.dims import dims_of
 from helion_ir.dialects.tile import RefType
 from helion_ir.dialects.tl import PtrType
 
-from .engine import LocatedError, describe_location
+from .engine import LocatedError, describe_location, place_of
 from .memory import flat_view
 from .peers import MeetingTimeoutError, meet
 from .state import State, dtype_of
@@ -66,9 +66,11 @@ def _run(state: State, op: Operation, args: PythonValues, source: str, text: str
         return tuple(backends.default().text_runner()(source, text, operands, results, state.program, state.grid))
     except NotImplementedError as error:
         hint = "helion_ir.interpreter.implements gives a jit function an implementation"
-        raise NeedsGPUError(f"{describe_location(op)}: {error} runs on a GPU only; {hint}") from error
+        raise NeedsGPUError(
+            f"{describe_location(op)}: {error} runs on a GPU only; {hint}", location=place_of(op)
+        ) from error
     except Exception as error:
-        raise LocatedError(f"{describe_location(op)}: {error}") from error
+        raise LocatedError(f"{describe_location(op)}: {error}", location=place_of(op)) from error
 
 
 def _operand(type_: Attribute, value: Any) -> Any:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 from dataclasses import dataclass, field
+from pathlib import Path
 from random import Random
 from typing import ClassVar
 
@@ -294,3 +295,11 @@ def test_a_plugin_cannot_take_a_name():
     taken = type("Taken", (SignKernels,), {"name": "roll-reductions"})
     with pytest.raises(ValueError, match="roll-reductions"):
         pipeline.register_pass(taken, at="tile-early")
+
+
+@pytest.mark.parametrize("content", [b'{"block_sizes": [16', b"", b"[]", b"\xff\xfe"])
+def test_a_file_that_holds_no_config_is_named(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "broken.json"
+    path.write_bytes(content)
+    with pytest.raises(exc.InvalidConfig, match=r"broken\.json"):
+        Config.load(path)

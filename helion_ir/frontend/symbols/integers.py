@@ -17,6 +17,7 @@ from xdsl.ir import Attribute, SSAValue
 from ... import exc
 from ...dialects import tile
 from ...dialects.dims import Dim, symbols_of
+from ...dialects.names import value_name
 from ...dialects.value import CompareOp
 from ..source import FunctionSource, in_subscript
 from .arithmetic import remainder
@@ -74,7 +75,7 @@ class Integers(Sizes, Context):
             while name in self.arg_names:
                 name, suffix = f"{base}_{suffix}", suffix + 1
             value = self.kernel_block.insert_arg(type_, len(self.arg_names))
-            value.name_hint = name if name.isidentifier() else None
+            value.name_hint = value_name(name) if name.isidentifier() else None
             self.arg_names.append(name)
             self.arg_exprs.append(expr)
             self._args[key] = value
@@ -107,7 +108,7 @@ class Integers(Sizes, Context):
         """The user's name of a static loop's index."""
         atom = poly_of(index).single if isinstance(index, torch.SymInt) else None
         if atom in self._static:
-            self._atoms[atom]().name_hint = name
+            self._atoms[atom]().name_hint = value_name(name)
 
     def static_bounds(self, value: int | torch.SymInt) -> tuple[int, int] | None:
         """Bounds of an expression of indices of static loops (and constants); None for any other expression."""

@@ -15,6 +15,7 @@ from xdsl.ir import Attribute, Block, Region, SSAValue
 from ... import exc
 from ...dialects import tile
 from ...dialects.dims import Dim, dims_of
+from ...dialects.names import value_name
 from ...language.tiles import Tile
 from ...language.tiles import Tiles as TileTuple
 from ..operators.table import operand
@@ -363,7 +364,7 @@ class ControlFlow:
     def _name(value: SSAValue, path: Path) -> None:
         name = variable(path)
         if name.isidentifier() and not name.startswith("__"):
-            value.name_hint = name
+            value.name_hint = value_name(name)
 
     # Branches
 

@@ -14,6 +14,7 @@ from xdsl.ir import SSAValue
 
 from ... import exc
 from ... import language as hl
+from ...dialects.names import value_name
 from ...language.tiles import Tile
 from ..rewriting import CALL, expression_code, statement_code
 from ..source import located, node_location, walks
@@ -22,7 +23,7 @@ from ..tracer import Tracer
 from .boolean_operators import Logic
 from .control_flow import ControlFlow, Loop
 from .environment import Environment, Snapshot
-from .helpers import Helper, HelperCall, helper_call, helper_of, needs_values
+from .helpers import Helper, HelperCall, helper_call, helper_of, needs_values, rebinds
 from .hl_functions import loop_range
 from .liveness import liveness
 from .modes import setitem
@@ -238,7 +239,7 @@ class DeviceWalker:
             )  # fmt: skip
         ssa = value.ssa if isinstance(value, DeviceTensor | Tile) else None
         if isinstance(ssa, SSAValue) and ssa.name_hint is None:
-            ssa.name_hint = target.id
+            ssa.name_hint = value_name(target.id)
         self.tracer.name_index(value, target.id)
         self.environment.names[target.id] = value
         self.environment.local[target.id] = None
@@ -374,6 +375,12 @@ class DeviceWalker:
             raise exc.NotAllowedInHelperFunction(
                 f"{call.callee.__name__!r} calls itself: there is no recursion in device code",
                 hint="write a loop; only what ends at compile time may call itself, a few times",
+            )
+        if names := rebinds(call.callee):
+            error = exc.ClosureMutation if set(names) & {*call.callee.__code__.co_freevars} else exc.GlobalMutation
+            raise error(
+                f"device code calls {call.callee.__name__!r}, which assigns {', '.join(names)} outside of itself",
+                hint="it would happen once, while the kernel is traced: return the value instead",
             )
         self.tracer.files.add(call.callee.__code__.co_filename)
         helper = helper_of(call.callee)

@@ -92,6 +92,22 @@ def helper_call(function: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any])
     return None if library else HelperCall(function, args, kwargs)
 
 
+@functools.cache
+def rebinds(function: types.FunctionType) -> tuple[str, ...]:
+    """The names of its module or closure that a function, or one inside of it, binds anew."""
+    codes = [function.__code__]
+    for code in codes:
+        codes += [each for each in code.co_consts if isinstance(each, types.CodeType)]
+    found = dict.fromkeys(
+        each.argval
+        for code in codes
+        for each in dis.get_instructions(code)
+        if each.opname in ("STORE_GLOBAL", "DELETE_GLOBAL")
+        or (each.opname in ("STORE_DEREF", "DELETE_DEREF") and each.argval in function.__code__.co_freevars)
+    )
+    return tuple(found)
+
+
 _OF_PYTHONS = frozenset(("isinstance", "issubclass", "type", "__class__", "round"))
 """What gives another answer for a number of a trace."""
 

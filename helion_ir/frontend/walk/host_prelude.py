@@ -13,6 +13,7 @@ from typing import Any
 import torch
 
 from ...dialects.names import NameScope
+from .helpers import LIBRARIES
 
 _CONSTANTS = (int, float, bool, str, bytes, type(None), torch.dtype)
 Captured = tuple[types.FunctionType | None, str]
@@ -80,19 +81,18 @@ class Prelude:
             self._imports.append(f"import {value.__name__} as {new}")
         elif isinstance(value, _CONSTANTS):
             self._definitions.append(f"{new} = {value!r}")
-        elif isinstance(value, types.FunctionType | type) and (tree := _definition(value)) is not None:
-            self._definitions.append(self._function(new, value, tree, scope))
-        elif isinstance(value, types.BuiltinFunctionType | type) and hasattr(value, "__module__"):
+        elif isinstance(value, types.FunctionType) and (tree := _definition(value)) is not None:
+            self._definitions.append(self._function(new, value, tree))
+        elif isinstance(value, types.BuiltinFunctionType) or (isinstance(value, type) and _is_of_library(value)):
             self._imports.append(f"from {value.__module__} import {value.__name__} as {new}")
         else:
             self.captures[new] = owner, name
 
-    def _function(self, new: str, value: Any, tree: ast.FunctionDef | ast.ClassDef, scope: Mapping[str, Any]) -> str:
-        """The definition of a function or class by its new name, after what it uses."""
-        owner = value if isinstance(value, types.FunctionType) else None
-        inner = scope if owner is None else {**owner.__globals__, **inspect.getclosurevars(owner).nonlocals}
+    def _function(self, new: str, value: types.FunctionType, tree: ast.FunctionDef) -> str:
+        """The definition of a function by its new name, after what it uses."""
+        inner = {**value.__globals__, **inspect.getclosurevars(value).nonlocals}
         wanted = sorted(free_names(ast.Module([tree], []), inner) | _mentions_itself(tree))
-        names = {free: new if inner.get(free) is value else self.define(free, inner, owner) for free in wanted}
+        names = {free: new if inner.get(free) is value else self.define(free, inner, value) for free in wanted}
         for node in ast.walk(tree):
             if isinstance(node, ast.Name):
                 node.id = names.get(node.id, node.id)
@@ -100,20 +100,24 @@ class Prelude:
         return ast.unparse(tree)
 
 
-def _mentions_itself(tree: ast.FunctionDef | ast.ClassDef) -> set[str]:
+def _is_of_library(cls: type) -> bool:
+    """Whether a class can be imported; one of the user's must be the same class in the text, so it is captured."""
+    return cls.__module__.partition(".")[0] in LIBRARIES and "<" not in cls.__qualname__ and "." not in cls.__qualname__
+
+
+def _mentions_itself(tree: ast.FunctionDef) -> set[str]:
     return {node.id for node in ast.walk(tree) if isinstance(node, ast.Name) and node.id == tree.name}
 
 
-def _definition(value: Any) -> ast.FunctionDef | ast.ClassDef | None:
-    """The source of a function or class, without a function's decorators."""
+def _definition(value: types.FunctionType) -> ast.FunctionDef | None:
+    """The source of a function, without its decorators."""
     try:
         tree = ast.parse(textwrap.dedent(inspect.getsource(value))).body[0]
     except (OSError, TypeError, SyntaxError):
         return None
-    if not isinstance(tree, ast.FunctionDef | ast.ClassDef):
+    if not isinstance(tree, ast.FunctionDef):
         return None
-    if isinstance(tree, ast.FunctionDef):
-        tree.decorator_list = []
+    tree.decorator_list = []
     return tree
 
 

@@ -99,9 +99,11 @@ class HostWalker:
             )
         if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
             return
-        if (rebinding := next((n for n in ast.walk(node) if isinstance(n, ast.Nonlocal)), None)) is not None:
-            raise exc.ClosureMutation(
-                f"a function that the kernel defines assigns {', '.join(rebinding.names)} of the kernel",
+        rebinding = next((n for n in ast.walk(node) if isinstance(n, ast.Nonlocal | ast.Global)), None)
+        if rebinding is not None:
+            error = exc.ClosureMutation if isinstance(rebinding, ast.Nonlocal) else exc.GlobalMutation
+            raise error(
+                f"a kernel, or a function that it defines, assigns {', '.join(rebinding.names)}, which is not its own",
                 hint="return the value instead", location=node_location(rebinding, self.file),
             )  # fmt: skip
         before = set(self.names)

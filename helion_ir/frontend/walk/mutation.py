@@ -32,6 +32,9 @@ class StructureChanged(exc.CantCombineTypesInControlFlow):
 def attributes(value: Any) -> dict[str, Any] | None:
     """The attributes of an object of a class of the user's; None for anything else."""
     cls = type(value)
+    if isinstance(value, type) and (value.__module__ or "").partition(".")[0] not in LIBRARIES:
+        plain = {name: child for name, child in vars(value).items() if not name.startswith("__")}
+        return {name: child for name, child in plain.items() if not hasattr(type(child), "__get__")}
     if isinstance(value, type | FunctionType | torch.Tensor | Tile) or is_leaf(value):
         return None
     if (cls.__module__ or "").partition(".")[0] in LIBRARIES and not isinstance(value, torch.nn.Module):
@@ -114,10 +117,11 @@ def _put_back(value: Any, content: Any) -> None:
         value.clear()
         value.update(content)
     else:
+        base = type if isinstance(value, type) else object
         for name in (attributes(value) or {}).keys() - content.keys():
-            object.__delattr__(value, name)
+            base.__delattr__(value, name)
         for name, child in content.items():
-            object.__setattr__(value, name, child)
+            base.__setattr__(value, name, child)
 
 
 def watch_of_body(environment: Environment) -> Watch:
@@ -146,6 +150,12 @@ def watch_of_function(function: Any) -> Watch | None:
             continue
     roots += [("a default", value) for value in (function.__defaults__ or ())]
     roots += list((function.__kwdefaults__ or {}).items())
+    for name, value in roots:
+        if isinstance(value, Iterator):
+            raise exc.ClosureMutation(
+                f"device code calls {function.__name__!r}, which reads the iterator {name!r} that it only captures",
+                hint="an iterator moves on while the kernel is traced, once: pass the value as an argument",
+            )
     watch = Watch(roots, _captured, carried=False)
     return watch if watch._watched else None
 
@@ -173,6 +183,12 @@ def watch_of_host(names: dict[str, Any], local: Iterable[str], captured: Iterabl
         )
 
     roots = [(name, names[name]) for name in dict.fromkeys([*local, *captured]) if name in names]
+    for name, value in roots:
+        if name not in own and isinstance(value, Iterator):
+            raise exc.GlobalMutation(
+                f"the kernel reads the iterator {name!r}, which moves on while it is traced",
+                hint="pass the value as an argument",
+            )
     return Watch(roots, refuse, carried=False)
 
 
