@@ -21,11 +21,12 @@ from ..source import located, node_location, walks
 from ..tensors import DeviceTensor
 from ..tracer import Tracer
 from .boolean_operators import Logic
-from .control_flow import ControlFlow, Loop
+from .control_flow import ControlFlow
 from .environment import Environment, Snapshot
 from .helpers import Helper, HelperCall, helper_call, helper_of, needs_values, rebinds
 from .hl_functions import loop_range
 from .liveness import liveness
+from .loops import Loop
 from .modes import setitem
 from .mutation import StructureChanged, attributes, watch_of_function
 from .python_functions import inplace_floor_division, inplace_power, item, known_values, python_function, with_values

@@ -20,7 +20,7 @@ from ..operators import split_join as parts
 from ..symbols.symbolic import poly_of
 from ..tensors import DeviceTensor
 from ..tracer import Tracer
-from .control_flow import Loop, index_value
+from .loops import Loop, index_value
 from .static_loops import StaticRange
 
 # Loops

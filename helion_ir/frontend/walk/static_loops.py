@@ -21,9 +21,10 @@ from ..symbols.integers import IndexNeeded
 from ..symbols.sizes import Retrace
 from ..symbols.symbolic import poly_of
 from ..tensors import AxisTile, DeviceTensor
-from .control_flow import ControlFlow, Loop
+from .control_flow import ControlFlow
 from .environment import Environment, Path, Snapshot, children, is_leaf
 from .liveness import Liveness
+from .loops import Loop
 
 
 class StaticRange(Sequence[int]):
