@@ -132,6 +132,10 @@ class Backend:
     leaves_tl: bool = True
     """Whether its passes leave ops of `tl`, so that the reference interpreter runs what is printed."""
 
+    notes_questions: bool = False
+    """Whether its passes let `dialects.questions` note all that they ask of block sizes, warps and stages; else no
+    configs that differ in those share what is lowered."""
+
     # Passes ----------------------------------------------------------------------------------------------------
 
     tile_passes: Passes = MappingProxyType({})

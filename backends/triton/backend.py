@@ -40,6 +40,7 @@ class TritonBackend(Backend):
     targets = TARGETS
     tile_passes = _passes("specialize_warps")
     tl_passes = _passes("shield_reductions", "shield_descriptors", "shield_carried_values", "prepare_for_print")
+    notes_questions = True
     worker = f"{__package__}.runtime.precompile"
 
     @cached_property

@@ -143,8 +143,8 @@ class SpecializedKernel:
         self._stages.run(passes, module, start=self.tile_module, after=self._check_taken)
         structure = Structure.of(module, tuple(sizes), self.backend)
         self._stages.check_source(lambda: self.backend.emit(module))
-        if has_plugins():
-            questions.answers.update(sizes)
+        if has_plugins() or not self.backend.notes_questions:
+            questions.answers.update(self._structures.numbers(full))
         self._structures.add(full, questions, structure)
         self._stages.save("source.py", lambda: self.backend.emit(module))
         return structure

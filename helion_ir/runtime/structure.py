@@ -90,9 +90,9 @@ class Structures:
     def find(self, config: Config) -> Structure | None:
         """The structure that lowering `config` would make again."""
         root = self._roots.get(_exact_part(config))
-        return None if root is None else root.find(self._numbers(config))
+        return None if root is None else root.find(self.numbers(config))
 
-    def _numbers(self, config: Mapping[str, object]) -> dict[str, int]:
+    def numbers(self, config: Mapping[str, object]) -> dict[str, int]:
         """What questions are about: block sizes, warps and stages."""
         return {**self.sizes(config), **{key: cast("int", config[key]) for key in _ASKED if key in config}}
 

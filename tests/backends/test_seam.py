@@ -79,8 +79,12 @@ def test_its_passes_own_config_keys_and_triton_ones_are_gone() -> None:
 
 
 @pytest.mark.usefixtures("numpy")
-def test_configs_that_differ_in_launch_options_share_what_is_printed() -> None:
+def test_configs_that_differ_in_launch_options_share_what_is_printed(monkeypatch: pytest.MonkeyPatch) -> None:
     bound = helion_ir.compile(doubled, {}, (X,), backend="numpy").bound
+    few, many = (bound.lower({"block_sizes": [8], "num_warps": warps}) for warps in (1, 8))
+    assert few.structure is not many.structure  # its passes may read both
+    bound.forget_lowered()
+    monkeypatch.setattr(NumPyBackend, "notes_questions", True)
     few, many = (bound.lower({"block_sizes": [8], "num_warps": warps}) for warps in (1, 8))
     assert few.structure is many.structure
     assert "num_warps=1" in few.source
