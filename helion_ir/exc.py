@@ -17,7 +17,8 @@ from __future__ import annotations
 
 import linecache
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
 from types import FunctionType
@@ -94,6 +95,16 @@ class Base(RuntimeError):
 
 def _rebuild(cls: type[Base], message: str, hint: str | None, location: SourceLocation | None) -> Base:
     return cls(message, hint=hint, location=location)
+
+
+@contextmanager
+def at_definition(fn: FunctionType) -> Iterator[None]:
+    """What is raised within the block without a place is about the definition of `fn`."""
+    try:
+        yield
+    except Base as error:
+        error.location = error.location or SourceLocation.of_definition(fn)
+        raise
 
 
 class BaseWarning(Base):

@@ -64,7 +64,8 @@ class SpecializedKernel:
         self.kernel = kernel
         self.signature = kernel.signature
         self.settings: Settings = copy.copy(kernel.settings)
-        self.backend = backends.get(self.settings.backend)
+        with exc.at_definition(self.signature.fn):
+            self.backend = backends.get(self.settings.backend)
         from ..frontend import trace  # noqa: PLC0415 - PyTorch's decompositions take seconds to import
 
         traced = trace(
@@ -108,11 +109,8 @@ class SpecializedKernel:
 
     def normalized(self, config: ConfigLike) -> Config:
         """The config with a legal value for every key. Raises `InvalidConfig`, at the kernel's definition."""
-        try:
+        with exc.at_definition(self.signature.fn):
             full = self.config_spec.normalize(Config.from_dict(config))
-        except exc.InvalidConfig as error:
-            error.location = error.location or exc.SourceLocation.of_definition(self.signature.fn)
-            raise
         if not self._warned and "block_ptr" in _entries(full, "indexing", "atomic_indexing"):
             self._warned = True
             message = (

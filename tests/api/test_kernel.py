@@ -230,8 +230,10 @@ def test_settings_hold_after_reset_and_configs_at_the_next_call() -> None:
 
 def test_an_unknown_backend_is_refused_when_bound() -> None:
     kernel = helion_ir.kernel(scaled_sum, backend="cute")
-    with pytest.raises(exc.BackendUnsupported, match="cute"):
+    with pytest.raises(exc.BackendUnsupported, match="no backend 'cute'; the backends are triton") as caught:
         kernel.bind(pair())
+    assert caught.value.location is not None
+    assert caught.value.location.line == scaled_sum.__code__.co_firstlineno
 
 
 def test_a_failed_bind_leaves_nothing_behind() -> None:
