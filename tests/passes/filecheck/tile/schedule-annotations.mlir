@@ -3,6 +3,7 @@
 // RUN: helion-opt %s -p 'number-sites,reorder-loops{loop_orders="1-0"}' | filecheck %s --check-prefix=ORDER
 // RUN: helion-opt %s -p 'number-sites,reorder-loops{loop_orders="0-1"}' | filecheck %s --check-prefix=SAME
 // RUN: helion-opt %s -p 'number-sites,annotate-ranges{range_num_stages=0,3 range_flattens=true,"none" range_multi_buffers="none",false}' | filecheck %s --check-prefix=RANGES
+// RUN: helion-opt %s -p 'number-sites,specialize-warps{range_warp_specializes=true,false}' | filecheck %s --check-prefix=WARPS
 // RUN: helion-opt %s -p 'number-sites,assign-cache-policy{load_eviction_policies="last","first" store_cache_modifiers=".cs"}' | filecheck %s --check-prefix=CACHE
 // RUN: helion-opt %s -p 'set-launch-options{num_warps=8 num_stages=3 maxnreg=128}' | filecheck %s --check-prefix=LAUNCH
 // RUN: not helion-opt %s -p 'assign-block-sizes{block_sizes=32}' 2>&1 | filecheck %s --check-prefix=FEW
@@ -23,6 +24,10 @@
 
 // RANGES: tile.grid({{.*}} attributes {site = 0 : i64, flatten = #builtin.int<1>}
 // RANGES: tile.for({{.*}} attributes {site = 1 : i64, num_stages = #builtin.int<3>, multi_buffer = #builtin.int<0>}
+
+// No product whose rows are known to be right: True is ignored.
+// WARPS: tile.grid({{.*}} attributes {site = 0 : i64}
+// WARPS: tile.for({{.*}} attributes {site = 1 : i64, warp_specialize = #builtin.int<0>}
 
 // The user's own policy stays, and its load has no entry.
 // CACHE: tile.load %x[%i, %j] {site = 0 : i64, eviction_policy = "evict_first"}
