@@ -115,7 +115,7 @@ class Arguments:
 
     def _function(self, value: types.FunctionType, expr: str) -> Any:
         """The function with what its closure captures wrapped: captured tensors are arguments of the kernel."""
-        if not value.__closure__:
+        if not value.__closure__ or (value.__module__ or "").partition(".")[0] == "helion_ir":
             return value
         if id(value) in self._functions:
             return self._functions[id(value)]

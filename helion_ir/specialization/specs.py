@@ -116,24 +116,38 @@ def describe(value: Any) -> Any:
     return map_leaves(value, lambda leaf: TensorSpec.of(leaf) if isinstance(leaf, torch.Tensor) else leaf)
 
 
-def map_leaves(value: Any, leaf: Callable[[Any], Any]) -> Any:
-    """`value` with `leaf` applied to what its containers, dataclasses and closures hold; itself if nothing changes."""
+def map_leaves(value: Any, leaf: Callable[[Any], Any], around: frozenset[int] = frozenset()) -> Any:
+    """`value` with `leaf` applied to what its containers, dataclasses and closures hold; itself if nothing changes.
+
+    What a thing holds of those `around` it, by their ids, stays: functions may call themselves.
+    """
+    if id(value) in around:
+        return value
+    parts = _parts(value)
+    if parts is None:
+        return leaf(value)
+    items, build = parts
+    inside = around | {id(value)}
+    mapped = [map_leaves(item, leaf, inside) for item in items]
+    return build(mapped) if any(new is not old for new, old in zip(mapped, items, strict=True)) else value
+
+
+def _parts(value: Any) -> tuple[Sequence[Any], Callable[[list[Any]], Any]] | None:
+    """What a container, dataclass or closure holds, and how to make one of other parts; None for anything else."""
     if isinstance(value, dict):
-        return _rebuilt(value, list(value.values()), leaf, lambda items: dict(zip(value, items, strict=True)))
+        return list(value.values()), lambda items: dict(zip(value, items, strict=True))
     if isinstance(value, tuple) and hasattr(value, "_fields"):
-        return _rebuilt(value, value, leaf, lambda items: type(value)(*items))
+        return value, lambda items: type(value)(*items)
     if type(value) in (list, tuple):
-        return _rebuilt(value, value, leaf, type(value))
+        return value, type(value)
     if isinstance(value, FunctionType) and value.__closure__:
-        contents = [_content(cell) for cell in value.__closure__]
-        return _rebuilt(value, contents, leaf, lambda items: _with_closure(value, items))
+        return [_content(cell) for cell in value.__closure__], lambda items: _with_closure(value, items)
     if dataclasses.is_dataclass(value) and not isinstance(value, type | TensorSpec):
         names = [each.name for each in dataclasses.fields(value) if each.init]
-        items = [getattr(value, name) for name in names]
-        return _rebuilt(
-            value, items, leaf, lambda new: dataclasses.replace(value, **dict(zip(names, new, strict=True)))
+        return [getattr(value, name) for name in names], lambda items: dataclasses.replace(
+            value, **dict(zip(names, items, strict=True))
         )
-    return leaf(value)
+    return None
 
 
 def tensors_in(value: object) -> list[torch.Tensor]:
@@ -147,11 +161,6 @@ def tensors_in(value: object) -> list[torch.Tensor]:
 
     map_leaves(value, note)
     return found
-
-
-def _rebuilt(value: Any, items: Sequence[Any], leaf: Callable[[Any], Any], build: Callable[[list[Any]], Any]) -> Any:
-    mapped = [map_leaves(item, leaf) for item in items]
-    return build(mapped) if any(new is not old for new, old in zip(mapped, items, strict=True)) else value
 
 
 def _content(cell: CellType) -> Any:

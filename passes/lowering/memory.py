@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from xdsl.ir import SSAValue
-from xdsl.utils.exceptions import PassFailedException
 
 from ...dialects import tile, tl
+from ...dialects.dims import dims_of, element_of
+from ...dialects.value import SelectOp
 from ..construction import descriptor_load_op, load_op, store_op
 from . import accesses
 from .context import Lowering
@@ -46,8 +47,11 @@ def lower_atomic_rmw(low: Lowering, op: tile.AtomicRMWOp) -> Sequence[SSAValue]:
 
 @row(tile.AtomicCASOp)
 def lower_atomic_cas(low: Lowering, op: tile.AtomicCASOp) -> Sequence[SSAValue]:
+    """Triton's takes no mask: lanes past the end change nothing, as they put what they expect at the ref's begin."""
     where = accesses.address(low, op)
+    offset, expected, value = where.offset, low.value(op.expected), low.value(op.value)
     if where.mask is not None:
-        raise PassFailedException("convert-tile-to-tl: tile.atomic_cas has no mask; its tiles must be exact")
-    atomic = tl.AtomicCASOp(op.sem.data, low.value(op.ref), where.offset, low.value(op.expected), low.value(op.value))
-    return low.emit.effect(atomic).results
+        begin = low.emit.broadcast(low.emit.constant(0, element_of(offset)), dims_of(offset))
+        offset = low.emit.op(SelectOp, (where.mask, offset, begin)).result
+        value = low.emit.op(SelectOp, (where.mask, value, expected)).result
+    return low.emit.effect(tl.AtomicCASOp(op.sem.data, low.value(op.ref), offset, expected, value)).results

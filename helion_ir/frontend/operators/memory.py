@@ -347,7 +347,7 @@ def store(tracer: Tracer, tensor: HostTensor, index: Any, value: Any, mask: Any 
 
 def atomic(tracer: Tracer, kind: str, target: Any, index: Any, value: Any, sem: str) -> DeviceTensor:
     """An atomic read-modify-write; the previous values."""
-    tensor, where = _atomic_target(tracer, target, index, sem)
+    tensor, where = _atomic_target(tracer, target, index, sem, kind)
     data = stored(tracer, tensor, where, value)
     op = tile.AtomicRMWOp(kind, data, tracer.ref(tensor), where.indices, sem=sem, tiles=where.tiles)
     tracer.effects += 1
@@ -356,19 +356,32 @@ def atomic(tracer: Tracer, kind: str, target: Any, index: Any, value: Any, sem: 
 
 def atomic_cas(tracer: Tracer, target: Any, index: Any, expected: Any, value: Any, sem: str) -> DeviceTensor:
     """A compare-and-swap; the previous values."""
-    tensor, where = _atomic_target(tracer, target, index, sem)
+    tensor, where = _atomic_target(tracer, target, index, sem, "cas")
     old, new = (stored(tracer, tensor, where, part) for part in (expected, value))
     op = tile.AtomicCASOp(old, new, tracer.ref(tensor), where.indices, sem=sem, tiles=where.tiles)
     tracer.effects += 1
     return tracer.tensor(tracer.builder.emit(op), tensor.dtype, tile.access_tiles(op))
 
 
-def _atomic_target(tracer: Tracer, target: Any, index: Any, sem: str) -> tuple[HostTensor, Subscript]:
+_INTEGERS = frozenset((torch.int32, torch.int64, torch.uint32, torch.uint64))
+_NUMBERS = _INTEGERS | {torch.float32, torch.float64}
+_ATOMIC_DTYPES = {
+    "add": _NUMBERS | {torch.float16, torch.bfloat16}, "max": _NUMBERS, "min": _NUMBERS, "xchg": _NUMBERS,
+    "and": _INTEGERS, "or": _INTEGERS, "xor": _INTEGERS,
+    "cas": _NUMBERS | {torch.float16, torch.bfloat16, torch.int16, torch.uint16},
+}  # fmt: skip
+"""The dtypes that each atomic works on, on GPUs."""
+
+
+def _atomic_target(tracer: Tracer, target: Any, index: Any, sem: str, kind: str) -> tuple[HostTensor, Subscript]:
     if isinstance(target, DeviceTensor) or not isinstance(target, torch.Tensor):
         raise exc.AtomicOnDeviceTensor("atomics work on host tensors")
     if sem not in ("relaxed", "acquire", "release", "acq_rel"):
         raise exc.InvalidAPIUsage(f"unknown memory semantics {sem!r}", hint="relaxed, acquire, release or acq_rel")
     tensor = tracer.host_tensor(target)
+    if tensor.dtype not in _ATOMIC_DTYPES[kind]:
+        known = ", ".join(sorted(str(dtype).removeprefix("torch.") for dtype in _ATOMIC_DTYPES[kind]))
+        raise exc.InvalidAPIUsage(f"GPUs have no atomic_{kind} of {tensor.dtype}", hint=f"it takes tensors of {known}")
     tracer.placement.writes(tensor, (), atomic=True)
     return tensor, subscript(tracer, tensor, index, writes=True)
 
