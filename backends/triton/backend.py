@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Collection, Mapping, Sequence
-from functools import cached_property
 from importlib import import_module
 from types import FunctionType, MappingProxyType
 from typing import TYPE_CHECKING, Any
@@ -43,13 +42,13 @@ class TritonBackend(Backend):
     notes_questions = True
     worker = f"{__package__}.runtime.precompile"
 
-    @cached_property
+    @property
     def ops(self) -> Collection[type[Operation]]:  # type: ignore[override]
         from .printer import PRINTED
 
         return PRINTED
 
-    @cached_property
+    @property
     def dtypes(self) -> Collection[type[Attribute]]:  # type: ignore[override]
         from .expressions import ELEMENTS
 
