@@ -21,6 +21,7 @@ from xdsl.utils.target import Target
 
 from .. import exc
 from ..dialects.dims import element_of
+from ..dialects.op_rules import printed
 from ..dialects.quick import ops_in
 from ..dialects.targets import DEFAULT, GPU, TARGETS
 from ..dialects.tl import FuncOp
@@ -153,7 +154,7 @@ class Backend:
             return None
         for func in module.body.block.ops:
             for op in ops_in(func.body.block) if isinstance(func, FuncOp) else ():
-                if self.ops is not None and type(op) not in self.ops:
+                if self.ops is not None and type(op) not in self.ops and printed(type(op), self.name) is None:
                     return op, f"it has no {op.name}"
                 if self.dtypes is not None and (strange := self._strange_element(op, self.dtypes)) is not None:
                     return op, f"it has no values of {strange}"

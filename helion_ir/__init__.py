@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from .config import Config
     from .kernels import BoundKernel, CompiledKernel, Kernel, TensorSpec, compile, from_cache, kernel
     from .kernels import kernel as jit
-    from .pipeline import register_pass
+    from .session import Session, register_pass, unregister_pass
     from .settings import RefMode, Settings
 
 _LAZY = {
@@ -26,7 +26,9 @@ _LAZY = {
     "compile": "kernels",
     "from_cache": "kernels",
     "kernel": "kernels",
-    "register_pass": "pipeline",
+    "Session": "session",
+    "register_pass": "session",
+    "unregister_pass": "session",
 }
 """Public name → module that defines it; loaded when first used, so that the import itself is cheap."""
 
@@ -51,6 +53,7 @@ def __dir__() -> list[str]:
 
 
 __all__ = [
-    "BoundKernel", "CompiledKernel", "Config", "Kernel", "RefMode", "Settings", "TensorSpec", "autotuner", "cdiv",
-    "compile", "exc", "from_cache", "jit", "kernel", "language", "next_power_of_2", "register_pass", "runtime",
+    "BoundKernel", "CompiledKernel", "Config", "Kernel", "RefMode", "Session", "Settings", "TensorSpec", "autotuner",
+    "cdiv", "compile", "exc", "from_cache", "jit", "kernel", "language", "next_power_of_2", "register_pass", "runtime",
+    "unregister_pass",
 ]  # fmt: skip

@@ -462,6 +462,10 @@ class TritonUnrecoverableRuntimeError(Base):
     """The device is left in a bad state."""
 
 
+class PluginError(InvalidAPIUsage, ValueError):
+    """A plugin cannot be registered, fails, or leaves IR that does not verify."""
+
+
 class InternalError(Base):
     """A bug of helion_ir itself."""
 

@@ -1,6 +1,6 @@
 """Schedule passes: each owns some config keys and derives their legal values from the config-free module.
 
-The way of a config: `Config` → per key a list with one value a site (`helion_ir.pipeline.ConfigSpec.normalize`)
+The way of a config: `Config` → per key a list with one value a site (`helion_ir.space.spec.ConfigSpec.normalize`)
 → the pass's options, flat tuples that xDSL's pipeline strings can spell (`encode_option`) → `apply`.
 
 The codec of options: None is the word `none`, a permutation is `1-0`, everything else is itself.
@@ -91,6 +91,12 @@ class SchedulePass(ModulePass):
                 entries = tuple(encode_option(item) for item in cast("Sequence[Value]", value))
                 options[key.name] = () if all(entry == key.idle for entry in entries) else entries
         return cls(**options)
+
+    def given(self) -> dict[str, object]:
+        """The options that are not as they are by default, by key; a codec's words are not decoded."""
+        defaults = {field.name: field.default for field in dataclasses.fields(self)}
+        options = {key.name: getattr(self, key.name) for key in self.keys}
+        return {name: option for name, option in options.items() if option != defaults[name]}
 
     @classmethod
     def check(cls, module: ModuleOp, config: Mapping[str, object]) -> str | None:

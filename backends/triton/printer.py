@@ -16,6 +16,7 @@ from xdsl.utils.exceptions import DiagnosticException
 
 from ...dialects import inline_triton, tl
 from ...dialects.dims import element_of
+from ...dialects.op_rules import printed
 from .expressions import Expr, dtype, integer_of
 from .helpers import HELPERS
 from .opaque_rows import filled
@@ -59,7 +60,7 @@ class KernelPrinter(BasePrinter):
 
     def row(self, op: Operation) -> Expr:
         """The expression that the table gives for `op`."""
-        row = ROWS.get(type(op))
+        row = ROWS.get(type(op)) or printed(type(op), "triton")
         if row is None:
             raise DiagnosticException(f"{op.name} has no Triton spelling")
         try:

@@ -35,7 +35,9 @@ def cache_key(bound: SpecializedKernel) -> dict[str, str]:
     device = bound.device
     gpu = device.type != "cpu" and torch.cuda.is_available()
     configs = [config.to_json() for config in bound.kernel.configs]
+    plugins = ",".join(bound.pipeline.plugins.of("pass"))
     return {
+        **({"plugins": plugins} if plugins else {}),
         "kernel": bound.name,
         "ir": hashlib.sha256(text.getvalue().encode()).hexdigest(),
         "device": torch.cuda.get_device_name(device) if gpu else device.type,

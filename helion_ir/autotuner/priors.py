@@ -15,7 +15,8 @@ from ..config import Config
 from ..passes.analysis.op_mix import OpMix, free_blocks
 from ..passes.fragments import Value, next_power_of_two
 from ..passes.schedule import kernels
-from ..pipeline import ConfigSpec, KeySpace
+from ..space.keys import KeySpace
+from ..space.spec import ConfigSpec
 
 Kind = Literal["m", "n", "k", "keys", "outer", "chunk", "other"]
 """What a block symbol is: rows, columns and contraction of a product; what one product makes and the next contracts;

@@ -11,9 +11,9 @@ import torch
 
 from .. import exc
 from ..config import Config
-from ..pipeline import ConfigSpec
 from ..runtime.specialized import SpecializedKernel
 from ..settings import Settings
+from ..space.spec import ConfigSpec
 from ..specialization.specs import tensors_in
 from .best_configs import remember
 from .efforts import EFFORTS
@@ -87,14 +87,15 @@ def _strategy(bound: SpecializedKernel, settings: Settings) -> Strategy:
     given = [spec.normalize(config) for config in bound.kernel.configs]
     if len(given) > 1 or settings.autotuner == FINITE:
         return FiniteSearch(given)
-    name = settings.autotuner or next(iter(STRATEGIES))
-    if name not in STRATEGIES:
-        raise exc.InvalidAPIUsage(f"setting autotuner={name!r}: the strategies are {', '.join(STRATEGIES)}")
+    strategies = {**STRATEGIES, **bound.pipeline.plugins.of("strategy")}
+    name = settings.autotuner or next(iter(strategies))
+    if name not in strategies:
+        raise exc.InvalidAPIUsage(f"setting autotuner={name!r}: the strategies are {', '.join(strategies)}")
     seeds = [_config(seed) for seed in settings.autotune_seed_configs]
     default = spec.normalize(spec.default_config())
     effort = EFFORTS[settings.autotune_effort]
     begin = [default, *given, *(spec.normalize(seed) for seed in seeds), *priors(spec)]
-    return STRATEGIES[name](spec, begin, effort.copies)
+    return strategies[name](spec, begin, effort.copies)
 
 
 def _config(seed: object) -> Config:

@@ -7,11 +7,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from io import StringIO
 from pathlib import Path
+from typing import Any
 
 from xdsl.dialects.builtin import ModuleOp
+from xdsl.passes import ModulePass
 from xdsl.printer import Printer
 
+from .. import backends
 from ..dialects.verify import verify_module
+from ..passes.schedule import SchedulePass, decode_option, decode_permutation, plugin_keys
+from ..pipeline import Pipeline
+from ..session import current
+from ..space.keys import KeySpace
+from ..space.spec import ConfigSpec
 from .diagnostics import OperationError, describe
 
 
@@ -55,6 +63,37 @@ class Dumps:
 
     def _show(self, title: str, text: str) -> None:
         sys.stdout.write(f"// {title}:\n{text}\n")
+
+
+class OptionCheck:
+    """The options in a pipeline are as legal as those of a config: the passes that own them are asked, once."""
+
+    def __init__(self, passes: Sequence[ModulePass], target: str) -> None:
+        self._passes, self._target, self._asked = passes, target, False
+
+    def before(self, following: ModulePass | None, module: ModuleOp) -> None:
+        """Look before the first pass that a config steers: the module is config-free there. Raises `InvalidConfig`."""
+        plugins = current().plugins
+        if self._asked or not (isinstance(following, SchedulePass) or type(following) in plugins.passes()):
+            return
+        self._asked = True
+        backend = backends.get(self._target) if self._target in backends.names() else backends.default()
+        spec = ConfigSpec(module, Pipeline(backend, plugins), interpreted=True)
+        given: dict[str, object] = {}
+        for pass_ in self._passes:
+            if isinstance(pass_, SchedulePass):
+                given |= {name: _decoded(option, spec.keys.get(name)) for name, option in pass_.given().items()}
+            elif type(pass_) in plugins.passes():
+                given |= {key: getattr(pass_, option) for key, (option, _) in plugin_keys(type(pass_)).items()}
+        spec.normalize(given)
+
+
+def _decoded(option: Any, space: KeySpace | None) -> object:
+    """What stands in a config for an option of a pass, which may have one value a site."""
+    if isinstance(option, tuple):
+        nested = space is not None and any(fragment.nested for fragment in space)
+        return [list(decode_permutation(each)) if nested else decode_option(each) for each in option]
+    return decode_option(option)
 
 
 def verify_located(module: ModuleOp) -> None:

@@ -11,6 +11,7 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from types import ModuleType
 from typing import IO, TYPE_CHECKING, ClassVar
 
 from xdsl.dialects.builtin import ModuleOp
@@ -18,12 +19,13 @@ from xdsl.passes import ModulePass, PassPipeline
 from xdsl.utils.exceptions import ArgSpecParseError, DiagnosticException, ParseError
 from xdsl.xdsl_opt_main import xDSLOptMain
 
-from .. import backends
+from .. import backends, exc
 from ..pipeline import pass_table
+from ..session import current
 from .diagnostics import TOOL, OperationError, describe, render_message, render_operation_error, render_parse_error
-from .instrument import Dumps, verify_located
+from .instrument import Dumps, OptionCheck, verify_located
 from .located_parser import LocatedParser
-from .python_input import PythonInputError, tile_module_of
+from .python_input import PythonInputError, load, tile_module_of
 
 if TYPE_CHECKING:
     from .check import Checker
@@ -40,6 +42,7 @@ class HelionOptMain(xDSLOptMain):
 
     def __init__(self, args: Sequence[str] | None = None):
         self._line_offset = 0
+        self._python: ModuleType | None = None
         self.running: str | None = None
         """The pass or target at work, for the message of an internal error."""
         super().__init__("Runs passes and targets on tile and tl modules, and on kernels in Python files", args)
@@ -56,6 +59,7 @@ class HelionOptMain(xDSLOptMain):
             action="store_true",
             help="run the interpreter after each pass; name the first that changes results",
         )
+        add("--any-options", action="store_true", help="take pass options that no config of the kernel can have")
         add("--dump-dir", metavar="DIR", type=Path, help="write the IR after each pass to numbered files")
 
     def register_all_frontends(self) -> None:
@@ -86,7 +90,8 @@ class HelionOptMain(xDSLOptMain):
     def _parse_python(self, stream: IO[bytes]) -> ModuleOp:
         if self.args.input_file is None:
             raise UsageError("a kernel is read from a file, not from standard input")
-        return tile_module_of(Path(self.args.input_file), self.args.kernel)
+        path = Path(self.args.input_file)
+        return tile_module_of(self._python or load(path), path, self.args.kernel)
 
     def parse_chunk(self, chunk: IO[bytes], file_extension: str, start_offset: int = 0) -> ModuleOp | None:
         self._line_offset = start_offset
@@ -98,7 +103,18 @@ class HelionOptMain(xDSLOptMain):
         except ValueError as error:
             raise UsageError(str(error)) from error
 
+    def _add_plugins(self) -> None:
+        """Know the plugins of the current session, and those that a Python input registers."""
+        file = self.args.input_file
+        if file is not None and (self.args.frontend or Path(file).suffix[1:]) == "py" and Path(file).is_file():
+            self._python = load(Path(file))
+        plugins = current().plugins
+        self.available_passes |= {pass_.name: lambda pass_=pass_: pass_ for pass_ in plugins.passes()}
+        for name, factory in plugins.of("dialect").items():
+            self.ctx.register_dialect(name, factory)
+
     def setup_pipeline(self) -> None:
+        self._add_plugins()
         try:
             super().setup_pipeline()
         except (ArgSpecParseError, Exception) as error:
@@ -108,6 +124,8 @@ class HelionOptMain(xDSLOptMain):
             raise UsageError(f"not in the pipeline: {', '.join(unknown)}")
         inherited = self.pipeline.callback
         checker = _checker() if self.args.check else None
+        plugins = current().plugins.passes()
+        options = OptionCheck(self.pipeline.passes, self.args.target)
         dumps = Dumps(
             self.args.print_ir_before, self.args.print_ir_after, self.args.print_ir_on_change, self.args.dump_dir
         )
@@ -120,7 +138,10 @@ class HelionOptMain(xDSLOptMain):
                 inherited(previous, module, following)
             if checker is not None:
                 checker.between(previous and previous.name, module)
-            self.running = following and f"pass {following.name}"
+            if not self.args.any_options:
+                options.before(following, module)
+            whose = "plugin pass" if type(following) in plugins else "pass"
+            self.running = following and f"{whose} {following.name}"
 
         self.pipeline = PassPipeline(self.pipeline.passes, between)
 
@@ -149,10 +170,16 @@ def _diagnose(error: BaseException, running: str | None) -> str:
             return str(error)
         case UsageError():
             return prefix + str(error)
+        case exc.Base():
+            return f"{prefix}{type(error).__name__}: {error}"
+        case ModuleNotFoundError() if error.name and error.name.split(".")[0] not in ("helion_ir", "xdsl"):
+            return f"{prefix}{within}it needs the package {error.name.split('.')[0]}, which is not installed"
         case DiagnosticException():
             return render_message(str(error), within)
         case OSError():
             return prefix + (f"{error.filename}: {error.strerror}" if error.filename else str(error))
+        case _ if within.startswith("plugin "):
+            return f"{prefix}{within}{describe(error)}"
         case _:
             hint = "this is a bug, please report it; HELION_TRACEBACK=1 shows where"
             return f"{TOOL}: internal error: {within}{describe(error)}\n{hint}"

@@ -9,12 +9,15 @@ import traceback
 from collections.abc import Sequence
 from pathlib import Path
 from types import ModuleType
-from typing import Any, Protocol, TypeGuard, cast, runtime_checkable
+from typing import TYPE_CHECKING, Any, cast
 
 from xdsl.dialects.builtin import ModuleOp
 
 from .. import exc
 from .diagnostics import render
+
+if TYPE_CHECKING:
+    from ..kernels import Kernel
 
 EXAMPLE_ARGS = "example_args"
 PACKAGE = Path(exc.__file__).resolve().parent
@@ -24,27 +27,17 @@ class PythonInputError(Exception):
     """The Python file cannot be used; the message is a whole diagnostic."""
 
 
-class BoundKernel(Protocol):
-    """A kernel specialized for some arguments."""
-
-    @property
-    def tile_module(self) -> ModuleOp: ...
-
-
-@runtime_checkable
-class BindableKernel(Protocol):
-    """What the kernel decorator makes of a function."""
-
-    def bind(self, args: Sequence[Any]) -> BoundKernel: ...
-
-    def to_triton_code(self, *args: Any, **kwargs: Any) -> str: ...
+def load(path: Path) -> ModuleType:
+    """Import a Python file. Raises `PythonInputError` where that fails."""
+    try:
+        return _import(path.resolve())
+    except PythonInputError:
+        raise
+    except (Exception, SystemExit) as error:
+        raise _user_error(error, path.resolve()) from error
 
 
-def _is_kernel(value: object) -> TypeGuard[BindableKernel]:
-    return isinstance(value, BindableKernel) and not isinstance(value, type)
-
-
-def _load(path: Path) -> ModuleType:
+def _import(path: Path) -> ModuleType:
     name = f"_helion_opt_{path.stem}"
     spec = importlib.util.spec_from_file_location(name, path)
     if spec is None or spec.loader is None:
@@ -59,8 +52,10 @@ def _load(path: Path) -> ModuleType:
     return module
 
 
-def _pick(module: ModuleType, path: Path, wanted: str | None) -> BindableKernel:
-    kernels = {name: value for name, value in vars(module).items() if _is_kernel(value)}
+def _pick(module: ModuleType, path: Path, wanted: str | None) -> Kernel:
+    from ..kernels import Kernel  # noqa: PLC0415 - it imports torch, which most runs of the tool do not need
+
+    kernels = {name: value for name, value in vars(module).items() if isinstance(value, Kernel)}
     names = ", ".join(kernels) or "none"
     if wanted is not None:
         if wanted not in kernels:
@@ -106,15 +101,14 @@ def _user_error(error: BaseException, path: Path) -> PythonInputError:
     return PythonInputError(render(message, str(path), line, column, text, len(text.strip())))
 
 
-def tile_module_of(path: Path, kernel: str | None) -> ModuleOp:
-    """The config-free `tile` module of a kernel in a Python file, on the CPU's example arguments.
+def tile_module_of(module: ModuleType, path: Path, kernel: str | None) -> ModuleOp:
+    """The config-free `tile` module of a kernel in a Python file that is loaded, on the CPU's example arguments.
 
     The file's function `example_args(device)` returns the arguments, one tuple, for whichever kernel is taken.
-    Raises `PythonInputError` when the file, the kernel or the arguments do not serve.
+    Raises `PythonInputError` when the kernel or the arguments do not serve.
     """
     path = path.resolve()
     try:
-        module = _load(path)
         bindable = _pick(module, path, kernel)
         example_args = getattr(module, EXAMPLE_ARGS, None)
         if not callable(example_args):

@@ -8,6 +8,7 @@ import re
 import types
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from types import MappingProxyType
 from typing import Any
 
 import torch
@@ -69,12 +70,14 @@ def trace(
     auto_barrier: bool = True,
     ignore_warnings: Sequence[type[exc.BaseWarning]] = (),
     backend: Backend | None = None,
+    operators: Mapping[Any, Callable[..., Any]] = MappingProxyType({}),
 ) -> TracedKernel:
     """Trace `fn` for arguments like `args`, which are positional and complete; no tensor's data is read.
 
     Tensors may be real, fake, or anything with `shape`, `dtype`, `stride()` and `device`. Ints, floats and bools are
     run-time values of the kernel (i64, f32 and i1 scalars) unless annotated `constexpr`. `backend`: whose language
-    opaque code is in, the default one's. Raises `exc.Base`, located in the user's file.
+    opaque code is in, the default one's. `operators`: lowerings that go before ours. Raises
+    `exc.Base`, located in the user's file.
     """
     source = kernel_source(fn)
     given = index_dtype is not None
@@ -84,7 +87,7 @@ def trace(
     equalities: list[tuple[Poly, Poly]] = []
     quotients: dict[str, tuple[str, Poly, Poly]] = {}
     while True:
-        tracer = Tracer(source, options, backend or backends.default())
+        tracer = Tracer(source, options, backend or backends.default(), operators)
         tracer.quotients = quotients  # what the atoms of the equalities mean
         try:
             return _trace(fn, args, tracer, equalities)

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
-from types import FunctionType
+from types import FunctionType, MappingProxyType
 from typing import Any
 
 import torch
@@ -46,9 +46,15 @@ class Mark:
 class Tracer(Scalars):
     """One trace of one kernel."""
 
-    def __init__(self, source: FunctionSource, options: Options, backend: Backend):
+    def __init__(
+        self,
+        source: FunctionSource,
+        options: Options,
+        backend: Backend,
+        operators: Mapping[Any, Callable[..., Any]] = MappingProxyType({}),
+    ):
         super().__init__(source, options)
-        self.backend = backend
+        self.backend, self.operators = backend, operators
         self.parameters: tuple[str, ...] = ()
         self.named_device: torch.device | None = None  # what the user gave to the factory that is running
         self.effects = 0  # ops with effects so far

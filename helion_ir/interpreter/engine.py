@@ -11,6 +11,8 @@ from xdsl.interpreter import Interpreter, OpImplResult, PythonValues, ReturnedVa
 from xdsl.ir import Block, Operation, Region, SSAValue
 from xdsl.utils.exceptions import InterpretationError
 
+from helion_ir.dialects.op_rules import interpreted
+
 from .. import exc
 
 
@@ -78,6 +80,8 @@ class BlockInterpreter(Interpreter):
 
     def _plan(self, op: Operation) -> Step:
         entry = self._impls._impl_dict.get(type(op))  # pyright: ignore[reportPrivateUsage]
+        if entry is None and (rule := interpreted(type(op))) is not None:
+            entry = None, lambda functions, interpreter, op, args: OpImplResult(rule(op, args), None)
         if entry is None:
             raise LocatedError(f"{describe_location(op)}: the interpreter has no implementation of this op")
         functions, run = entry

@@ -20,6 +20,7 @@ from helion_ir.dialects.dims import dims_of
 from helion_ir.dialects.tile import RefType
 from helion_ir.dialects.tl import PtrType
 
+from ..session import current
 from .engine import LocatedError, describe_location, place_of
 from .memory import flat_view
 from .peers import MeetingTimeoutError, meet
@@ -30,11 +31,10 @@ from .values import Evaluate, table_functions
 
 Implementation = Callable[..., Any]
 
-_IMPLEMENTATIONS: dict[str, Implementation] = {}
-
 
 def implements(name: str) -> Callable[[Implementation], Implementation]:
-    """Make the decorated function what the interpreter runs for calls of the jit function `name`.
+    """Make the decorated function what the interpreter runs for calls of the jit function `name`, in the current
+    session.
 
     It stands in where the language's own interpreter cannot run the function, as for assembly. It is called like the
     jit function, but with torch values: a block is a tensor, a scalar a number, a pointer the memory behind it as a
@@ -47,11 +47,7 @@ def implements(name: str) -> Callable[[Implementation], Implementation]:
     ```
     """
 
-    def register(function: Implementation) -> Implementation:
-        _IMPLEMENTATIONS[name] = function
-        return function
-
-    return register
+    return current().implements(name)
 
 
 class NeedsGPUError(LocatedError):
@@ -109,12 +105,13 @@ def _results(state: State, op: Operation, values: Any) -> PythonValues:
 
 def _call(state: State, op: inline_triton.CallOp, args: PythonValues) -> PythonValues:
     name = op.function.data
-    if name not in _IMPLEMENTATIONS:
+    implementation = current().plugins.of("jit function").get(name)
+    if implementation is None:
         return _run(state, op, args, op.source.data, f"{name}({op.argument_template})")
     values = _given(op, args)
     names = {f"_operand_{number}": value for number, value in enumerate(values)}
     text = f"_function({op.argument_template.format(*names)})"
-    scope: dict[str, Any] = {"_function": _IMPLEMENTATIONS[name], **names, **backends.default().modules()}
+    scope: dict[str, Any] = {"_function": implementation, **names, **backends.default().modules()}
     try:
         return _results(state, op, eval(text, scope))
     except MeetingTimeoutError as error:

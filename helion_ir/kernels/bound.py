@@ -8,6 +8,7 @@ from typing import Any, cast
 from .. import exc
 from ..autotuner.choice import Choice
 from ..config import Config
+from ..plugins import NONE, Plugins
 from ..runtime.execute import Run
 from ..runtime.specialized import ConfigLike, SpecializedKernel
 from .compiled import Binder
@@ -19,8 +20,8 @@ class BoundKernel(SpecializedKernel):
     Raises what tracing raises, `BackendUnsupported`, and `InternalError` when a config-free pass fails.
     """
 
-    def __init__(self, kernel: Binder, args: Sequence[object]) -> None:
-        super().__init__(kernel, args)
+    def __init__(self, kernel: Binder, args: Sequence[object], plugins: Plugins = NONE) -> None:
+        super().__init__(kernel, args, plugins)
         self._forget_runs, self._choice = kernel.forget_runs, Choice(self)
         self.serves: Callable[[tuple[object, ...]], bool] = lambda args: True
         """Whether arguments are of this specialization; `Kernel.bind`, which knows the key and the guards, sets it."""

@@ -11,27 +11,31 @@ from .. import exc
 from ..backends.base import CompiledBinary
 from ..config import Config
 from ..dialects.tl import PtrType
-from ..pipeline import pipeline_string, scheduled_passes
+from ..pipeline import pipeline_string
+from ..plugins import Plugins
 from ..runtime.dry_run import LaunchValues, launch_values
 from ..runtime.execute import Run
 from ..runtime.specialized import ConfigLike, Owner, SpecializedKernel
 from ..runtime.stages import ir_text
 from ..runtime.structure import only_func
+from ..session import current
 from ..specialization.specs import describe
 
 
 class Binder(Owner, Protocol):
     """A kernel, as what is made of it sees it."""
 
-    def bind(self, args: Sequence[object]) -> SpecializedKernel:
-        """The specialization for arguments."""
+    def bind(self, args: Sequence[object], plugins: Plugins | None = None) -> SpecializedKernel:
+        """The specialization for arguments, with the current plugins or others."""
         ...
 
     def specialization_key(self, args: Sequence[object]) -> Hashable:
         """What a specialization is found by."""
         ...
 
-    def dispatch(self, args: tuple[object, ...], run_of: Callable[[Any, tuple[object, ...]], Run]) -> Run:
+    def dispatch(
+        self, args: tuple[object, ...], plugins: Plugins, run_of: Callable[[Any, tuple[object, ...]], Run]
+    ) -> Run:
         """What runs every call of the key of `args`."""
         ...
 
@@ -44,19 +48,19 @@ class CompiledKernel:
     """A kernel under one config; callable like the kernel.
 
     Its texts and binaries are those of the arguments it was compiled for, else of its first call. A call with
-    arguments of another specialization compiles for that one, with the same config.
+    arguments of another specialization compiles for that one, with the same config and plugins.
     """
 
     def __init__(self, kernel: Binder, config: ConfigLike, args: Sequence[object] | None = None) -> None:
         """Raises `InvalidConfig` and what binding raises; without `args` these come at the first call."""
         self.kernel = kernel
-        self._given = Config.from_dict(config)
+        self._given, self._plugins = Config.from_dict(config), current().plugins
         self._bound: SpecializedKernel | None = None
         self._runs: dict[Hashable, Run] = {}
         self._args: tuple[object, ...] | None = None
         if args is not None:
             self._args = tuple(describe(arg) for arg in kernel.signature.complete(args))
-            self._bound = kernel.bind(args)
+            self._bound = kernel.bind(args, self._plugins)
             self._bound.lower(self._given)
 
     def __call__(self, *args: object, **kwargs: object) -> Any:
@@ -65,9 +69,12 @@ class CompiledKernel:
         key = self.kernel.specialization_key(args)
         run = self._runs.get(key)
         if run is None:
-            run = self._runs[key] = self.kernel.dispatch(args, lambda bound, _: bound.compiled(self._given))
-            self._bound = self._bound or self.kernel.bind(args)
+            run = self._runs[key] = self.kernel.dispatch(args, self._plugins, self._run_of)
+            self._bound = self._bound or self.kernel.bind(args, self._plugins)
         return run(*args)
+
+    def _run_of(self, bound: SpecializedKernel, args: object) -> Run:
+        return bound.compiled(self._given)
 
     def __reduce__(self) -> tuple[object, ...]:
         """By its kernel, its config, and what describes its arguments; compiled again where it is unpickled."""
@@ -96,7 +103,7 @@ class CompiledKernel:
     def pipeline(self) -> str:
         """What `helion-opt -p` replays on `ir("tile")`, giving `source` with the backend's name as `-t`."""
         bound = self.bound
-        return pipeline_string(scheduled_passes(self.config, bound.tile_module, backend=bound.backend))
+        return pipeline_string(bound.pipeline.scheduled(self.config, bound.tile_module))
 
     def ir(self, stage: str = "tile") -> str:
         """The IR as text with locations: `"tile"` (config-free), `"scheduled"` (the config applied), `"tl"` (what is

@@ -19,8 +19,10 @@ from .. import backends, exc
 from ..autotuner.best_configs import recall
 from ..config import Config
 from ..language.api import ACTIVE
+from ..plugins import Plugins
 from ..runtime.execute import Run
 from ..runtime.specialized import ConfigLike
+from ..session import current, watch
 from ..settings import RefMode, Settings
 from ..specialization.captures import Captures
 from ..specialization.checks import check_real, check_tensors, refuse_nested_call
@@ -88,6 +90,7 @@ class Kernel:
         self._origin: Kernel | None = None
         self._configs = _as_configs(configs)
         self.reset()
+        watch(self)
 
     def __repr__(self) -> str:
         return f"<helion_ir kernel {self.fn.__module__}.{self.fn.__qualname__}>"
@@ -189,13 +192,15 @@ class Kernel:
 
     # Specializations -------------------------------------------------------------------------------------------
 
-    def bind(self, args: Sequence[object]) -> BoundKernel:
+    def bind(self, args: Sequence[object], plugins: Plugins | None = None) -> BoundKernel:
         """The specialization for these arguments (tensors, fake tensors, `TensorSpec`s); the same object for an
-        equal key. An error while it is made leaves nothing behind."""
-        return self._bind(self.signature.complete(args))
+        equal key, and equal `plugins` (those of the current session). An error while it is made leaves nothing
+        behind."""
+        return self._bind(self.signature.complete(args), current().plugins if plugins is None else plugins)
 
-    def _bind(self, args: tuple[object, ...]) -> BoundKernel:
-        key = self._checked_key(args)
+    def _bind(self, args: tuple[object, ...], plugins: Plugins) -> BoundKernel:
+        of_args = self._checked_key(args)
+        key = plugins, of_args
         known = self._specializations.get(key)
         if known is not None and (bound := known.find(args)) is not None:
             return bound
@@ -207,28 +212,30 @@ class Kernel:
                 refuse_nested_call(self.fn.__name__)
             check_decorators(self.fn, kernel)
             check_tensors(self.signature.parameters, args, self.signature.place)
-            bound = BoundKernel(self, args)
+            bound = BoundKernel(self, args, plugins)
             guards = bound.traced.guards
             evaluate = self._evaluator(guards)
             values = evaluate(*args)
-            bound.serves = lambda args: self.specialization_key(args) == key and evaluate(*args) == values
+            bound.serves = lambda args: self.specialization_key(args) == of_args and evaluate(*args) == values
             known = self._specializations.setdefault(key, _Specializations())
             known.groups.setdefault(guards, (evaluate, {}))[1][values] = bound
         return bound
 
-    def dispatch(self, args: tuple[object, ...], run_of: Callable[[BoundKernel, tuple[object, ...]], Run]) -> Run:
+    def dispatch(
+        self, args: tuple[object, ...], plugins: Plugins, run_of: Callable[[BoundKernel, tuple[object, ...]], Run]
+    ) -> Run:
         """What runs every call of the key of `args`; `run_of` makes it for one specialization and its first arguments.
 
         Where a guard of the trace tells calls of the key apart, it looks at them again.
         """
-        first = self._bind(args)
-        known = self._specializations[self._key(args)]
+        first = self._bind(args, plugins)
+        known = self._specializations[plugins, self._key(args)]
         if known.only is not None:
             return run_of(first, args)
         runs: dict[int, Run] = {}
 
         def run(*args: object) -> Any:
-            bound = known.find(args) or self._bind(args)
+            bound = known.find(args) or self._bind(args, plugins)
             chosen = runs.get(id(bound))
             if chosen is None:
                 chosen = runs[id(bound)] = run_of(bound, args)
@@ -262,7 +269,10 @@ class Kernel:
             raise
         if run is None:
             check_real(self.signature.parameters, args, self.signature.place)
-            run = self._runs[key] = self.dispatch(args, BoundKernel.run)
+            plugins = current().plugins
+            run = self._runs[key] = self.dispatch(args, plugins, BoundKernel.run)
+            if current().plugins != plugins:  # another thread's doing, meanwhile
+                self.forget_runs()
         return run(*args)
 
     def _refuse_eager(self) -> NoReturn:

@@ -15,8 +15,10 @@ from xdsl.dialects.builtin import ModuleOp
 from .. import backends, exc
 from ..config import Config
 from ..dialects.quick import copy_module
-from ..pipeline import ConfigSpec, config_free_passes, has_plugins, scheduled_passes
+from ..pipeline import CONVERSION, Pipeline
+from ..plugins import NONE, Plugins
 from ..settings import Settings
+from ..space.spec import ConfigSpec
 from ..specialization.in_place import names_in, writing
 from ..specialization.signature import Signature
 from ..specialization.specs import describe, materialize
@@ -30,8 +32,6 @@ if TYPE_CHECKING:
     from ..frontend import TracedKernel
 
 ConfigLike = Config | Mapping[str, object]
-CONVERSION = "convert-tile-to-tl"
-"""The pass between the levels: what stands before it is the scheduled tile module."""
 
 
 class Owner(Protocol):
@@ -55,17 +55,18 @@ class Owner(Protocol):
 
 
 class SpecializedKernel:
-    """A kernel for one specialization.
+    """A kernel for one specialization, compiled with some plugins, whatever becomes of them later.
 
-    Raises what tracing raises, `BackendUnsupported`, and `InternalError` when a config-free pass fails.
+    Raises what tracing raises, `BackendUnsupported`, `PluginError`, and `InternalError` when a config-free pass fails.
     """
 
-    def __init__(self, kernel: Owner, args: Sequence[object]) -> None:
+    def __init__(self, kernel: Owner, args: Sequence[object], plugins: Plugins = NONE) -> None:
         self.kernel = kernel
         self.signature = kernel.signature
         self.settings: Settings = copy.copy(kernel.settings)
         with exc.at_definition(self.signature.fn):
             self.backend = backends.get(self.settings.backend)
+        self.pipeline = Pipeline(self.backend, plugins)
         from ..frontend import trace  # noqa: PLC0415 - PyTorch's decompositions take seconds to import
 
         traced = trace(
@@ -77,14 +78,15 @@ class SpecializedKernel:
             auto_barrier=self.settings.auto_barrier,
             ignore_warnings=tuple(self.settings.ignore_warnings),
             backend=self.backend,
+            operators=plugins.of("operator"),
         )
         self.traced: TracedKernel = traced
         self.name: str = traced.name
         self.args: tuple[object, ...] = tuple(describe(arg) for arg in args)
-        self._stages = Stages(self.name, self.settings)
+        self._stages = Stages(self.name, self.settings, plugins)
         record(self.settings, self.backend.device_target(self.device), only_kernel(traced.module))
         self._stages.show("trace", traced.module)
-        self._stages.run(config_free_passes(), traced.module)
+        self._stages.run(self.pipeline.config_free(), traced.module)
         self.tile_module: ModuleOp = traced.module
         """The config-free module; not to be changed."""
         self._lowered: dict[Config, Lowered] = {}
@@ -96,7 +98,7 @@ class SpecializedKernel:
     def config_spec(self) -> ConfigSpec:
         """The search space of this specialization."""
         interpreted, tunables = self.device.type == "cpu", getattr(self.traced, "tunables", None)
-        return ConfigSpec(self.tile_module, tunables, backend=self.backend, interpreted=interpreted)
+        return ConfigSpec(self.tile_module, self.pipeline, tunables, interpreted=interpreted)
 
     @cached_property
     def _structures(self) -> Structures:
@@ -137,11 +139,11 @@ class SpecializedKernel:
     def _lower(self, full: Config) -> Structure:
         module, sizes = copy_module(self.tile_module), self._structures.sizes(full)
         questions = self._structures.questions(module)
-        passes = scheduled_passes(full, module, backend=self.backend)
+        passes = self.pipeline.scheduled(full, module)
         self._stages.run(passes, module, start=self.tile_module, after=self._check_taken)
         structure = Structure.of(module, tuple(sizes), self.backend)
         self._stages.check_source(lambda: self.backend.emit(module))
-        if has_plugins() or not self.backend.notes_questions:
+        if self.pipeline.plugins.passes() or not self.backend.notes_questions:
             questions.answers.update(self._structures.numbers(full))
         self._structures.add(full, questions, structure)
         self._stages.save("source.py", lambda: self.backend.emit(module))
@@ -169,12 +171,13 @@ class SpecializedKernel:
         """
         full = self.lower(config).config
         module = copy_module(self.tile_module)
-        passes = scheduled_passes(full, module, backend=self.backend)
+        passes = self.pipeline.scheduled(full, module)
         names = [pass_.name for pass_ in passes]
         stop = names.index(CONVERSION) if after is None else names.index(after) + 1 if after in names else -1
         if stop < 0:
             raise ValueError(f"no pass {after!r} runs; the passes are {', '.join(names)}")
-        Stages(self.name, Settings(print_ir=(), dump_dir=None)).run(passes[:stop], module, start=self.tile_module)
+        quiet = Stages(self.name, Settings(print_ir=(), dump_dir=None), self.pipeline.plugins)
+        quiet.run(passes[:stop], module, start=self.tile_module)
         return module
 
     def script(self, source: str) -> str:

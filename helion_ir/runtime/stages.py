@@ -20,19 +20,20 @@ from xdsl.printer import Printer
 from xdsl.utils.exceptions import PassFailedException, VerifyException
 
 from ..dialects.verify import verify_module
-from ..exc import InternalError
+from ..exc import InternalError, PluginError
 from ..pipeline import pipeline_string
+from ..plugins import NONE, Plugins
 from ..settings import Settings
 from ..universe import HELION_UNIVERSE
 
 
 @cache
-def context() -> Context:
+def context(plugins: Plugins = NONE) -> Context:
     """The context that passes run in: the dialects that our IR uses; ours are loaded when first met."""
     result = Context()
     for dialect in (Builtin, Arith, Math, Scf):
         result.load_dialect(dialect)
-    for name, factory in HELION_UNIVERSE.all_dialects.items():
+    for name, factory in {**HELION_UNIVERSE.all_dialects, **plugins.of("dialect")}.items():
         result.register_dialect(name, factory)
     return result
 
@@ -47,8 +48,8 @@ def ir_text(module: ModuleOp) -> str:
 class Stages:
     """The compilation of one kernel, watched as its settings ask: `print_ir`, `dump_dir`, `verify_each`."""
 
-    def __init__(self, name: str, settings: Settings) -> None:
-        self._name = name
+    def __init__(self, name: str, settings: Settings, plugins: Plugins = NONE) -> None:
+        self._name, self._context, self._plugins = name, context(plugins), plugins.passes()
         self._shown = settings.print_ir
         self._folder = None if not settings.dump_dir else Path(settings.dump_dir) / name
         self._verify = settings.verify_each
@@ -64,24 +65,40 @@ class Stages:
     ) -> None:
         """Apply the passes in place; `after` is called with each pass's name and what it left.
 
-        `start` is an unchanged copy of `module`, if the caller has one. Raises `InternalError` for a pass that fails
-        and for IR that does not verify; it names a file to replay, when there is a copy to make it of.
+        `start` is an unchanged copy of `module`, if the caller has one. Raises `PluginError` for a plugin that fails or
+        leaves IR that does not verify, `InternalError` for a pass of ours that does, with a file to replay if there
+        is a copy to make it of.
         """
         watched = bool(self._shown or self._folder)
         if self._verify and start is None:
             start = module.clone()
         for pass_ in passes:
-            try:
-                pass_.apply(context(), module)
-                if self._verify:
-                    verify_module(module)
-            except (PassFailedException, VerifyException) as error:
-                file = _reproducer(self._name, passes, start)
-                raise InternalError(f"pass {pass_.name} on kernel {self._name}: {error}{file}") from error
+            if type(pass_) in self._plugins:
+                self._run_plugin(pass_, module)
+            else:
+                try:
+                    pass_.apply(self._context, module)
+                    if self._verify:
+                        verify_module(module)
+                except (PassFailedException, VerifyException) as error:
+                    file = _reproducer(self._name, passes, start)
+                    raise InternalError(f"pass {pass_.name} on kernel {self._name}: {error}{file}") from error
             if watched:
                 self.show(pass_.name, module)
             if after is not None:
                 after(pass_.name, module)
+
+    def _run_plugin(self, pass_: ModulePass, module: ModuleOp) -> None:
+        """Apply a pass that is not ours, and look at what it left. Raises `PluginError`."""
+        title = f"plugin pass {pass_.name} on kernel {self._name}"
+        try:
+            pass_.apply(self._context, module)
+        except Exception as error:
+            raise PluginError(f"{title}: {type(error).__name__}: {error}") from error
+        try:
+            verify_module(module)
+        except Exception as error:  # a verifier that meets IR which no other check has rejected may fail in any way
+            raise PluginError(f"{title} leaves IR that does not verify: {error}") from error
 
     def check_source(self, text: Callable[[], str]) -> None:
         """Under `verify_each`, let Python compile an emitted module. Raises `InternalError`, which names its file."""

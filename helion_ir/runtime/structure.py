@@ -93,8 +93,9 @@ class Structures:
         return None if root is None else root.find(self.numbers(config))
 
     def numbers(self, config: Mapping[str, object]) -> dict[str, int]:
-        """What questions are about: block sizes, warps and stages."""
-        return {**self.sizes(config), **{key: cast("int", config[key]) for key in _ASKED if key in config}}
+        """What questions may be about: block sizes, and what the launch takes."""
+        launch = {key: cast("int", config[key]) for key in LAUNCH_KEYS if config.get(key) is not None}
+        return {**self.sizes(config), **launch}
 
     def add(self, config: Config, questions: Questions, structure: Structure) -> None:
         """Keep what `config` was lowered to, for all configs with the same answers."""

@@ -1,4 +1,5 @@
-"""The table of lowerings: op class → the function that emits its `tl` form."""
+"""The table of lowerings of our ops: class → the function that emits its `tl` form. Others bring their own
+(`dialects.op_rules`)."""
 
 from __future__ import annotations
 
@@ -10,6 +11,7 @@ from xdsl.ir import Block, Operation, SSAValue
 from xdsl.utils.exceptions import PassFailedException
 
 from ...dialects import tile
+from ...dialects.op_rules import lowered
 from .context import Lowering
 
 Row: TypeAlias = Callable[[Lowering, Any], Sequence[SSAValue]]
@@ -42,7 +44,7 @@ def lower(low: Lowering, op: Operation) -> None:
     """Emit one op at its location and record what its results became."""
     saved = low.emit.location
     low.emit.location = op.location
-    emit_row = ROWS.get(type(op), generic)
+    emit_row = ROWS.get(type(op)) or lowered(type(op)) or generic
     with low.emit.named(None):
         for source, result in zip(op.results, emit_row(low, op), strict=False):
             low.values[source] = result

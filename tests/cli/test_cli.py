@@ -229,29 +229,25 @@ def test_the_installed_commands_know_us(kernel: Path) -> None:
 
 
 PYTHON = """\
-class Bound:
-    def __init__(self, module):
-        self.tile_module = module
+import torch
+import helion_ir
+import helion_ir.language as hl
 
-class Kernel:
-    def bind(self, args):
-        assert args == (1, "cpu")
-        from xdsl.dialects.builtin import ModuleOp
-        return Bound(ModuleOp([]))
-    def to_triton_code(self, config=None):
-        return ""
+def fill(out, value):
+    for tile in hl.tile(out.size(0)):
+        out[tile] = value
 
-first = Kernel()
+first = helion_ir.kernel(fill)
 
 def example_args(device="cpu"):
-    return 1, device
+    return torch.empty(9, device=device), 1
 """
 
 
 def test_python_input(tmp_path: Path) -> None:
     path = tmp_path / "example.py"
     path.write_text(PYTHON)
-    assert helion_opt(str(path)).out == "builtin.module {\n}\n\n"
+    assert "tile.kernel @fill" in helion_opt(str(path)).out
     assert helion_opt(str(path), "--kernel", "first").code == 0
     assert "no kernel 'second'; kernels of this file: first" in failure(str(path), "--kernel", "second")
 
@@ -259,13 +255,13 @@ def test_python_input(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
-        ("first = Kernel()", "first = Kernel(); second = first", "--kernel must name one"),
-        ("first = Kernel()", "first = None", "kernels: none"),
+        ("first = helion_ir.kernel(fill)", "first = helion_ir.kernel(fill); second = first", "--kernel must name one"),
+        ("first = helion_ir.kernel(fill)", "first = None", "kernels: none"),
         ("def example_args", "def other_args", "the file must define example_args(device)"),
-        ("return 1, device", "return 1 / 0", "example.py:16:5: error: ZeroDivisionError"),
-        ("first = Kernel()", "first = Kernel(", "SyntaxError"),
-        ("first = Kernel()", "import sys; sys.exit(3)", "SystemExit"),
-        ("first = Kernel()", "import no_such_module", "ModuleNotFoundError"),
+        ("return torch.empty(9, device=device), 1", "return 1 / 0", "example.py:12:5: error: ZeroDivisionError"),
+        ("first = helion_ir.kernel(fill)", "first = helion_ir.kernel(", "SyntaxError"),
+        ("first = helion_ir.kernel(fill)", "import sys; sys.exit(3)", "SystemExit"),
+        ("first = helion_ir.kernel(fill)", "import no_such_module", "ModuleNotFoundError"),
     ],
 )
 def test_python_input_that_does_not_serve(tmp_path: Path, old: str, new: str, message: str) -> None:

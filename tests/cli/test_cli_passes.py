@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import importlib
 import sys
-from collections.abc import Callable
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 from helion_ir.dialects import tile
+from helion_ir.passes.number_sites import NumberSitesPass
 from xdsl.context import Context
 from xdsl.dialects import arith
 from xdsl.dialects.builtin import ModuleOp
@@ -17,7 +18,6 @@ from xdsl.passes import ModulePass
 from xdsl.utils.exceptions import PassFailedException
 
 import helion_ir
-from helion_ir.cli import opt
 
 from ..support import lit
 
@@ -96,17 +96,13 @@ class Crash(ModulePass):
         raise KeyError("b7")
 
 
-@pytest.fixture(autouse=True)
-def faulty_passes(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def faulty_passes() -> Iterator[None]:
     """The driver knows the passes of this file, too."""
-    register: Callable[[opt.HelionOptMain], None] = opt.HelionOptMain.register_all_passes
-
-    def register_all(self: opt.HelionOptMain) -> None:
-        register(self)
+    with helion_ir.Session() as session:
         for each in (SwapSubtraction, ForgetTile, BreakType, UseTooEarly, Refuse, Crash):
-            self.register_pass(each.name, lambda each=each: each)
-
-    monkeypatch.setattr(opt.HelionOptMain, "register_all_passes", register_all)
+            session.register_pass(each, at="tile-late")
+        yield
 
 
 def helion_opt(*argv: str) -> lit.Finished:
@@ -121,6 +117,7 @@ def test_check_accepts_the_config_free_passes(name: str) -> None:
     assert (done.code, done.err) == (0, "")
 
 
+@pytest.mark.usefixtures("faulty_passes")
 def test_check_names_the_pass_that_changes_results() -> None:
     kernel = str(KERNELS / "softmax.mlir")
     done = helion_opt(kernel, "-p", "canonicalize,cse-sites,swap-subtraction,dce", "--check")
@@ -138,6 +135,7 @@ def test_check_needs_a_kernel(tmp_path: Path) -> None:
     assert "--check needs an input with one tile.kernel, found 0" in done.err
 
 
+@pytest.mark.usefixtures("faulty_passes")
 def test_what_a_pass_breaks_is_found_right_after_it() -> None:
     kernel = str(KERNELS / "softmax.mlir")
     done = helion_opt(kernel, "-p", "canonicalize,break-load,refuse")
@@ -149,13 +147,17 @@ def test_what_a_pass_breaks_is_found_right_after_it() -> None:
     assert "is used before its definition" in done.err
 
 
+@pytest.mark.usefixtures("faulty_passes")
 def test_a_pass_that_fails(monkeypatch: pytest.MonkeyPatch) -> None:
     kernel = str(KERNELS / "softmax.mlir")
     done = helion_opt(kernel, "-p", "canonicalize,refuse")
-    assert (done.code, done.err) == (1, "helion-opt: error: pass refuse: refuse: no\n")
+    assert (done.code, done.err) == (1, "helion-opt: error: plugin pass refuse: refuse: no\n")
     done = helion_opt(kernel, "-p", "canonicalize,crash")
+    assert (done.code, done.err) == (1, "helion-opt: error: plugin pass crash: KeyError: 'b7'\n")
+    monkeypatch.setattr(NumberSitesPass, "apply", Crash.apply)
+    done = helion_opt(kernel, "-p", "canonicalize,number-sites")
     assert done.code == 1
-    assert done.err.startswith("helion-opt: internal error: pass crash: KeyError: 'b7'\n")
+    assert done.err.startswith("helion-opt: internal error: pass number-sites: KeyError: 'b7'\n")
     assert "please report" in done.err
     monkeypatch.setenv("HELION_TRACEBACK", "1")
     with pytest.raises(KeyError):

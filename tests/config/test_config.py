@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import pickle
-from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
-from typing import ClassVar
 
 import pytest
-from helion_ir.dialects.tile import KernelOp
 from helion_ir.passes.fragments import (
     BooleanFragment,
     EnumFragment,
@@ -21,20 +18,20 @@ from helion_ir.passes.fragments import (
 )
 from helion_ir.passes.schedule import decode_option, decode_permutation, encode_option
 from xdsl.context import Context
-from xdsl.dialects.builtin import ModuleOp, StringAttr
-from xdsl.passes import ModulePass, PassPipeline
+from xdsl.dialects.builtin import ModuleOp
 
 import helion_ir
-from helion_ir import exc, pipeline
+from helion_ir import exc
 from helion_ir.config import SHORTHANDS, Config
-from helion_ir.pipeline import ConfigSpec
+from helion_ir.pipeline import Pipeline
+from helion_ir.space.spec import ConfigSpec
 
 from ..support.ir_text import kernel, parse
 
 
 def spec(name: str) -> ConfigSpec:
     module = kernel(name)
-    for pass_ in pipeline.config_free_passes():
+    for pass_ in Pipeline().config_free():
         pass_.apply(Context(), module)
     return ConfigSpec(module)
 
@@ -247,54 +244,6 @@ def test_random_configs_are_legal_and_replay(name: str):
     for _ in range(30):
         config = found.random(rng)
         assert found.normalize(config) == config
-        passes = pipeline.scheduled_passes(config, found.module, to_tl=False)
-        text = pipeline.pipeline_string(passes)
-        assert list(PassPipeline.parse_spec(pipeline.pass_table(), text).passes) == passes
-
-
-# --- plugins ----------------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class SignKernels(ModulePass):
-    """A plugin with plain options."""
-
-    name: ClassVar[str] = "sign-kernels"
-
-    loud: bool = False
-    times: int = field(default=1, metadata={"fragment": IntegerFragment(1, 4)})
-
-    def apply(self, ctx: Context, op: ModuleOp) -> None:
-        for kernel_op in op.walk():
-            if isinstance(kernel_op, KernelOp):
-                kernel_op.attributes["signed"] = StringAttr(("ME" if self.loud else "me") * self.times)
-
-
-def test_a_plugin_with_plain_options_joins_the_search_space():
-    pipeline.register_pass(SignKernels, at="tile-late")
-    try:
-        found = spec("softmax")
-        assert found.default_config()["sign-kernels.times"] == 1
-        drawn = {
-            (c["sign-kernels.loud"], c["sign-kernels.times"]) for c in map(found.random, [Random(i) for i in range(40)])
-        }
-        assert len(drawn) == 8
-        config = found.normalize({"block_sizes": [16], "sign-kernels.loud": True, "sign-kernels.times": 3})
-        passes = pipeline.scheduled_passes(config, found.module, to_tl=False)
-        assert passes[-1] == SignKernels(loud=True, times=3)
-        text = pipeline.pipeline_string(passes)
-        assert list(PassPipeline.parse_spec(pipeline.pass_table(), text).passes) == passes
-        with pytest.raises(exc.InvalidConfig, match=r"sign-kernels\.times: 9 is not legal"):
-            found.normalize({"block_sizes": [16], "sign-kernels.times": 9})
-    finally:
-        pipeline.unregister_pass(SignKernels)
-    assert "sign-kernels.times" not in spec("softmax").default_config()
-
-
-def test_a_plugin_cannot_take_a_name():
-    taken = type("Taken", (SignKernels,), {"name": "roll-reductions"})
-    with pytest.raises(ValueError, match="roll-reductions"):
-        pipeline.register_pass(taken, at="tile-early")
 
 
 @pytest.mark.parametrize("content", [b'{"block_sizes": [16', b"", b"[]", b"\xff\xfe"])

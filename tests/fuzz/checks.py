@@ -30,7 +30,7 @@ from xdsl.dialects.builtin import ModuleOp
 
 from helion_ir import exc
 from helion_ir.interpreter import run_func, run_kernel
-from helion_ir.pipeline import scheduled_passes
+from helion_ir.pipeline import Pipeline
 from helion_ir.runtime.execute import _strings, _values
 from helion_ir.runtime.host import host_function
 from helion_ir.runtime.stages import context
@@ -287,7 +287,7 @@ class CaseRun:
         """The module after every pass that changes it; raises `Finding` named after the pass."""
         module = bound.tile_module.clone()
         before = str(module)
-        for pass_ in scheduled_passes(config, module):
+        for pass_ in Pipeline().scheduled(config, module):
             self.attempt(f"pass {pass_.name}", lambda pass_=pass_: pass_.apply(context(), module))
             after = str(module)
             if after != before:

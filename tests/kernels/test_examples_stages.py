@@ -16,7 +16,7 @@ from xdsl.dialects.builtin import ModuleOp
 
 import helion_ir
 from helion_ir.cli import opt
-from helion_ir.pipeline import scheduled_passes
+from helion_ir.pipeline import Pipeline
 from helion_ir.runtime.execute import Run, interpret_tile, interpret_tl
 from helion_ir.runtime.stages import context, ir_text
 from helion_ir.runtime.structure import Structures
@@ -44,7 +44,7 @@ def stages(case: Case) -> Iterator[tuple[str, ModuleOp]]:
     kernel = compiled(case)
     module = kernel.bound.tile_module.clone()
     yield "tile", module
-    for pass_ in scheduled_passes(kernel.config, module):
+    for pass_ in Pipeline().scheduled(kernel.config, module):
         pass_.apply(context(), module)
         yield pass_.name, module
 

@@ -17,7 +17,7 @@ from torch import Tensor
 import helion_ir as helion
 import helion_ir.language as hl
 from helion_ir.interpreter import run_kernel
-from helion_ir.pipeline import scheduled_passes
+from helion_ir.pipeline import Pipeline
 from helion_ir.runtime.stages import context
 
 from ..support.executions import environment, poisoned_allocations
@@ -412,7 +412,7 @@ def test_each_pass_keeps_what_the_kernel_computes(k: Any):
         run_kernel(module, [data(), *results], seed=seed)
         return results
 
-    first, *passes = scheduled_passes(compiled.config, module, to_tl=False)
+    first, *passes = Pipeline().scheduled(compiled.config, module, to_tl=False)
     first.apply(context(), module)  # assign-block-sizes
     want = outputs(0)
     for pass_ in passes:

@@ -12,7 +12,8 @@ from xdsl.context import Context
 from xdsl.dialects.builtin import ModuleOp
 
 from helion_ir.interpreter.run_tile import Argument
-from helion_ir.pipeline import ConfigSpec, config_free_passes, scheduled_passes
+from helion_ir.pipeline import Pipeline
+from helion_ir.space.spec import ConfigSpec
 
 from ..support.differential import check_pass_agrees
 from ..support.ir_text import kernel
@@ -53,7 +54,7 @@ CONFIGS: dict[str, dict[str, object]] = {
 
 def _config_free(name: str) -> ModuleOp:
     module = kernel(name)
-    for pass_ in config_free_passes():
+    for pass_ in Pipeline().config_free():
         pass_.apply(Context(), module)
     verify_module(module)
     return module
@@ -70,7 +71,7 @@ def test_every_pass_keeps_the_results(name: str, config: str) -> None:
         if key in spec.keys
     }
     make_args = partial(_fresh, CASES[name]())
-    for pass_ in scheduled_passes(spec.normalize(asked), before):
+    for pass_ in Pipeline().scheduled(spec.normalize(asked), before):
         after = before.clone()
         pass_.apply(Context(), after)
         check_pass_agrees(before, after, make_args, tol=2e-3 if name == "softmax" else 2e-5)

@@ -15,8 +15,9 @@ from xdsl.dialects import arith, math, scf
 from xdsl.dialects.builtin import Builtin, ModuleOp
 from xdsl.passes import PassPipeline
 
-from helion_ir import pipeline
 from helion_ir.interpreter.run_tile import Argument
+from helion_ir.pipeline import CONVERSION, Pipeline, pass_class, pass_table, pipeline_string
+from helion_ir.space.spec import ConfigSpec
 
 from ..support.differential import check_pass_agrees
 from ..support.ir_text import kernel, parse
@@ -63,7 +64,7 @@ def context() -> Context:
 
 def config_free(name: str) -> ModuleOp:
     module = kernel(name)
-    for pass_ in pipeline.config_free_passes():
+    for pass_ in Pipeline().config_free():
         pass_.apply(context(), module)
         verify_module(module)
     return module
@@ -84,11 +85,11 @@ def test_config_free_passes_keep_the_meaning(name: str):
 def test_schedules_keep_the_meaning(name: str, draw: int):
     """Draw 0 is the default config; each draw checks after every pass that changed the IR's structure."""
     before = config_free(name)
-    spec = pipeline.ConfigSpec(before)
+    spec = ConfigSpec(before)
     config = spec.normalize(spec.random(Random(draw)) if draw else spec.default_config())
-    passes = pipeline.scheduled_passes(config, before, to_tl=False)
-    text = pipeline.pipeline_string(passes)
-    assert list(PassPipeline.parse_spec(pipeline.pass_table(), text).passes) == passes
+    passes = Pipeline().scheduled(config, before, to_tl=False)
+    text = pipeline_string(passes)
+    assert list(PassPipeline.parse_spec(pass_table(), text).passes) == passes
     after = before.clone()
     for pass_ in passes:
         pass_.apply(context(), after)
@@ -101,11 +102,11 @@ def test_schedules_keep_the_meaning(name: str, draw: int):
 @pytest.mark.parametrize("rows", [1, 8])
 def test_rolling_keeps_the_meaning(name: str, chunk: int, rows: int):
     before = config_free(name)
-    spec = pipeline.ConfigSpec(before)
+    spec = ConfigSpec(before)
     assert len(spec.reduction_loops) >= 1
     config = spec.normalize({"block_sizes": [rows], "reduction_loops": chunk})
     after = before.clone()
-    for pass_ in pipeline.scheduled_passes(config, before, to_tl=False):
+    for pass_ in Pipeline().scheduled(config, before, to_tl=False):
         pass_.apply(context(), after)
         verify_module(after)
     assert any(op.name == "tile.for" for op in after.walk())
@@ -117,23 +118,23 @@ def test_rolling_keeps_the_meaning(name: str, chunk: int, rows: int):
 def test_no_padding_is_seen_after_conversion(name: str, draw: int):
     """At the tl level nothing ignores padding by definition any more: what resolve-padding missed would show."""
     before = config_free(name)
-    spec = pipeline.ConfigSpec(before)
+    spec = ConfigSpec(before)
     config = spec.normalize(spec.random(Random(draw)) if draw else spec.default_config())
     after = before.clone()
-    for pass_ in pipeline.scheduled_passes(config, before, to_tl=False):
+    for pass_ in Pipeline().scheduled(config, before, to_tl=False):
         pass_.apply(context(), after)
     sizes = block_sizes(after)
-    pipeline.TO_TL()().apply(context(), after)
+    pass_class(CONVERSION)().apply(context(), after)
     check_pass_agrees(before, after, ARGUMENTS[name], TOLERANCE.get(name, 1e-5), block_sizes=sizes)
 
 
 @pytest.mark.parametrize("name", ARGUMENTS)
 def test_scheduled_modules_round_trip_as_text(name: str):
     before = config_free(name)
-    spec = pipeline.ConfigSpec(before)
+    spec = ConfigSpec(before)
     for draw in range(3):
         after = before.clone()
-        for pass_ in pipeline.scheduled_passes(spec.random(Random(draw)), before, to_tl=False):
+        for pass_ in Pipeline().scheduled(spec.random(Random(draw)), before, to_tl=False):
             pass_.apply(context(), after)
         assert str(parse(str(after))) == str(after)
 
@@ -141,10 +142,10 @@ def test_scheduled_modules_round_trip_as_text(name: str):
 def test_every_op_has_a_location_after_all_passes():
     for name in ARGUMENTS:
         before = config_free(name)
-        spec = pipeline.ConfigSpec(before)
+        spec = ConfigSpec(before)
         config = spec.random(Random(1))
         after = before.clone()
-        for pass_ in pipeline.scheduled_passes(config, before, to_tl=False):
+        for pass_ in Pipeline().scheduled(config, before, to_tl=False):
             pass_.apply(context(), after)
         lost = [op.name for op in after.walk() if type(op.location).__name__ == "UnknownLoc"]
         had = [op.name for op in kernel(name).walk() if type(op.location).__name__ == "UnknownLoc"]

@@ -20,17 +20,12 @@ import helion_ir
 import helion_ir.language as hl
 from helion_ir import backends
 from helion_ir.config import Config
-from helion_ir.pipeline import (
-    ConfigSpec,
-    config_free_passes,
-    register_pass,
-    schedule_classes,
-    scheduled_passes,
-    unregister_pass,
-)
+from helion_ir.pipeline import Pipeline
 from helion_ir.runtime.stages import Stages, ir_text
 from helion_ir.runtime.structure import LAUNCH_KEYS, Lowered, Structure, Structures, only_func, only_kernel
+from helion_ir.session import Session
 from helion_ir.settings import Settings
+from helion_ir.space.spec import ConfigSpec
 
 from ..support.ir_text import kernel
 
@@ -45,12 +40,12 @@ class Prepared:
         self.module = kernel(name)
         only_kernel(self.module).host = StringAttr(HOST)
         self.stages = Stages(name, Settings())
-        self.stages.run(config_free_passes(), self.module)
+        self.stages.run(Pipeline().config_free(), self.module)
         self.spec, self.structures = ConfigSpec(self.module), Structures(self.module)
 
     def alone(self, config: Config) -> ModuleOp:
         module = self.module.clone()
-        self.stages.run(scheduled_passes(config, module), module)
+        self.stages.run(Pipeline().scheduled(config, module), module)
         return module
 
     def shared(self, config: Config) -> Lowered:
@@ -59,7 +54,7 @@ class Prepared:
         if structure is None:
             module = self.module.clone()
             questions = self.structures.questions(module)
-            self.stages.run(scheduled_passes(config, module), module)
+            self.stages.run(Pipeline().scheduled(config, module), module)
             structure = Structure.of(module, tuple(sizes), backends.default())
             self.structures.add(config, questions, structure)
         return Lowered.of(structure, config, sizes)
@@ -186,13 +181,11 @@ def test_a_plugins_questions_are_not_known_so_nothing_is_shared_with_it() -> Non
             pass
 
     args = torch.randn(600), torch.empty(256)
-    bound = helion_ir.kernel(unrolled.fn, autotune_effort="none").bind(args)
-    register_pass(Late, "tl-late")
-    try:
+    with Session() as session:
+        session.register_pass(Late, "tl-late")
+        bound = helion_ir.kernel(unrolled.fn, autotune_effort="none").bind(args)
         first, second = (bound.lower({"block_sizes": [size]}).structure for size in (32, 64))
         assert first is not second
-    finally:
-        unregister_pass(Late)
 
 
 def test_only_the_last_pass_reads_what_the_launch_takes() -> None:
@@ -202,7 +195,7 @@ def test_only_the_last_pass_reads_what_the_launch_takes() -> None:
             return super().get(key, default)
 
     prepared = Prepared("matmul")
-    for pass_ in schedule_classes():
+    for pass_ in Pipeline().schedule():
         read: set[str] = set()
         if issubclass(pass_, SchedulePass):
             pass_.from_config(Watched(prepared.spec.default_config()), prepared.module)

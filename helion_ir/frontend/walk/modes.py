@@ -71,7 +71,7 @@ class FunctionHook(TorchFunctionMode):
                 return getitem(tracer, *args)
             if func is torch.Tensor.__setitem__:
                 return setitem(tracer, *args)
-            if (lowering := FUNCTIONS.get(func)) is not None:
+            if (lowering := tracer.operators.get(func) or FUNCTIONS.get(func)) is not None:
                 result = lowering(tracer, *args, **kwargs)
                 if result is not NotImplemented:
                     return result
@@ -188,7 +188,7 @@ class DispatchHook(TorchDispatchMode):
     def device_op(self, func: Any, args: Any, kwargs: Any) -> Any:
         """Lower an operator, decomposing it as far as needed."""
         tracer = self.tracer
-        lowering = LOWERINGS.get(func)
+        lowering = tracer.operators.get(func) or LOWERINGS.get(func)
         if lowering is not None:
             result = lowering(tracer, *args, **kwargs)
             unchanged = isinstance(result, DeviceTensor) and not func._schema.is_mutable

@@ -15,7 +15,7 @@
 // TL:     value.gather %{{.*}}, %[[INDEX]] {axis = #builtin.int<0>}
 
 // It needs the axis as a whole.
-// ROLL: 1 reduction_loops for 0 dims
+// ROLL: InvalidConfig: reduction_loops: this kernel has no site for it, got [16]
 tile.kernel @flip attributes {arg_names = ["x", "out"], arg_exprs = ["x", "out"], symbols = {}, blocks = {b0 = #tile.block<1, 1>}, host = "", index_type = i32} {
 ^bb0(%x: !tile.ref<[64, 30], [30, 1], f32, align 16>, %out: !tile.ref<[64, 30], [30, 1], f32, align 16>):
   %c0 = arith.constant 0 : i32

@@ -5,7 +5,7 @@
 // anything along the axis (sort it), so the axis is whole.
 // CHECK-LABEL: tile.kernel @text
 // CHECK-NOT:   tile.for
-// NONE:        1 reduction_loops for 0 dims
+// NONE:        InvalidConfig: reduction_loops: this kernel has no site for it, got [16]
 tile.kernel @text attributes {arg_names = ["x", "out"], arg_exprs = ["x", "out"], symbols = {}, blocks = {b0 = #tile.block<1, none>}, host = "", index_type = i32} {
 ^bb0(%x: !tile.ref<[64, 30], [30, 1], f32, align 16>, %out: !tile.ref<[64], [1], f32, align 16>):
   %c0 = arith.constant 0 : i32

@@ -36,10 +36,10 @@
 
 // LAUNCH: options = {num_warps = #builtin.int<8>, num_stages = #builtin.int<3>, maxnreg = #builtin.int<128>}
 
-// FEW: expected 2 block sizes, got [32]
-// SMALL: b1 = 4 is outside #tile.block<8, 64>
-// SPIRAL: unknown pid_type 'spiral', expected one of flat, xyz,
-// TWICE: '0-0' is no order of 2 dimensions
+// FEW: InvalidConfig: block_sizes: expected 2 entries, got 1 ([32])
+// SMALL: InvalidConfig: block_sizes[1]: 4 is not legal, expected a power of two from 8 to 64
+// SPIRAL: InvalidConfig: pid_type: 'spiral' is not legal, expected one of 'flat', 'xyz',
+// TWICE: InvalidConfig: loop_orders[0]: [0, 0] is not legal, expected a permutation of [0, 1]
 tile.kernel @sum attributes {arg_names = ["x", "out"], arg_exprs = ["x", "out"], symbols = {}, blocks = {b0 = #tile.block<1, none>, b1 = #tile.block<8, 64>, b2 = #tile.block<4, 4>}, host = "", index_type = i32} {
 ^bb0(%x: !tile.ref<[64, 32], [32, 1], f32, align 16>, %out: !tile.ref<[64, 32], [32, 1], f32, align 16>):
   %a = arith.constant 0 : i32

@@ -1,8 +1,8 @@
 // RUN: helion-opt %s -p 'number-sites,unroll-static-range{static_ranges=true}' | filecheck %s --check-prefix=ONE
 // RUN: helion-opt %s -p 'number-sites,unroll-static-range{static_ranges=true,true,true}' | filecheck %s --check-prefix=ALL
-// RUN: helion-opt %s -p 'number-sites,unroll-static-range{static_ranges=false,true,false}' | filecheck %s --check-prefix=INNER
+// RUN: helion-opt %s --any-options -p 'number-sites,unroll-static-range{static_ranges=false,true,false}' | filecheck %s --check-prefix=INNER
 // RUN: helion-opt %s -p 'number-sites,unroll-static-range' | filecheck %s --check-prefix=NONE
-// RUN: helion-opt %s -p 'number-sites,unroll-static-range{static_ranges=false,true,true},annotate-ranges{range_num_stages=0,1,2,3,4,5}' | filecheck %s --check-prefix=STAGES
+// RUN: helion-opt %s --any-options -p 'number-sites,unroll-static-range{static_ranges=false,true,true},annotate-ranges{range_num_stages=0,1,2,3,4,5}' | filecheck %s --check-prefix=STAGES
 
 // The static loop goes: indices are constants, scalars that follow from it too, and the branch on it is decided.
 // ONE-NOT:  unrolled
