@@ -23,13 +23,13 @@ from ..sizes import MULTIPROCESSORS
 from .analysis.hazards import dependency
 from .analysis.physical import PhysicalDims
 from .construction import launch_grid_op
-from .lowering import gathers, memory, opaque, programs, reshapes, symm_mem, tile_values, values
+from .lowering import gathers, joins, memory, opaque, programs, reshapes, symm_mem, tile_values, values
 from .lowering.context import Lowering, Signature, pointer_type
 from .lowering.control import bind_loop_arg, loop_options
 from .lowering.emitter import Emitter
 from .lowering.registry import lower, lower_ops
 
-_ROW_MODULES = (gathers, memory, opaque, reshapes, symm_mem, tile_values, values)
+_ROW_MODULES = (gathers, joins, memory, opaque, reshapes, symm_mem, tile_values, values)
 """Importing them fills the table of lowerings."""
 
 

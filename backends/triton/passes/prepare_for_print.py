@@ -11,8 +11,18 @@ from functools import cache
 
 from xdsl.context import Context
 from xdsl.dialects import arith, scf
-from xdsl.dialects.builtin import AnyFloat, FloatAttr, IntegerAttr, ModuleOp, UnitAttr, f32, i1
-from xdsl.ir import Block, BlockArgument, Operation, Region, SSAValue, Use
+from xdsl.dialects.builtin import (
+    AnyFloat,
+    BFloat16Type,
+    Float64Type,
+    FloatAttr,
+    IntegerAttr,
+    ModuleOp,
+    UnitAttr,
+    f32,
+    i1,
+)
+from xdsl.ir import Attribute, Block, BlockArgument, Operation, Region, SSAValue, Use
 from xdsl.passes import ModulePass
 from xdsl.rewriter import InsertPoint, Rewriter
 from xdsl.utils.exceptions import PassFailedException
@@ -134,21 +144,34 @@ def as_tl_compare(op: arith.CmpiOp | arith.CmpfOp) -> None:
 # --- conversions -------------------------------------------------------------------------------------------------
 
 
+_THROUGH_FLOAT32 = (Float64Type, BFloat16Type)
+
+
 def through_float32(op: arith.ExtFOp | arith.TruncFOp) -> None:
-    """Convert between 8-bit floats and float64 by way of float32: Triton has no other way, and PyTorch rounds so."""
-    if {width_of(op.input), width_of(op.result)} != {8, 64}:
+    """Convert between 8-bit floats and float64 or bfloat16 by way of float32.
+
+    Triton 3.7 has no conversion of the first, and its conversion of float8_e4m3fn to bfloat16 makes -32 of -3 (3.6, on
+    an H100). PyTorch's conversions go through float32, too.
+    """
+    elements = element_of(op.input), element_of(op.result)
+    if not any(isinstance(e, _THROUGH_FLOAT32) for e in elements):
         return
-    middle = type(op)(op.input, with_element(type_of(op.input), f32))
+    if not any(isinstance(e, AnyFloat) and e.bitwidth == 8 for e in elements):
+        return
+    middle = _converted(op.input, f32)
     middle.location = op.location
     Rewriter.insert_op(middle, InsertPoint.before(op))
-    op.operands[0] = middle.result
+    last = _converted(middle.result, elements[1])
+    last.result.name_hint = op.result.name_hint
+    _replace(op, last)
 
 
-def width_of(value: SSAValue) -> int:
-    """The width of a float or of a tensor's floats, in bits."""
-    element = element_of(value)
+def _converted(value: SSAValue, element: Attribute) -> arith.ExtFOp | arith.TruncFOp:
+    """A float conversion of a value's elements."""
+    source, type_ = element_of(value), with_element(type_of(value), element)
+    assert isinstance(source, AnyFloat)
     assert isinstance(element, AnyFloat)
-    return element.bitwidth
+    return arith.ExtFOp(value, type_) if element.bitwidth > source.bitwidth else arith.TruncFOp(value, type_)
 
 
 # --- operands ----------------------------------------------------------------------------------------------------

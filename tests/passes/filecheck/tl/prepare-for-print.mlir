@@ -204,14 +204,17 @@ tl.func @operands attributes {arg_names = ["x", "wide"], arg_exprs = ["x", "wide
 // PRINT-NEXT:     for i in range(low, high):
 // PRINT-NEXT:         tl.store(x + i, tl.full([], 0.1, tl.float64))
 
-// Triton converts between 8-bit floats and float64 by way of float32 only.
+// 8-bit floats become float64 and bfloat16, and come from them, by way of float32.
 tl.func @narrow attributes {arg_names = ["out", "x"], arg_exprs = ["out", "x"], constexprs = {}, host = "", options = {}} {
 ^bb0(%out: !tl.ptr<f8E5M2>, %x: !tl.ptr<f8E4M3FN>):
   %c0 = arith.constant 0 : i32
   %narrow = tl.load %x[%c0] : !tl.ptr<f8E4M3FN>[i32] -> f8E4M3FN
   %wide = arith.extf %narrow : f8E4M3FN to f64
   %other = arith.truncf %wide : f64 to f8E5M2
+  %half = arith.extf %narrow : f8E4M3FN to bf16
+  %back = arith.truncf %half : bf16 to f8E5M2
   tl.store %other, %out[%c0] : f8E5M2, !tl.ptr<f8E5M2>[i32]
+  tl.store %back, %out[%c0] : f8E5M2, !tl.ptr<f8E5M2>[i32]
   tl.return
 } grid {
 ^bb0(%out: !tl.ptr<f8E5M2>, %x: !tl.ptr<f8E4M3FN>):
@@ -224,3 +227,7 @@ tl.func @narrow attributes {arg_names = ["out", "x"], arg_exprs = ["out", "x"], 
 // CHECK-NEXT:  [[B:%.*]] = arith.extf [[A]] {{.*}} : f32 to f64
 // CHECK-NEXT:  [[C:%.*]] = arith.truncf [[B]] {{.*}} : f64 to f32
 // CHECK-NEXT:  arith.truncf [[C]] {{.*}} : f32 to f8E5M2
+// CHECK:       [[D:%.*]] = arith.extf {{.*}} : f8E4M3FN to f32
+// CHECK-NEXT:  [[E:%.*]] = arith.truncf [[D]] {{.*}} : f32 to bf16
+// CHECK-NEXT:  [[F:%.*]] = arith.extf [[E]] {{.*}} : bf16 to f32
+// CHECK-NEXT:  arith.truncf [[F]] {{.*}} : f32 to f8E5M2
