@@ -75,7 +75,7 @@ class AxisFacts:
 
 
 class Builder(Protocol):
-    """What an op's own rewrites build with; `passes/emit.py` has it."""
+    """What an op's own rewrites build with; `passes/inserter.py` has it."""
 
     def op(self, op: OpT, hint: SSAValue | None = None) -> OpT: ...
     def constant(self, value: float, type_: Attribute) -> SSAValue: ...

@@ -15,7 +15,7 @@ from xdsl.pattern_rewriter import PatternRewriter, RewritePattern, op_type_rewri
 from ..dialects.dims import dims_of, element_of
 from ..dialects.settings import setting
 from ..dialects.value import BroadcastOp
-from .emit import Emitter
+from .inserter import Inserter
 from .locations import rewrite
 from .schedule import kernels
 
@@ -30,7 +30,7 @@ class MultiplyByReciprocal(RewritePattern):
         wide = op.rhs.owner
         if not isinstance(wide, BroadcastOp) or not isinstance(element_of(op.result), Float32Type):
             return
-        emit = Emitter(op)
+        emit = Inserter(op)
         inverse = emit.op(arith.DivfOp(emit.full(1.0, wide.input.type), wide.input), wide.input).result
         factor = emit.broadcast(inverse, dims_of(op.result))
         rewriter.replace(op, arith.MulfOp(op.lhs, factor))
@@ -43,7 +43,7 @@ class TanhByExponential(RewritePattern):
     def match_and_rewrite(self, op: math.TanhOp, rewriter: PatternRewriter) -> None:
         if not isinstance(element_of(op.result), Float32Type):
             return
-        emit = Emitter(op)
+        emit = Inserter(op)
         one, two = (emit.full(number, op.result.type) for number in (1.0, 2.0))
         power = emit.op(math.ExpOp(emit.op(arith.MulfOp(op.operand, two)).result)).result
         part = emit.op(arith.DivfOp(two, emit.op(arith.AddfOp(power, one)).result)).result

@@ -20,7 +20,7 @@ from ..dialects.tile import AccessBase, BeginOp, KernelOp, TileType, WholeOp, ac
 from ..dialects.value import CompareOp, SelectOp
 from .analysis.bounds import bound_dim, range_behind, tile_bounds
 from .analysis.positions import least_position
-from .emit import Emitter, operand_groups, rebuild_access, replace
+from .inserter import Inserter, operand_groups, rebuild_access, replace
 from .schedule import kernels
 
 
@@ -104,8 +104,8 @@ class _Dropped:
         self.args = [dims_of(arg) for arg in _block_args(op)]
 
     @property
-    def build(self) -> Emitter:
-        return Emitter(self.op)
+    def build(self) -> Inserter:
+        return Inserter(self.op)
 
     @property
     def index_type(self) -> IntegerType:
@@ -135,7 +135,7 @@ class _Dropped:
 
     def wrap(self) -> None:
         """Reshape what goes in to the dims it had, and what comes out to those it has."""
-        op, before, after = self.op, Emitter(self.op), Emitter(self.op, after=True)
+        op, before, after = self.op, Inserter(self.op), Inserter(self.op, after=True)
         for index, dims in enumerate(self.operands):
             if self.drop.any_unit(dims):
                 op.operands[index] = before.reshape(op.operands[index], dims)
@@ -144,9 +144,9 @@ class _Dropped:
         for arg, dims in zip(_block_args(op), self.args, strict=True):
             first = arg.owner.first_op
             assert first is not None
-            self._restore(arg, dims, Emitter(first, location=op.location))
+            self._restore(arg, dims, Inserter(first, location=op.location))
 
-    def _restore(self, value: SSAValue, dims: tuple[Dim, ...], build: Emitter) -> None:
+    def _restore(self, value: SSAValue, dims: tuple[Dim, ...], build: Inserter) -> None:
         if self.drop.any_unit(dims):
             uses = list(value.uses)
             _set_type(value, dims)
@@ -185,13 +185,13 @@ def _ends_control_flow(op: Operation) -> bool:
     return ends and parent is not None and isinstance(semantics_of(type(parent)), CarriesAxes)
 
 
-def _is_valid(emit: Emitter, tile: SSAValue) -> SSAValue | None:
+def _is_valid(emit: Inserter, tile: SSAValue) -> SSAValue | None:
     """An i1: whether the one position of a unit tile is valid; None: always, as a loop's tile is never empty."""
     range_ = range_behind(tile)
     return None if range_ is None else emit.op(CompareOp("lt", range_.begin, range_.end)).result
 
 
-def _position(drop: _Dropped, emit: Emitter, tile: SSAValue, size: Dim) -> tuple[SSAValue, SSAValue | None]:
+def _position(drop: _Dropped, emit: Inserter, tile: SSAValue, size: Dim) -> tuple[SSAValue, SSAValue | None]:
     """The one position of a unit tile, and an i1 that says whether it may be touched (None: always).
 
     A valid position is below the tile's end; it may still be past the ref's `size`.
@@ -211,7 +211,7 @@ def _position(drop: _Dropped, emit: Emitter, tile: SSAValue, size: Dim) -> tuple
 
 def _access(drop: _Dropped, op: AccessBase) -> list[SSAValue]:
     """Unit tiles become scalars; index tensors have lost their axes already."""
-    emit = Emitter(op)
+    emit = Inserter(op)
     indices: list[SSAValue] = []
     guards: list[SSAValue | None] = []
     groups = operand_groups(op)
@@ -240,7 +240,7 @@ def _access(drop: _Dropped, op: AccessBase) -> list[SSAValue]:
 
 
 def _keep_joint(
-    drop: _Dropped, op: AccessBase, emit: Emitter, indices: list[SSAValue], tiles: list[SSAValue]
+    drop: _Dropped, op: AccessBase, emit: Inserter, indices: list[SSAValue], tiles: list[SSAValue]
 ) -> int | None:
     """Keep several joint index tensors joint when one axis of theirs is left: under an axis of dim 1 more.
 

@@ -18,7 +18,7 @@ from ..dialects.quick import ops_in
 from ..dialects.tile import KeepOp, KernelOp, LoadOp, PadOp, TileType
 from .analysis.folding import unseen
 from .analysis.padding import Padding, loads_behind
-from .emit import Emitter, rebuild_access, replace
+from .inserter import Inserter, rebuild_access, replace
 from .schedule import kernels
 
 
@@ -143,7 +143,7 @@ class _Resolver:
         key = (need.value, need.axis, need.tile, need.fill, need.op.parent)
         padded = self.pads.get(key)
         if padded is None:
-            emit = Emitter(need.op)
+            emit = Inserter(need.op)
             fill = emit.constant(need.fill, element_of(need.value))
             padded = emit.op(PadOp(need.value, fill, need.axis, need.tile), need.value).result
             self.pads[key] = padded
@@ -155,7 +155,7 @@ def _by_descriptor(op: LoadOp) -> bool:
 
 
 def _with_other(load: LoadOp, fill: Number) -> None:
-    emit = Emitter(load)
+    emit = Inserter(load)
     other = emit.constant(fill, element_of(load.result))
     new = rebuild_access(load, indices=load.indices, tiles=load.tiles, mask=load.mask, values={"other": other})
     replace(load, emit.op(new).results)

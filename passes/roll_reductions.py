@@ -19,8 +19,8 @@ from ..dialects.tile import BlockAttr, ForOp, KernelOp, TileType, YieldOp
 from .analysis.axes import axes_of
 from .analysis.op_mix import DEFAULT_CHUNK, LARGEST_PERSISTENT
 from .analysis.rolling import Roll, reduces, reduction_dims, rolls
-from .emit import Appender, Emitter
 from .fragments import Fragment, OptionalBlockFragment, next_power_of_two
+from .inserter import Appender, Inserter
 from .schedule import Fragments, Key, SchedulePass, decode_option, kernels
 
 
@@ -126,7 +126,7 @@ class _RollClass:
 
     def _emit_part(self, roots: Sequence[Operation], before: Operation) -> None:
         """One loop over chunks that computes `roots`, and after it what their results stand for."""
-        emit = Emitter(before, location=roots[0].location)
+        emit = Inserter(before, location=roots[0].location)
         begin = emit.constant(0, self.kernel.index_type)
         end = emit.dim(self.roll.axis_class.dim, self.kernel.index_type)
         reductions = [op for op in roots if isinstance(op, FoldsChunks) and reduces(op, self.roll.members)]

@@ -18,8 +18,8 @@ from ..dialects.tile import CountOp, ForOp, IdOp, KernelOp, RangeOp, ShiftOp, Ti
 from .analysis.bounds import constant_value, tile_dim
 from .analysis.folding import FOLDS
 from .analysis.rolling import note_reduction_dims
-from .emit import Emitter, replace
 from .fragments import BooleanFragment, EnumFragment, Fragment
+from .inserter import Inserter, replace
 from .number_sites import UNROLLED
 from .schedule import Fragments, Key, SchedulePass, kernels, site_of
 
@@ -128,7 +128,7 @@ class _Unroller:
 
     def __init__(self, loop: ForOp):
         self.loop = loop
-        self.emit = Emitter(loop)
+        self.emit = Inserter(loop)
         iterations = _iterations(loop)
         assert iterations is not None, "sites have known bounds"
         self.iterations = iterations
@@ -169,13 +169,13 @@ class _Unroller:
         known: dict[type[Operation], int] = {IdOp: number, CountOp: len(self.iterations)}
         for op in [use.operation for use in tile.uses]:
             if (value := known.get(type(op))) is not None:
-                replace(op, [Emitter(op).constant(value, op.results[0].type)])
+                replace(op, [Inserter(op).constant(value, op.results[0].type)])
 
 
 def simplified(op: Operation) -> list[SSAValue]:
     """Replace what is constant in `op` and below it, and branches that are decided; what its results are now."""
     if type(op) in FOLDS and (number := constant_value(op.results[0])) is not None:
-        results = [Emitter(op).constant(number, op.results[0].type)]
+        results = [Inserter(op).constant(number, op.results[0].type)]
         results[0].name_hint = op.results[0].name_hint
     elif isinstance(op, scf.IfOp) and (condition := constant_of(op.cond)) is not None:
         results = _taken(op, op.true_region if condition else op.false_region)

@@ -8,7 +8,7 @@ from xdsl.pattern_rewriter import PatternRewriter, RewritePattern, op_type_rewri
 from ...dialects.dims import dims_of
 from ...dialects.tile import DotOp, product
 from ...dialects.value import BroadcastOp, ExpandDimsOp, PermuteOp, ReshapeOp, SelectOp, SplatOp
-from ..emit import Emitter
+from ..inserter import Inserter
 
 
 class DropIdentityView(RewritePattern):
@@ -99,7 +99,7 @@ class DotOverOneLane(RewritePattern):
     @op_type_rewrite_pattern
     def match_and_rewrite(self, op: DotOp, rewriter: PatternRewriter) -> None:
         if dims_of(op.lhs)[-1] == 1:
-            rewriter.replace(op, [], [product(op, Emitter(op))])
+            rewriter.replace(op, [], [product(op, Inserter(op))])
 
 
 VIEW_PATTERNS: tuple[RewritePattern, ...] = (

@@ -22,7 +22,7 @@ from .construction import integer_op
 OpT = TypeVar("OpT", bound=Operation)
 
 
-class Emitter:
+class Inserter:
     """Inserts ops before (or after) `anchor`, with its location."""
 
     def __init__(self, anchor: Operation, *, after: bool = False, location: LocationAttr | None = None):
@@ -113,7 +113,7 @@ class Emitter:
         return self.op((arith.ExtFOp if widen else arith.TruncFOp)(value, type_), value).results[0]  # pyright: ignore[reportArgumentType]
 
 
-class Appender(Emitter):
+class Appender(Inserter):
     """Appends to a block."""
 
     def __init__(self, block: Block, location: LocationAttr):
