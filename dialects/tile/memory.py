@@ -320,5 +320,5 @@ class AtomicCASOp(AccessBase):
 
 
 __all__ = [
-    "AccessBase", "AtomicCASOp", "AtomicRMWOp", "LoadOp", "StoreOp", "access_tiles", "verify_atomic",
+    "SEMANTICS", "AccessBase", "AtomicCASOp", "AtomicRMWOp", "LoadOp", "StoreOp", "access_tiles", "verify_atomic",
 ]  # fmt: skip

@@ -26,8 +26,10 @@ from .views import local_scalar, viewed
 
 
 @dataclass
-class Subscript:
-    """A subscript in the IR's terms: one index per dimension of the ref, and the axes that none of them gives.
+class Indices:
+    """A user's subscript as the IR takes it: one index per dimension of the ref, and the axes that none of them gives.
+
+    `tile.Subscript` says what the indices select.
 
     `added` are those in order, each with its tile: None where `None` adds an axis of dim 1; a tile over a dimension of
     size 1 reads the one element (its index is the scalar 0) in every lane.
@@ -66,13 +68,11 @@ def _fill_ellipsis(items: list[Any], rank: int) -> list[Any]:
     return [*items, *rest]
 
 
-def subscript(
-    tracer: Tracer, tensor: HostTensor, index: Any, *, writes: bool = False, masked: bool = False
-) -> Subscript:
+def subscript(tracer: Tracer, tensor: HostTensor, index: Any, *, writes: bool = False, masked: bool = False) -> Indices:
     """Resolve a subscript of a host tensor: of a load, or of what `writes`; `masked`: lanes may be left out."""
     tracer.check_positions(tensor)
     items = _fill_ellipsis(flatten_index(index), tensor.dim())
-    result = Subscript()
+    result = Indices()
     axis = dimension = 0
     tensors: list[tuple[int, DeviceTensor]] = []
     repeated = 0
@@ -144,9 +144,9 @@ def _repeats(tracer: Tracer, size: int | torch.SymInt, dimension: int, of: SSAVa
     )
 
 
-def _join_tensors(tracer: Tracer, result: Subscript, tensors: list[tuple[int, DeviceTensor]]) -> None:
+def _join_tensors(tracer: Tracer, result: Indices, tensors: list[tuple[int, DeviceTensor]]) -> None:
     """1-D index tensors stay as they are (an outer product); else they broadcast to common dims."""
-    if any(t.dim() > 1 for _, t in tensors):
+    if tile.are_joint([t.dim() for _, t in tensors]):
         values, tiles, _ = broadcast(tracer, [Operand(t.ssa, t.tiles) for _, t in tensors])
         for (dimension, _), value in zip(tensors, values, strict=True):
             result.indices[dimension] = value
@@ -156,7 +156,7 @@ def _join_tensors(tracer: Tracer, result: Subscript, tensors: list[tuple[int, De
     result.tiles = [tracer.axis_tile(dim, known) for dim, known in axes]
 
 
-def _index(tracer: Tracer, tensor: HostTensor, dimension: int, item: Any, result: Subscript) -> SSAValue | DeviceTensor:
+def _index(tracer: Tracer, tensor: HostTensor, dimension: int, item: Any, result: Indices) -> SSAValue | DeviceTensor:
     size = tensor.shape[dimension]
     if isinstance(item, Tile):
         result.needs_zeros |= not tracer.ends_within(item.ssa, size) or tracer.may_begin_before(item.ssa)
@@ -285,7 +285,7 @@ def load(
     return tracer.tensor(_repeated(tracer, value, where), tensor.dtype, tiles)
 
 
-def _repeated(tracer: Tracer, value: SSAValue, where: Subscript) -> SSAValue:
+def _repeated(tracer: Tracer, value: SSAValue, where: Indices) -> SSAValue:
     """A loaded value in every lane of the tiles that walk dimensions of size 1."""
     dims = list(dims_of(value))
     for axis, of in where.added:
@@ -313,7 +313,7 @@ def _shaped(tracer: Tracer, value: Operand, dims: Sequence[Dim], what: str) -> S
     return result
 
 
-def stored(tracer: Tracer, tensor: HostTensor, where: Subscript, value: Any) -> SSAValue:
+def stored(tracer: Tracer, tensor: HostTensor, where: Indices, value: Any) -> SSAValue:
     """`value` as a store or atomic needs it: the dtype of the tensor and the dims that the subscript selects."""
     if isinstance(value, HostTensor):
         value = load(tracer, value, (slice(None),) * value.dim())
@@ -373,10 +373,10 @@ _ATOMIC_DTYPES = {
 """The dtypes that each atomic works on, on GPUs."""
 
 
-def _atomic_target(tracer: Tracer, target: Any, index: Any, sem: str, kind: str) -> tuple[HostTensor, Subscript]:
+def _atomic_target(tracer: Tracer, target: Any, index: Any, sem: str, kind: str) -> tuple[HostTensor, Indices]:
     if isinstance(target, DeviceTensor) or not isinstance(target, torch.Tensor):
         raise exc.AtomicOnDeviceTensor("atomics work on host tensors")
-    if sem not in ("relaxed", "acquire", "release", "acq_rel"):
+    if sem not in tile.SEMANTICS:
         raise exc.InvalidAPIUsage(f"unknown memory semantics {sem!r}", hint="relaxed, acquire, release or acq_rel")
     tensor = tracer.host_tensor(target)
     if tensor.dtype not in _ATOMIC_DTYPES[kind]:
