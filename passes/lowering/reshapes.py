@@ -51,7 +51,12 @@ def _fetch_mixed(low: Lowering, value: SSAValue, source: list[_Axis], target: li
 
     Lanes of the result that exist only in registers fetch some lane.
     """
-    kept = kept_axes([axis[1:] for axis in source], [axis[1:] for axis in target])
+    physical = low.signature.physical
+    kept = [
+        (i, o)
+        for i, o in kept_axes([axis[1:] for axis in source], [axis[1:] for axis in target])
+        if physical.lanes(source[i].dim) == physical.lanes(target[o].dim)  # else one number, but more lanes for a dot
+    ]
     front = next((n for n, pair in enumerate(kept) if pair != (n, n)), len(kept))
     back = len(kept) - front
     inner, outer = source[front : len(source) - back], target[front : len(target) - back]

@@ -6,7 +6,9 @@ import ast
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -71,3 +73,29 @@ def test_the_name_is_set_before_its_use(sizes: list[int]) -> None:
     host = next(n for n in ast.parse(source).body if isinstance(n, ast.FunctionDef) and n.name == "split_k")
     assert ast.unparse(host.body[0]) == f"_BLOCK_SIZE_0 = {sizes[0]}"
     assert sum(ast.unparse(node).startswith("_BLOCK_SIZE_0 =") for node in host.body) == 1
+
+
+SHAPES_BY_BLOCK: list[Callable[[torch.Tensor, Any], torch.Tensor]] = [
+    lambda x, b: torch.empty([x.size(0), helion_ir.cdiv(x.size(1), b)]),
+    lambda x, b: x.new_zeros([x.size(0), (x.size(1) + b - 1) // b]),
+    lambda x, b: torch.zeros(x.size(0), helion_ir.cdiv(x.size(1), b), 2)[:, :, 0],
+    lambda x, b: torch.empty([helion_ir.cdiv(x.size(1), b), x.size(0)]).T,
+]
+
+
+@pytest.mark.parametrize("static", [True, False])
+@pytest.mark.parametrize("allocate", SHAPES_BY_BLOCK)
+def test_an_inner_dimension_that_depends_on_a_block_size(allocate: Any, static: bool) -> None:
+    def partial_sums(x: torch.Tensor, allocate: Any) -> torch.Tensor:
+        b = hl.register_block_size(x.size(1))
+        out = allocate(x, b)
+        for t, c in hl.tile([x.size(0), x.size(1)], block_size=[None, b]):
+            out[t, c.id] = x[t, c].sum(1)
+        return out
+
+    run = helion_ir.kernel(partial_sums, static_shapes=static)
+    for shape in ((7, 33), (9, 4)):
+        x = torch.randn(shape)
+        got = helion_ir.compile(run, {"block_sizes": [4, 8]}, (x, allocate))(x, allocate)
+        assert got.shape == (shape[0], -(-shape[1] // 4))
+        torch.testing.assert_close(got.sum(1), x.sum(1))

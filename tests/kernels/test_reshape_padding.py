@@ -101,3 +101,21 @@ def test_more_indices_than_lanes() -> None:
 
     x, index = torch.randn(5, 13), torch.randint(0, 13, (5, 30))
     assert torch.equal(run(gathered, 2, x, index, triton=True), x.gather(1, index))
+
+
+@pytest.mark.parametrize("block", [1, 2, 8])
+def test_a_tile_of_one_merged_into_what_a_product_contracts(block: int) -> None:
+    def packed(x: Tensor, p: Tensor) -> Tensor:
+        out = torch.zeros([x.size(0), p.size(1)], device=x.device)
+        for tm, tn in hl.tile([x.size(0), p.size(1)], block_size=[4, 8]):
+            acc = hl.zeros([tm, tn])
+            for tk in hl.tile(p.size(0)):
+                pk = p[tk, tn].to(torch.int32)
+                w = torch.stack([pk & 15, pk >> 4], 1).reshape(tk.block_size * 2, tn.block_size).float()
+                acc = torch.addmm(acc, x[tm, tk.begin * 2 : tk.begin * 2 + tk.block_size * 2], w)
+            out[tm, tn] = acc
+        return out
+
+    x, p = torch.randn(5, 46), torch.randint(0, 256, (23, 9))
+    want = x @ torch.stack([p & 15, p >> 4], 1).reshape(46, 9).float()
+    torch.testing.assert_close(run(packed, block, x, p, triton=block == 1, dot_precision="ieee"), want)

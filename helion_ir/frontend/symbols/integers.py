@@ -40,6 +40,10 @@ MATH = "__import__('math')"
 _SYMBOL = re.compile(r"\bs\d+\b")
 
 
+_WHOLE_SLICE = 2**62
+"""No size is as large: PyTorch slices to such an end where none is given."""
+
+
 class IndexNeeded(Exception):
     """The index of a static loop that is walked once is needed as a Python int: the loop must be unrolled."""
 
@@ -224,6 +228,11 @@ class Integers(Sizes, Context):
             operands = [self.materialize(side, element) for side in (lhs, rhs)]
             return self.builder.emit(CompareOp(predicate, *operands))
         if hint is None or other is None:
+            ends = [poly.value for poly in (lhs, rhs) if poly.value is not None]
+            if self.internal and predicate not in ("eq", "ne") and ends and ends[0] in (0, 1):
+                return self._assume(predicate, lhs - rhs)  # strides are those of sizes that are at least 1
+            if self.internal and ends and ends[0] >= _WHOLE_SLICE:  # the end of `:`
+                return PREDICATES[predicate](lhs.value or 0, rhs.value or 0)
             raise exc.ShapeSpecializingCall(f"host code compares {lhs} with {rhs}, which depends on a tuned block size")
         truth = PREDICATES[predicate](hint, other)
         if self.internal and (answer := self._unguarded(predicate, lhs, rhs, truth)) is not None:

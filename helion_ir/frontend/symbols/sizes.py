@@ -342,9 +342,16 @@ class Sizes:
         for atoms, factor in poly.terms.items():
             if atoms and (factor < 0 or not all(map(self._not_negative, atoms))):
                 return -inf
-            if all(atom in self.blocks for atom in atoms):
+            if all(map(self._positive, atoms)):
                 bound += factor
         return bound
+
+    def _positive(self, atom: str) -> bool:
+        """Whether an atom is known to be at least 1: block sizes are, and quotients by what is not larger."""
+        if atom not in self.quotients:
+            return atom in self.blocks
+        name, lhs, rhs = self.quotients[atom]
+        return name == "floordiv" and self._at_least(rhs) >= 1 and self._at_least(lhs - rhs) >= 0
 
     def _not_negative(self, atom: str) -> bool:
         """Whether an atom of symbols is known not to be negative: sizes are not, a floor division or `%` may be."""
