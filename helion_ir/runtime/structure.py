@@ -136,10 +136,11 @@ class Lowered:
     @classmethod
     def of(cls, structure: Structure, config: Config, sizes: Mapping[str, int]) -> Lowered:
         """A config that shares `structure`; `sizes` are the block sizes it chooses."""
-        constexprs = dict(only_func(structure.module).constexprs.data)
+        func = only_func(structure.module)
+        constexprs, options = dict(func.constexprs.data), dict(func.options.data)
         for symbol, param in structure.block_params.items():
             constexprs[param] = IntAttr(int(sizes[symbol]))
-        options = {key: IntAttr(int(cast("int", config[key]))) for key in LAUNCH_KEYS if config.get(key) is not None}
+        options |= {key: IntAttr(int(cast("int", config[key]))) for key in LAUNCH_KEYS if config.get(key) is not None}
         return cls(config, structure, DictionaryAttr(constexprs), DictionaryAttr(options))
 
     @property

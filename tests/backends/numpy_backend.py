@@ -11,7 +11,16 @@ from helion_ir.dialects import tl
 from helion_ir.passes.fragments import EnumFragment
 from helion_ir.passes.schedule import Fragments, Key, SchedulePass
 from xdsl.context import Context
-from xdsl.dialects.builtin import BFloat16Type, Float32Type, IntegerType, ModuleOp, StringAttr, UnitAttr
+from xdsl.dialects.builtin import (
+    BFloat16Type,
+    DictionaryAttr,
+    Float32Type,
+    IntAttr,
+    IntegerType,
+    ModuleOp,
+    StringAttr,
+    UnitAttr,
+)
 from xdsl.ir import Block, SSAValue
 
 
@@ -32,6 +41,8 @@ class SpellPass(SchedulePass):
         for number, inner in enumerate(op.walk()):
             if inner.results:
                 inner.attributes["spelled"] = StringAttr(f"{self.spelling}{number}")
+            if isinstance(inner, tl.FuncOp):
+                inner.options = DictionaryAttr({**inner.options.data, "asynchronous": IntAttr(int(self.asynchronous))})
             if self.asynchronous and isinstance(inner, tl.LoadOp):
                 inner.attributes["asynchronous"] = UnitAttr()
 
