@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from io import StringIO
 from pathlib import Path
-from typing import Any
+from typing import cast
 
 from xdsl.dialects.builtin import ModuleOp
 from xdsl.passes import ModulePass
@@ -15,7 +15,7 @@ from xdsl.printer import Printer
 
 from .. import backends
 from ..dialects.verify import verify_module
-from ..passes.schedule import SchedulePass, decode_option, decode_permutation, plugin_keys
+from ..passes.schedule import Option, SchedulePass, decode_option, decode_permutation, plugin_keys
 from ..pipeline import Pipeline
 from ..session import current
 from ..space.keys import KeySpace
@@ -82,13 +82,14 @@ class OptionCheck:
         given: dict[str, object] = {}
         for pass_ in self._passes:
             if isinstance(pass_, SchedulePass):
-                given |= {name: _decoded(option, spec.keys.get(name)) for name, option in pass_.given().items()}
+                for name, option in pass_.given().items():
+                    given[name] = _decoded(cast("Option | tuple[Option, ...]", option), spec.keys.get(name))
             elif type(pass_) in plugins.passes():
                 given |= {key: getattr(pass_, option) for key, (option, _) in plugin_keys(type(pass_)).items()}
         spec.normalize(given)
 
 
-def _decoded(option: Any, space: KeySpace | None) -> object:
+def _decoded(option: Option | tuple[Option, ...], space: KeySpace | None) -> object:
     """What stands in a config for an option of a pass, which may have one value a site."""
     if isinstance(option, tuple):
         nested = space is not None and any(fragment.nested for fragment in space)

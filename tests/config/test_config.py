@@ -19,11 +19,12 @@ from helion_ir.passes.fragments import (
 from helion_ir.passes.schedule import decode_option, decode_permutation, encode_option
 from xdsl.context import Context
 from xdsl.dialects.builtin import ModuleOp
+from xdsl.passes import PassPipeline
 
 import helion_ir
 from helion_ir import exc
 from helion_ir.config import SHORTHANDS, Config
-from helion_ir.pipeline import Pipeline
+from helion_ir.pipeline import Pipeline, pass_table, pipeline_string
 from helion_ir.space.spec import ConfigSpec
 
 from ..support.ir_text import kernel, parse
@@ -244,6 +245,8 @@ def test_random_configs_are_legal_and_replay(name: str):
     for _ in range(30):
         config = found.random(rng)
         assert found.normalize(config) == config
+        passes = Pipeline().scheduled(config, found.module, to_tl=False)
+        assert list(PassPipeline.parse_spec(pass_table(), pipeline_string(passes)).passes) == passes
 
 
 @pytest.mark.parametrize("content", [b'{"block_sizes": [16', b"", b"[]", b"\xff\xfe"])
