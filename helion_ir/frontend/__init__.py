@@ -144,6 +144,19 @@ def _device_error(error: Exception, files: Collection[str]) -> Exception:
             hint="loop over its keys with hl.static_range, or make it a tensor",
             location=place,
         )
+    if isinstance(error, AttributeError | TypeError | RuntimeError) and "HostTensor" in text:
+        return exc.HostTensorDirectUsage(
+            "a whole host tensor is used in device code, not what a subscript loads of it",
+            hint="load what you need, x[tile]; take views of x, and what needs its data, in host code",
+            location=place,
+        )
+    if "cannot be converted to Scalar" in text or "can be converted to Python scalars" in text:
+        return exc.NotAllowedOnDevice(
+            "Python needs the value of a tensor of several lanes",
+            hint="only a tensor of one element is a number; compute with the tensor itself",
+            location=place,
+        )
+    text = text.replace("'DeviceTensor' object", "a device value").replace("'Tile' object", "a tile")
     words = ("shape", "size", "dimension", "broadcast", "expand")
     if isinstance(error, RuntimeError | ValueError) and any(word in text.lower() for word in words):
         return exc.ShapeMismatch(text, location=place)

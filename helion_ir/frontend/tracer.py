@@ -188,7 +188,8 @@ class Tracer(Scalars):
         expr = self.find_real(tensor)
         if expr is None:
             raise exc.HostTensorDirectUsage(
-                "a tensor that is no argument, no variable of the kernel and no global is used in device code"
+                "a tensor that is no argument, no variable of the kernel and no global is used in device code",
+                hint="give it a name in host code first: table = TABLE.t",
             )
         result = HostTensor.make(meta_like(tensor.shape, tensor.stride(), tensor.dtype), tensor.device)
         self.paths[id(result)] = expr
