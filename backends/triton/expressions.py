@@ -220,14 +220,19 @@ def _prints_its_input(op: Operation) -> bool:
 
 
 def as_unsigned(context: Context, value: SSAValue) -> Expr:
-    """The operand as an unsigned integer of its width; a scalar that Triton broadcasts by itself stays one."""
+    """The operand as an unsigned integer of its width; a scalar that Triton broadcasts by itself stays one.
+
+    A bare constant is of 32 bits: beside a tensor it takes the tensor's type, beside a narrower scalar it does not.
+    """
     element = element_of(value)
     assert isinstance(element, IntegerType)
     owner = value.owner
     if isinstance(owner, SplatOp | BroadcastOp) and _prints_its_input(owner):
-        return as_unsigned(context, owner.input)
+        wide = integer_of(owner.input)
+        return as_unsigned(context, owner.input) if wide is None else Expr(str(wide % (1 << element.width.data)))
     if (constant := integer_of(value)) is not None:
-        return Expr(str(constant % (1 << element.width.data)))
+        text = str(constant % (1 << element.width.data))
+        return Expr(text if element.width.data >= 32 else f"tl.full([], {text}, {unsigned_dtype(element)})")
     if element == builtin.i1:
         return context.expr(value)
     return cast(context.expr(value), unsigned_dtype(element), scalar=not dims_of(value), bitcast=True)
