@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple, TypeAlias
+from typing import NamedTuple, TypeAlias
 
 from xdsl.dialects import arith
 from xdsl.ir import Block, SSAValue
@@ -36,13 +36,12 @@ def scalar_dim(value: SSAValue) -> Dim | None:
 
 def constant_value(value: SSAValue) -> int | None:
     """The integer that a scalar always is, through casts and arithmetic; None if unknown."""
-    owner: Any = value.owner
-    cls: type = type(owner)  # as `isinstance` on xDSL's op classes is slow
-    if cls is arith.ConstantOp:
-        return integer_of(value)
-    if cls is SymbolOp:
+    owner = value.owner
+    if type(owner) is SymbolOp:
         return owner.value if isinstance(owner.value, int) else None
-    if cls not in FOLDS or dims_of(value):
+    if type(owner) is arith.ConstantOp:
+        return integer_of(value)
+    if isinstance(owner, Block) or type(owner) not in FOLDS or dims_of(value):
         return None
     numbers: list[int] = []
     for operand in owner.operands:

@@ -37,7 +37,7 @@ def lower_split(low: Lowering, op: SplitOp) -> Sequence[SSAValue]:
     *outer, lanes = dims_of(value)
     if lanes == 2:
         return emit.op(SplitOp, (value,)).results
-    parts = []
+    parts: list[SSAValue] = []
     for at in (0, 1):
         index = emit.op(SplatOp, (emit.constant(at, i32),), (*outer, 1)).result
         found = emit.op(GatherOp, (value, index), len(outer)).result
