@@ -28,6 +28,7 @@ from .lowering.context import Lowering, Signature, pointer_type
 from .lowering.control import bind_loop_arg, loop_options
 from .lowering.emitter import Emitter
 from .lowering.registry import lower, lower_ops
+from .schedule import kernels
 
 _ROW_MODULES = (gathers, joins, memory, opaque, reshapes, symm_mem, tile_values, values)
 """Importing them fills the table of lowerings."""
@@ -61,7 +62,7 @@ class KernelConverter:
 
     def convert(self) -> tl.FuncOp:
         """The function that replaces the kernel."""
-        grids = [op for op in self.kernel.body.block.ops if isinstance(op, tile.GridOp)]
+        grids = tile.grids_of(self.kernel)
         if not grids:
             raise PassFailedException(f"convert-tile-to-tl: kernel {self.kernel.sym_name.data} has no tile.grid")
         _check_independent(self.kernel)
@@ -263,7 +264,7 @@ class ConvertTileToTlPass(ModulePass):
     name = "convert-tile-to-tl"
 
     def apply(self, ctx: Context, op: ModuleOp) -> None:
-        for kernel in [op_ for op_ in op.body.block.ops if isinstance(op_, tile.KernelOp)]:
+        for kernel in list(kernels(op)):
             missing = [name for name in kernel.blocks.data if name not in kernel.block_size_values]
             if missing:
                 raise PassFailedException(f"convert-tile-to-tl: no block size for {', '.join(missing)}")

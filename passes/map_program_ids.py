@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -12,7 +12,7 @@ from xdsl.dialects.builtin import IntAttr, ModuleOp, StringAttr
 from xdsl.ir import Block, SSAValue
 from xdsl.utils.exceptions import PassFailedException
 
-from ..dialects.tile import BeginOp, EndOp, ForOp, GridOp, KernelOp
+from ..dialects.tile import BeginOp, EndOp, ForOp, GridOp, grids_of
 from .analysis.bounds import bound_dim
 from .analysis.op_mix import OpMix
 from .fragments import EnumFragment, Fragment, PowerOfTwoFragment
@@ -45,7 +45,7 @@ class MapProgramIdsPass(SchedulePass):
 
     @classmethod
     def search_space(cls, module: ModuleOp) -> Fragments:
-        grids = [grid for kernel in kernels(module) for grid in top_grids(kernel)]
+        grids = [grid for kernel in kernels(module) for grid in grids_of(kernel)]
         if not grids:
             return {}
         space: dict[str, list[Fragment]] = {
@@ -54,7 +54,7 @@ class MapProgramIdsPass(SchedulePass):
         }
         if groups := [
             PowerOfTwoFragment(1, MAX_GROUP, OpMix.of(kernel).default_group, max_size=MAX_GROUP)
-            for kernel in kernels(module) for grid in top_grids(kernel) if len(grid.begins) > 1
+            for kernel in kernels(module) for grid in grids_of(kernel) if len(grid.begins) > 1
         ]:  # fmt: skip
             space["l2_groupings"] = list(groups)
         return space
@@ -77,18 +77,13 @@ class MapProgramIdsPass(SchedulePass):
         if self.pid_type not in PID_TYPES:
             raise PassFailedException(f"unknown pid_type {self.pid_type!r}, expected one of {', '.join(PID_TYPES)}")
         groups = iter(self.l2_groupings)
-        for grid in (grid for kernel in kernels(op) for grid in top_grids(kernel)):
+        for grid in (grid for kernel in kernels(op) for grid in grids_of(kernel)):
             rank = len(grid.begins)
             if self.pid_type == "xyz" and rank > 3:
                 raise PassFailedException(f"xyz takes up to 3 dimensions, this grid has {rank}")
             grid.attributes["pid_type"] = StringAttr(self.pid_type)
             grid.attributes["l2_grouping"] = IntAttr(next(groups, 1) if rank > 1 else 1)
             grid.attributes["num_sm_multiplier"] = IntAttr(self.num_sm_multiplier)
-
-
-def top_grids(kernel: KernelOp) -> Iterator[GridOp]:
-    """The grids of a kernel, in order."""
-    return (op for op in kernel.body.block.ops if isinstance(op, GridOp))
 
 
 def _pid_types(grids: list[GridOp]) -> EnumFragment:

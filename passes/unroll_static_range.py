@@ -14,7 +14,7 @@ from xdsl.rewriter import InsertPoint, Rewriter
 from ..dialects.constants import constant_of
 from ..dialects.inline_triton import ElementOp
 from ..dialects.quick import ops_in
-from ..dialects.tile import CountOp, ForOp, IdOp, KernelOp, RangeOp, ShiftOp, TileType
+from ..dialects.tile import CountOp, ForOp, IdOp, KernelOp, RangeOp, ShiftOp, TileType, kernel_around
 from .analysis.bounds import constant_value, tile_dim
 from .analysis.folding import FOLDS
 from .analysis.rolling import note_reduction_dims
@@ -90,9 +90,7 @@ def _is_site(kernel: KernelOp, loop: ForOp) -> bool:
 
 def _iterations(loop: ForOp) -> range | None:
     """Where each iteration begins, if no config changes it."""
-    kernel = loop.parent_op()
-    while kernel is not None and not isinstance(kernel, KernelOp):
-        kernel = kernel.parent_op()
+    kernel = kernel_around(loop)
     begin, end = map(constant_value, loop.bounds(0))
     step = loop.blocks.as_tuple()[0]
     if isinstance(step, str) and kernel is not None:

@@ -13,7 +13,7 @@ from xdsl.dialects.builtin import (
     SymbolNameConstraint,
     i32,
 )
-from xdsl.ir import Attribute, Block, Region
+from xdsl.ir import Attribute, Block, Operation, Region
 from xdsl.irdl import (
     IRDLOperation,
     ParsePropInAttrDict,
@@ -121,4 +121,11 @@ class KernelOp(IRDLOperation):
             raise VerifyException(f"memory must have one entry for each of the {count} arguments")
 
 
-__all__ = ["KernelOp"]
+def kernel_around(op: Operation | None) -> KernelOp | None:
+    """The kernel that an op is in; None for an op outside of any."""
+    while op is not None and not isinstance(op, KernelOp):
+        op = op.parent_op()
+    return op
+
+
+__all__ = ["KernelOp", "kernel_around"]

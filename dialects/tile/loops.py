@@ -125,6 +125,11 @@ class GridOp(LoopBase):
         self.verify_loop()
 
 
+def grids_of(kernel: KernelOp) -> list[GridOp]:
+    """The top-level loops of a kernel, in order."""
+    return [op for op in kernel.body.block.ops if isinstance(op, GridOp)]
+
+
 @irdl_op_definition
 class ForOp(LoopBase):
     """An inner loop over tiles, in order (row-major when it has several dimensions), with carried values.
@@ -206,4 +211,4 @@ class ForOp(LoopBase):
             raise VerifyException("the bounds of a static loop must be constants")
 
 
-__all__ = ["MANY_PROGRAMS", "ForOp", "GridOp", "LoopBase", "YieldOp"]
+__all__ = ["MANY_PROGRAMS", "ForOp", "GridOp", "LoopBase", "YieldOp", "grids_of"]

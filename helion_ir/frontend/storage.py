@@ -12,7 +12,7 @@ from xdsl.ir import Operation, SSAValue
 
 from .. import exc
 from ..dialects.targets import ALIGNMENT
-from ..dialects.tile import AccessBase, GridOp, KernelOp, MemoryAttr
+from ..dialects.tile import AccessBase, KernelOp, MemoryAttr, grids_of
 from ..passes.analysis.accesses import Access, accesses_of
 from ..passes.analysis.aliases import Location
 from ..passes.analysis.hazards import dependency, race
@@ -131,7 +131,7 @@ class Storages:
         def concerns(first: Access, second: Access) -> bool:
             return bool(self._roots(first.memory) & self._roots(second.memory) & pair)
 
-        for grid in (op for op in kernel.body.block.ops if isinstance(op, GridOp)):
+        for grid in grids_of(kernel):
             if (found := race(kernel, grid, concerns)) is not None:
                 write, read = found if found[0].writes else reversed(found)
                 what = "are the same tensor" if how == SAME else "lie partly in the same memory"

@@ -13,7 +13,7 @@ from xdsl.ir import BlockArgument, Operation, SSAValue
 
 from ...dialects.dims import dims_of, substitute
 from ...dialects.effects import has_no_effects
-from ...dialects.tile import AtomicRMWOp, BeginOp, IndexOp, KernelOp, LoopBase
+from ...dialects.tile import AtomicRMWOp, BeginOp, IndexOp, LoopBase, kernel_around
 from .accesses import Access
 from .aliases import may_alias, positions_agree
 from .bounds import constant_value
@@ -106,9 +106,7 @@ def _held_once(value: SSAValue) -> bool:
     """Whether no two threads hold the same lane, however many there are and however many lanes each takes at once."""
     if not dims_of(value):
         return False
-    kernel: Operation | None = value.owner if isinstance(value.owner, Operation) else None
-    while kernel is not None and not isinstance(kernel, KernelOp):
-        kernel = kernel.parent_op()
+    kernel = kernel_around(value.owner if isinstance(value.owner, Operation) else None)
     sizes = kernel.block_size_values if kernel is not None else {}
     lanes = 1
     for dim in dims_of(value):

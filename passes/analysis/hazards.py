@@ -28,7 +28,7 @@ from xdsl.dialects import scf
 from xdsl.dialects.builtin import StringAttr
 from xdsl.ir import Block, Operation
 
-from ...dialects.tile import GridOp, KernelOp
+from ...dialects.tile import GridOp, KernelOp, grids_of
 from .accesses import Access, Accesses, accesses_of
 from .conflicts import conflict, may_meet
 
@@ -80,7 +80,7 @@ class Dependency(NamedTuple):
 
 def dependency(kernel: KernelOp) -> Dependency | None:
     """The first access of a top-level loop that depends on one of an earlier top-level loop."""
-    grids = [op for op in kernel.body.block.ops if isinstance(op, GridOp)]
+    grids = grids_of(kernel)
     if len(grids) < 2:
         return None
     before: list[Access] = []

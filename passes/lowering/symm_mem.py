@@ -11,7 +11,7 @@ from xdsl.utils.exceptions import PassFailedException
 
 from ...dialects import symm_mem, tl
 from ...dialects.effects import OrdersMemory
-from ...dialects.tile import GridOp
+from ...dialects.tile import grids_of
 from .context import Lowering
 from .programs import Mapping, program_ids
 from .registry import row
@@ -39,7 +39,7 @@ def _is_wide(type_: tl.PtrType) -> bool:
 
 def _flat_program_id(low: Lowering) -> SSAValue:
     """The number of the program in the launch grid, over all of its dimensions."""
-    grids = [grid for grid in low.signature.kernel.body.block.ops if isinstance(grid, GridOp)]
+    grids = grids_of(low.signature.kernel)
     dims = len(grids[0].begins) if Mapping.of(grids[0]).pid_type == "xyz" and len(grids) == 1 else 1
     flat, *inner = reversed(program_ids(low.emit, dims))
     stride: SSAValue | None = None
