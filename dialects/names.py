@@ -15,6 +15,9 @@ MODULES = {
 }  # fmt: skip
 """What an emitted module imports, by the name that it has there."""
 
+LAUNCH = "__launch__"
+"""The call that stands for the launch in host text."""
+
 BUILTINS = frozenset((
     "range", "float", "int", "bool", "abs", "round", "min", "max", "print", "len", "RuntimeError",
 ))  # fmt: skip
@@ -54,7 +57,7 @@ def kernel_name(name: str) -> str:
     device function is the same after an underscore."""
     name = _NO_ASCII.sub("_", name)
     base = name.lstrip("v")
-    return f"v{name}" if base in MODULES.keys() | BUILTINS | {"__launch__"} or f"_{base}" in HELPERS else name
+    return f"v{name}" if base in MODULES.keys() | BUILTINS | {LAUNCH} or f"_{base}" in HELPERS else name
 
 
 @lru_cache(maxsize=256)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Mapping, Sequence
 
 from xdsl.dialects.builtin import (
@@ -31,6 +32,7 @@ from xdsl.traits import (
 from xdsl.utils.exceptions import VerifyException
 
 from ..axis_kinds import CarriesAxes
+from ..names import LAUNCH
 from ..questions import questions_of
 from .types import BlockAttr, IndexInt, MemoryAttr
 
@@ -119,6 +121,19 @@ class KernelOp(IRDLOperation):
             raise VerifyException(f"arg_names and arg_exprs must have one entry for each of the {count} arguments")
         if self.memory is not None and len(self.memory) != count:
             raise VerifyException(f"memory must have one entry for each of the {count} arguments")
+        if self.host.data:
+            _check_host(self.host.data)
+
+
+def _check_host(source: str) -> None:
+    """Raise for a host function that is no Python, or that never launches its kernel."""
+    try:
+        nodes = list(ast.walk(ast.parse(source)))
+    except SyntaxError as error:
+        raise VerifyException(f"host is no Python: {error.msg}, line {error.lineno}") from error
+    calls = (node.func for node in nodes if isinstance(node, ast.Call))
+    if not any(isinstance(called, ast.Name) and called.id == LAUNCH for called in calls):
+        raise VerifyException(f"host never launches the kernel: it has no statement {LAUNCH}()")
 
 
 def kernel_around(op: Operation | None) -> KernelOp | None:

@@ -109,6 +109,8 @@ class RefType(ParametrizedAttribute, TypeAttribute):
             )
         if self.offsets.data not in (NARROW, WIDE):
             raise VerifyException(f"offsets take {NARROW} or {WIDE} bits, got {self.offsets.data}")
+        if self.align.data <= 0 or self.align.data & (self.align.data - 1):
+            raise VerifyException(f"an alignment is a power of two, got {self.align.data}")
 
     @classmethod
     def parse_parameters(cls, parser: AttrParser) -> Sequence[Attribute]:

@@ -12,10 +12,8 @@ from typing import Any
 
 import torch
 
+from ..dialects.names import LAUNCH
 from ..sizes import HOST_FUNCTIONS
-
-MARKER = "__launch__"
-"""The call that stands for the launch in the `host` source of a kernel."""
 
 Launch = Callable[..., None]
 
@@ -30,7 +28,7 @@ class _FillLaunch(ast.NodeTransformer):
         self._arguments = arguments
 
     def visit_Call(self, node: ast.Call) -> ast.AST:
-        if isinstance(node.func, ast.Name) and node.func.id == MARKER:
+        if isinstance(node.func, ast.Name) and node.func.id == LAUNCH:
             filled = ast.Call(node.func, copy.deepcopy(self._arguments), [])
             for part in ast.walk(filled):
                 ast.copy_location(part, node)
@@ -70,6 +68,6 @@ def host_function(
         file = f"<host of {name}>"
         linecache.cache[file] = (len(source), None, source.splitlines(keepends=True), file)
         code = compile(tree, file, "exec")
-    namespace: dict[str, Any] = {"torch": torch, **HOST_FUNCTIONS, **(names or {}), MARKER: launch}
+    namespace: dict[str, Any] = {"torch": torch, **HOST_FUNCTIONS, **(names or {}), LAUNCH: launch}
     exec(code, namespace)
     return namespace[name]

@@ -6,9 +6,10 @@ import time
 
 import pytest
 from helion_ir.dialects.dims import tensor_type
+from helion_ir.dialects.tile import RefType
 from helion_ir.dialects.verify import verify_module
 from xdsl.dialects import arith
-from xdsl.dialects.builtin import IntegerAttr, IntegerType, ModuleOp, Signedness, i32
+from xdsl.dialects.builtin import IntegerAttr, IntegerType, ModuleOp, Signedness, f32, i32
 from xdsl.ir import Operation
 from xdsl.utils.exceptions import VerifyException
 from xdsl.utils.test_value import create_ssa_value
@@ -209,3 +210,9 @@ def test_cost_is_linear():
 
     seconds(100)
     assert seconds(4000) < 40 * max(min(seconds(400) for _ in range(3)), 1e-3)
+
+
+def test_an_alignment_is_a_power_of_two() -> None:
+    for align in (3, 0, -16):
+        with pytest.raises(VerifyException, match="an alignment is a power of two"):
+            RefType([8], [1], f32, align)

@@ -84,3 +84,19 @@ tile.for static (%c0, %c0) to (%c0, %c0) by <1, 1> : i32, i32 {
 ^bb0(%i: i32, %j: i32):
   tile.yield
 }
+
+// -----
+
+// CHECK: host is no Python: invalid syntax, line 1
+tile.kernel @k attributes {arg_names = [], arg_exprs = [], symbols = {}, blocks = {}, host = "deff k():\n    __launch__()", index_type = i32} {
+^bb0():
+  tile.yield
+}
+
+// -----
+
+// CHECK: host never launches the kernel: it has no statement __launch__()
+tile.kernel @k attributes {arg_names = [], arg_exprs = [], symbols = {}, blocks = {}, host = "def k():\n    pass", index_type = i32} {
+^bb0():
+  tile.yield
+}
