@@ -150,13 +150,14 @@ class Backend:
 
     def refusal(self, module: ModuleOp) -> tuple[Operation, str] | None:
         """The first op of a `tl` module that it does not take, and why; None if it takes all."""
-        if self.ops is None and self.dtypes is None:
+        ops, dtypes = self.ops, self.dtypes  # once: a backend may import what knows them
+        if ops is None and dtypes is None:
             return None
         for func in module.body.block.ops:
             for op in ops_in(func.body.block) if isinstance(func, FuncOp) else ():
-                if self.ops is not None and type(op) not in self.ops and printed(type(op), self.name) is None:
+                if ops is not None and type(op) not in ops and printed(type(op), self.name) is None:
                     return op, f"it has no {op.name}"
-                if self.dtypes is not None and (strange := self._strange_element(op, self.dtypes)) is not None:
+                if dtypes is not None and (strange := self._strange_element(op, dtypes)) is not None:
                     return op, f"it has no values of {strange}"
         return None
 
