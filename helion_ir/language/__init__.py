@@ -22,11 +22,11 @@ from .memory import (
 from .opaque import inline_asm_elementwise, inline_triton, triton_kernel
 from .symm_mem import symm_mem_sync
 from .tiles import Tile, tile_begin, tile_block_size, tile_count, tile_end, tile_id, tile_index
-from .values import arange, cumprod, cumsum, dot, full, join, split, subscript, zeros
+from .values import arange, clamp, cumprod, cumsum, dot, full, join, split, subscript, zeros
 
 __all__ = [
     "Tile", "arange", "atomic_add", "atomic_and", "atomic_cas", "atomic_max", "atomic_min", "atomic_or",
-    "atomic_xchg", "atomic_xor", "constexpr", "cumprod", "cumsum", "dot", "full", "grid",
+    "atomic_xchg", "atomic_xor", "clamp", "constexpr", "cumprod", "cumsum", "dot", "full", "grid",
     "inline_asm_elementwise", "inline_triton", "join",
     "load", "register_block_size", "specialize", "split", "static_range", "store", "subscript", "symm_mem_sync",
     "tile", "tile_begin", "tile_block_size", "tile_count", "tile_end", "tile_id", "tile_index",

@@ -53,6 +53,13 @@ def cumprod(x: torch.Tensor, dim: int, reverse: bool = False) -> torch.Tensor:
 
 
 @api()
+def clamp(x: torch.Tensor, min: Any = None, max: Any = None) -> torch.Tensor:
+    """`x` with what is below `min` raised to it, then what is above `max` lowered to it: `torch.clamp`, for a device
+    scalar, too. The bounds are numbers, device scalars or tensors; the dtype follows PyTorch's promotion."""
+    raise NotImplementedError
+
+
+@api()
 def split(x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     """The two halves of a tensor whose last dimension has size two."""
     raise NotImplementedError

@@ -640,3 +640,15 @@ def test_what_cannot_be_negative_is_no_question() -> None:
     assert "where" not in compiled.source
     i = torch.arange(6)
     torch.testing.assert_close(compiled(x), x[i // 2 + (i & 1)] + x + x[0])
+
+
+def test_clamp_takes_bounds_of_any_kind() -> None:
+    def clamped(x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+        out = torch.empty_like(x)
+        for t in hl.tile(x.size(0)):
+            out[t] = hl.clamp(x[t], -0.5, y[t]) + hl.clamp(x[t], max=y[0]) + hl.clamp(y[0], 0, 1)
+        return out
+
+    x, y = torch.randn(13), torch.rand(13)
+    low = torch.full_like(x, -0.5)
+    close(run(clamped, x, y), torch.clamp(x, low, y) + torch.minimum(x, y[0]) + y[0].clamp(0, 1))

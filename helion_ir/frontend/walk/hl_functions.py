@@ -202,6 +202,12 @@ def arange(tracer: Tracer, *bounds: Any, step: int = 1, dtype: torch.dtype | Non
     return views.arange(tracer, begin, end, step, dtype=dtype or tracer.options.index_dtype)
 
 
+@implement(hl.clamp)
+def clamp(tracer: Tracer, x: Any, min: Any = None, max: Any = None) -> Any:
+    raised = x if min is None else torch.clamp(x, min=min)
+    return raised if max is None else torch.clamp(raised, max=max)
+
+
 implement(hl.dot)(products.hl_dot)
 implement(hl.split)(parts.split)
 implement(hl.join)(parts.join)
