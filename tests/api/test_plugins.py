@@ -27,6 +27,7 @@ from xdsl.traits import Pure
 import helion_ir
 import helion_ir.language as hl
 from helion_ir import Session, exc
+from helion_ir import session as session_module
 from helion_ir.autotuner import IntegerFragment
 from helion_ir.autotuner.strategies import FiniteSearch
 from helion_ir.pipeline import pass_table, pipeline_string
@@ -426,3 +427,19 @@ def test_ops_of_a_registered_dialect_are_read(
     capsys.readouterr()
     assert main([str(file)]) == 0
     assert "mine.abs" in capsys.readouterr().out
+
+
+def test_installed_passes_are_those_of_the_default_session(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Installed(Nop):
+        name = "installed"
+        at = "tl-late"
+
+    class Point:
+        def __init__(self, pass_: Any) -> None:
+            self.load = lambda: pass_
+
+    monkeypatch.setattr(session_module, "entry_points", lambda group: [Point(Installed), Point(Nop)])
+    default = session_module._DefaultSession()
+    assert default.plugins.passes("tl-late") == [Installed]
+    assert default.plugins.passes("tile-late") == [Nop]
+    assert Session().plugins.passes() == []
