@@ -141,12 +141,15 @@ class _RunTimeLogic(_Numbers):
             return super().visit_Compare(node)
         operands = [node.left, *node.comparators]
         parts = [
-            self._thunk(
-                super(_RunTimeLogic, self).visit_Compare(ast.copy_location(ast.Compare(left, [op], [right]), node))
-            )
+            self._thunk(self._one(node, left, op, right))
             for left, op, right in zip(operands, node.ops, operands[1:], strict=False)
         ]
         return self._call(node, LAZY_AND, parts)
+
+    def _one(self, node: ast.Compare, left: ast.expr, op: ast.cmpop, right: ast.expr) -> ast.expr:
+        """One comparison of a chain; what is compared twice is rewritten for each."""
+        pair = ast.copy_location(ast.Compare(copy.deepcopy(left), [op], [copy.deepcopy(right)]), node)
+        return self._operator(pair, op, [self.visit(pair.left), self.visit(pair.comparators[0])])
 
     @staticmethod
     def _thunk(node: ast.expr) -> ast.expr:
@@ -158,7 +161,9 @@ _Node = TypeVar("_Node", bound=ast.AST)
 
 
 def _rewritten(node: _Node, rules: _Numbers) -> _Node:
-    return node if isinstance(node, ast.Name | ast.Constant) else rules.visit(copy.deepcopy(node))
+    if isinstance(node, ast.Name | ast.Constant):
+        return node  # pyright: ignore[reportReturnType]
+    return rules.visit(copy.deepcopy(node))
 
 
 def expression_code(node: ast.expr, file: str, *, device: bool) -> CodeType:

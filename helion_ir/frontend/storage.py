@@ -16,6 +16,7 @@ from ..dialects.tile import AccessBase, KernelOp, MemoryAttr, grids_of
 from ..passes.analysis.accesses import Access, accesses_of
 from ..passes.analysis.aliases import Location
 from ..passes.analysis.hazards import dependency, race
+from ..passes.analysis.races import sure_race
 from ..specialization.overlap import DISJOINT, SAME, overlap
 from .symbols.scalars import Scalars
 from .tensors import HostTensor
@@ -158,6 +159,7 @@ class Storages:
 
     def check_loops(self, kernel: KernelOp) -> None:
         """Refuse a top-level loop that depends on an earlier one. Raises `LoopDependencyError` at its line."""
+        self._check_races(kernel)
         found = dependency(kernel)
         if found is None:
             return
@@ -172,6 +174,21 @@ class Storages:
             f"{_line_of(earlier.op)}: the programs of both run in no order, and {why}",
             hint="make it two kernels", location=exc.SourceLocation.of_op(grid),
         )  # fmt: skip
+
+    def _check_races(self, kernel: KernelOp) -> None:
+        """Refuse a loop one iteration of which surely reads what another one writes; ops of unknown effects may order
+        them."""
+        if any(not isinstance(access.op, AccessBase) for access in accesses_of(kernel)):
+            return
+        for grid in grids_of(kernel):
+            if (found := sure_race(kernel, grid)) is not None:
+                store, load = found
+                name = self._name(store)
+                raise exc.InvalidAPIUsage(
+                    f"one iteration of the loop would write what another one reads of {name}{_line_of(load.op)}, and "
+                    "they run in no order",
+                    hint=f"read {name}.clone(), made in host code", location=exc.SourceLocation.of_op(store.op),
+                )  # fmt: skip
 
     def _name(self, access: Access) -> str:
         return next((root.name_hint for root, _ in access.memory if root.name_hint), None) or "memory"

@@ -395,7 +395,7 @@ class BoolNode(Node):
 
     def eq(self, other: Node) -> BoolNode:
         if not isinstance(other, BoolNode):
-            return self.sym_int().eq(other)
+            return self.sym_int()._compare("eq", other)
         if isinstance(other.value, bool):
             return self if other.value else self.sym_not()
         return self.context.bool_op("eq", [self, other])
