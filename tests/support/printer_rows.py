@@ -41,6 +41,7 @@ def interpretable_rows() -> list[tuple[str, str]]:
     rows += [_binary(name, "i1") for name in ("andi", "ori", "xori")]
     rows += [_binary(name, "f16") for name in ("addf", "mulf", "divf")]
     rows += [(f"arith.{name} %x_i32, %s_i32 : {_t('i32')}", "i32") for name in ("shli", "shrsi", "shrui")]
+    rows += [(f"math.ipowi %x_i32, %s_i32 : {_t('i32')}", "i32")]
     for element in ("f32", "i32", "i1", "i8"):
         rows += [
             (f'value.compare "{p}", %x_{element}, %y_{element} : {_t(element)} -> {_t("i1")}', "i1")
