@@ -74,7 +74,7 @@ class AxisFacts:
         return next((axes.operands for axes in self.lanes if result in axes.results), None)
 
 
-class Builder(Protocol):
+class OpBuilder(Protocol):
     """What an op's own rewrites build with; `passes/inserter.py` has it."""
 
     def op(self, op: OpT, hint: SSAValue | None = None) -> OpT: ...
@@ -91,7 +91,7 @@ class Dropping(Protocol):
     """An op whose operands and results have just lost their axes of one lane."""
 
     @property
-    def build(self) -> Builder:
+    def build(self) -> OpBuilder:
         """Builds before the op."""
         ...
 
@@ -172,17 +172,17 @@ class FoldsChunks(ABC):
     """An op whose consumed axis may come chunk by chunk, in a loop that carries what was found so far."""
 
     @abstractmethod
-    def before_chunks(self, chunk_dims: Sequence[Dim], build: Builder) -> list[SSAValue]:
+    def before_chunks(self, chunk_dims: Sequence[Dim], build: OpBuilder) -> list[SSAValue]:
         """What the loop starts from; `chunk_dims` are the dims of the operand with a chunk of the axis."""
 
     @abstractmethod
     def fold_chunk(
-        self, value: SSAValue, found: Sequence[SSAValue], chunk: SSAValue, index_type: IntegerType, build: Builder
+        self, value: SSAValue, found: Sequence[SSAValue], chunk: SSAValue, index_type: IntegerType, build: OpBuilder
     ) -> list[SSAValue]:
         """What is found after the chunk `value`, whose tile is `chunk`."""
 
     @abstractmethod
-    def after_chunks(self, found: Sequence[SSAValue], build: Builder) -> list[SSAValue]:
+    def after_chunks(self, found: Sequence[SSAValue], build: OpBuilder) -> list[SSAValue]:
         """The op's results, from what was found in all chunks."""
 
 

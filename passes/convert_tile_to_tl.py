@@ -23,14 +23,14 @@ from ..sizes import MULTIPROCESSORS
 from .analysis.hazards import dependency
 from .analysis.physical import PhysicalDims
 from .construction import launch_grid_op
-from .lowering import gathers, joins, memory, opaque, programs, reshapes, symm_mem, tile_values, values
-from .lowering.context import Lowering, Signature, pointer_type
+from .lowering import gathers, joins, memory, opaque, programs, reshapes, symm_mem, tile_queries, values
+from .lowering.context import KernelParameters, Lowering, pointer_type
 from .lowering.control import bind_loop_arg, loop_options
 from .lowering.emitter import Emitter
 from .lowering.registry import lower, lower_ops
 from .schedule import kernels
 
-_ROW_MODULES = (gathers, joins, memory, opaque, reshapes, symm_mem, tile_values, values)
+_ROW_MODULES = (gathers, joins, memory, opaque, reshapes, symm_mem, tile_queries, values)
 """Importing them fills the table of lowerings."""
 
 
@@ -39,7 +39,7 @@ class KernelConverter:
 
     def __init__(self, kernel: tile.KernelOp):
         self.kernel = kernel
-        self.signature = Signature(kernel, PhysicalDims(kernel))
+        self.signature = KernelParameters(kernel, PhysicalDims(kernel))
         args = [pointer_type(arg.type) for arg in kernel.body.block.args]
         self.scope = NameScope(op.function.data for op in ops_in(kernel) if type(op) is CallOp)
         names = [self.scope.fresh(identifier(name.data)) for name in kernel.arg_names]
@@ -66,7 +66,7 @@ class KernelConverter:
         if not grids:
             raise PassFailedException(f"convert-tile-to-tl: kernel {self.kernel.sym_name.data} has no tile.grid")
         _check_independent(self.kernel)
-        mappings = [programs.Mapping.of(grid) for grid in grids]
+        mappings = [programs.ProgramMapping.of(grid) for grid in grids]
         if any(tile.MANY_PROGRAMS in grid.attributes for grid in grids):
             self.number_type = i64
         self._emit_body(grids, mappings)
@@ -111,7 +111,7 @@ class KernelConverter:
             counts.append(low.emit.cast_int(count, self.number_type))
         return counts
 
-    def _programs(self, low: Lowering, mapping: programs.Mapping) -> SSAValue | None:
+    def _programs(self, low: Lowering, mapping: programs.ProgramMapping) -> SSAValue | None:
         """How many programs a persistent kernel launches; None for the others."""
         if not mapping.persistent:
             return None
@@ -126,7 +126,7 @@ class KernelConverter:
         self.signature.constexprs["_NUM_SM"] = count + factor
         return low.emit.op(tl.ConstexprOp, (), "_NUM_SM", self.number_type).result
 
-    def _emit_grid(self, grids: Sequence[tile.GridOp], mappings: Sequence[programs.Mapping]) -> None:
+    def _emit_grid(self, grids: Sequence[tile.GridOp], mappings: Sequence[programs.ProgramMapping]) -> None:
         block = self.func.grid.block
         low = self._lowering(block)
         low.emit.location = grids[0].location
@@ -144,7 +144,7 @@ class KernelConverter:
                 op.erase(safe_erase=False)
         low.emit.effect_op(launch_grid_op, dims)
 
-    def _emit_body(self, grids: Sequence[tile.GridOp], mappings: Sequence[programs.Mapping]) -> None:
+    def _emit_body(self, grids: Sequence[tile.GridOp], mappings: Sequence[programs.ProgramMapping]) -> None:
         low = self._lowering(self.func.body.block)
         emit = low.emit
         for op in self.kernel.body.block.ops:
@@ -175,7 +175,7 @@ class KernelConverter:
         self,
         low: Lowering,
         grids: Sequence[tile.GridOp],
-        mappings: Sequence[programs.Mapping],
+        mappings: Sequence[programs.ProgramMapping],
         counts: Sequence[Sequence[SSAValue]],
         pid: SSAValue,
     ) -> None:

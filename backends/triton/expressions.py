@@ -37,7 +37,7 @@ class Expr(NamedTuple):
         return self.text if self.precedence >= precedence else f"({self.text})"
 
 
-class Context(Protocol):
+class PrinterContext(Protocol):
     """What a row may ask of the printer."""
 
     def expr(self, value: SSAValue) -> Expr:
@@ -57,7 +57,7 @@ class Context(Protocol):
         ...
 
 
-Row = Callable[[Context, Any], Expr]
+Row = Callable[[PrinterContext, Any], Expr]
 """How the result of an op prints; each row takes the op class that the table gives it for."""
 
 DTYPES: dict[type[Attribute], str] = {
@@ -169,7 +169,7 @@ def cast(value: Expr, to: str, *, scalar: bool = False, bitcast: bool = False) -
 def infix(operator: str, precedence: int) -> Row:
     """A row for a binary operator."""
 
-    def row(context: Context, op: Operation) -> Expr:
+    def row(context: PrinterContext, op: Operation) -> Expr:
         left, right = op.operands
         return binary(operator, precedence, context.expr(left), context.expr(right))
 
@@ -179,7 +179,7 @@ def infix(operator: str, precedence: int) -> Row:
 def function(name: str, *extra: str) -> Row:
     """A row for a function of all operands."""
 
-    def row(context: Context, op: Operation) -> Expr:
+    def row(context: PrinterContext, op: Operation) -> Expr:
         return call(name, *map(context.expr, op.operands), *extra)
 
     return row
@@ -188,7 +188,7 @@ def function(name: str, *extra: str) -> Row:
 def helper(name: str) -> Row:
     """A row for a helper function of all operands."""
 
-    def row(context: Context, op: Operation) -> Expr:
+    def row(context: PrinterContext, op: Operation) -> Expr:
         return call(context.helper(name), *map(context.expr, op.operands))
 
     return row
@@ -197,7 +197,7 @@ def helper(name: str) -> Row:
 def libdevice(name: str) -> Row:
     """A row for a libdevice function of all operands."""
 
-    def row(context: Context, op: Operation) -> Expr:
+    def row(context: PrinterContext, op: Operation) -> Expr:
         return call(context.libdevice(name), *map(context.expr, op.operands))
 
     return row
@@ -206,7 +206,7 @@ def libdevice(name: str) -> Row:
 def narrow(row: Row) -> Row:
     """A row for what Triton computes in 32 bits: small types are cast back."""
 
-    def wrapped(context: Context, op: Operation) -> Expr:
+    def wrapped(context: PrinterContext, op: Operation) -> Expr:
         result = row(context, op)
         element = element_of(op.results[0])
         return cast(result, dtype(element)) if bits(element) < 32 else result
@@ -219,7 +219,7 @@ def _prints_its_input(op: Operation) -> bool:
     return "implicit" in op.attributes
 
 
-def as_unsigned(context: Context, value: SSAValue) -> Expr:
+def as_unsigned(context: PrinterContext, value: SSAValue) -> Expr:
     """The operand as an unsigned integer of its width; a scalar that Triton broadcasts by itself stays one.
 
     A bare constant is of 32 bits: beside a tensor it takes the tensor's type, beside a narrower scalar it does not.
@@ -238,7 +238,7 @@ def as_unsigned(context: Context, value: SSAValue) -> Expr:
     return cast(context.expr(value), unsigned_dtype(element), scalar=not dims_of(value), bitcast=True)
 
 
-def as_byte(context: Context, value: SSAValue) -> Expr:
+def as_byte(context: PrinterContext, value: SSAValue) -> Expr:
     """A truth value as 0 or 1 in eight bits; a scalar that Triton broadcasts by itself stays one."""
     owner = value.owner
     if isinstance(owner, SplatOp | BroadcastOp) and _prints_its_input(owner):
@@ -251,7 +251,7 @@ def as_byte(context: Context, value: SSAValue) -> Expr:
 def unsigned(make: Callable[[Expr, Expr], Expr]) -> Row:
     """A row for a binary operation on unsigned integers with a result of their type."""
 
-    def row(context: Context, op: Operation) -> Expr:
+    def row(context: PrinterContext, op: Operation) -> Expr:
         result = make(as_unsigned(context, op.operands[0]), as_unsigned(context, op.operands[1]))
         return cast(result, dtype(element_of(op.results[0])), bitcast=True)
 

@@ -10,9 +10,9 @@ from xdsl.ir import Operation, SSAValue
 from ...dialects import tl
 from ...dialects.dims import element_of
 from .expressions import (
-    Context,
     Expr,
     Precedence,
+    PrinterContext,
     Row,
     as_unsigned,
     binary,
@@ -26,7 +26,7 @@ from .expressions import (
 )
 
 
-def _address(context: Context, ptr: SSAValue, offset: SSAValue) -> Expr:
+def _address(context: PrinterContext, ptr: SSAValue, offset: SSAValue) -> Expr:
     if integer_of(offset) == 0:
         return context.expr(ptr)
     return binary("+", Precedence.ADD, context.expr(ptr), context.expr(offset))
@@ -41,12 +41,12 @@ def _signed(ptr: SSAValue, loaded: Expr, value: SSAValue) -> Expr:
     return cast(loaded, dtype(element_of(value)), bitcast=True) if is_unsigned_ptr(ptr.type) else loaded
 
 
-def _stored(context: Context, ptr: SSAValue, value: SSAValue) -> Expr:
+def _stored(context: PrinterContext, ptr: SSAValue, value: SSAValue) -> Expr:
     """A value of the IR, as what is behind the pointer."""
     return as_unsigned(context, value) if is_unsigned_ptr(ptr.type) else context.expr(value)
 
 
-def _load(context: Context, op: tl.LoadOp) -> Expr:
+def _load(context: PrinterContext, op: tl.LoadOp) -> Expr:
     args: list[Expr | str] = [_address(context, op.ptr, op.offset)]
     if op.mask is not None:
         args.append(context.expr(op.mask))
@@ -56,31 +56,31 @@ def _load(context: Context, op: tl.LoadOp) -> Expr:
     return _signed(op.ptr, call("tl.load", *args), op.result)
 
 
-def _store(context: Context, op: tl.StoreOp) -> Expr:
+def _store(context: PrinterContext, op: tl.StoreOp) -> Expr:
     args: list[Expr | str] = [_address(context, op.ptr, op.offset), _stored(context, op.ptr, op.value)]
     if op.mask is not None:
         args.append(context.expr(op.mask))
     return call("tl.store", *args, *_keywords(cache_modifier=op.cache_modifier))
 
 
-def _atomic_rmw(context: Context, op: tl.AtomicRMWOp) -> Expr:
+def _atomic_rmw(context: PrinterContext, op: tl.AtomicRMWOp) -> Expr:
     args: list[Expr | str] = [_address(context, op.ptr, op.offset), _stored(context, op.ptr, op.value)]
     if op.mask is not None:
         args.append(f"mask={context.expr(op.mask).text}")
     return _signed(op.ptr, call(f"tl.atomic_{op.kind.data}", *args, *_keywords(sem=op.sem)), op.result)
 
 
-def _atomic_cas(context: Context, op: tl.AtomicCASOp) -> Expr:
+def _atomic_cas(context: PrinterContext, op: tl.AtomicCASOp) -> Expr:
     values = (_stored(context, op.ptr, value) for value in (op.expected, op.value))
     address = _address(context, op.ptr, op.offset)
     return _signed(op.ptr, call("tl.atomic_cas", address, *values, *_keywords(sem=op.sem)), op.result)
 
 
-def _addptr(context: Context, op: tl.AddPtrOp) -> Expr:
+def _addptr(context: PrinterContext, op: tl.AddPtrOp) -> Expr:
     return _address(context, op.ptr, op.offset)
 
 
-def _texts(context: Context, values: Sequence[SSAValue], *, narrow: bool = False) -> str:
+def _texts(context: PrinterContext, values: Sequence[SSAValue], *, narrow: bool = False) -> str:
     """Operands as a list; `narrow`: as int32, the type of coordinates and extents in a descriptor."""
     items = []
     for value in values:
@@ -90,7 +90,7 @@ def _texts(context: Context, values: Sequence[SSAValue], *, narrow: bool = False
     return f"[{', '.join(item.text for item in items)}]"
 
 
-def _make_descriptor(context: Context, op: tl.MakeTensorDescriptorOp) -> Expr:
+def _make_descriptor(context: PrinterContext, op: tl.MakeTensorDescriptorOp) -> Expr:
     """A descriptor of unsigned elements describes them as the signless values of the IR."""
     assert isinstance(op.result.type, tl.TensorDescType)
     ptr = context.expr(op.ptr)
@@ -101,11 +101,11 @@ def _make_descriptor(context: Context, op: tl.MakeTensorDescriptorOp) -> Expr:
     return call("tl.make_tensor_descriptor", ptr, extents, _texts(context, op.strides), block)
 
 
-def _descriptor_load(context: Context, op: tl.DescriptorLoadOp) -> Expr:
+def _descriptor_load(context: PrinterContext, op: tl.DescriptorLoadOp) -> Expr:
     return Expr(f"{context.expr(op.desc).text}.load({_texts(context, op.offsets, narrow=True)})")
 
 
-def _descriptor_store(context: Context, op: tl.DescriptorStoreOp) -> Expr:
+def _descriptor_store(context: PrinterContext, op: tl.DescriptorStoreOp) -> Expr:
     offsets = _texts(context, op.offsets, narrow=True)
     return Expr(f"{context.expr(op.desc).text}.store({offsets}, {context.expr(op.value).text})")
 

@@ -9,10 +9,10 @@ from xdsl.ir import Operation
 
 from ...dialects import inline_triton
 from ...dialects.dims import element_of
-from .expressions import Context, Expr, Precedence, Row, call, dtype
+from .expressions import Expr, Precedence, PrinterContext, Row, call, dtype
 
 
-def filled(context: Context, template: str, op: Operation) -> str:
+def filled(context: PrinterContext, template: str, op: Operation) -> str:
     """`template` with `{0}` … replaced by the operands, which stay one operand whatever stands around them."""
     return template.format(*(context.expr(value).at(Precedence.ATOM) for value in op.operands))
 
@@ -28,13 +28,13 @@ def definitions(text: str) -> Iterator[tuple[str, str]]:
         yield (node.name if isinstance(node, ast.FunctionDef | ast.ClassDef) else named[0] if named else part), part
 
 
-def _call(context: Context, op: inline_triton.CallOp) -> Expr:
+def _call(context: PrinterContext, op: inline_triton.CallOp) -> Expr:
     for name, text in definitions(op.source.data):
         context.source(name, text)
     return call(op.function.data, filled(context, op.argument_template, op))
 
 
-def _asm(context: Context, op: inline_triton.AsmOp) -> Expr:
+def _asm(context: PrinterContext, op: inline_triton.AsmOp) -> Expr:
     dtypes = [dtype(element_of(value)) for value in op.res]
     return call(
         "tl.inline_asm_elementwise",
@@ -47,12 +47,12 @@ def _asm(context: Context, op: inline_triton.AsmOp) -> Expr:
     )
 
 
-def _tuple(context: Context, op: inline_triton.MakeTupleOp) -> Expr:
+def _tuple(context: PrinterContext, op: inline_triton.MakeTupleOp) -> Expr:
     items = [context.expr(value).text for value in op.args]
     return Expr(f"({', '.join(items)}{',' if len(items) == 1 else ''})")
 
 
-def _element(context: Context, op: inline_triton.ElementOp) -> Expr:
+def _element(context: PrinterContext, op: inline_triton.ElementOp) -> Expr:
     return Expr(f"{context.expr(op.input).at(Precedence.ATOM)}[{context.expr(op.index).text}]")
 
 

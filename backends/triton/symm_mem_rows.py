@@ -5,7 +5,7 @@ from __future__ import annotations
 from xdsl.ir import Operation
 
 from ...dialects import symm_mem
-from .expressions import Context, Expr, Row, call
+from .expressions import Expr, PrinterContext, Row, call
 
 SLOTS, SYNC = "_symm_mem_slots", "_symm_mem_sync"
 SLOTS_SOURCE = '''@triton.jit
@@ -88,12 +88,12 @@ program depend on each other.
 """
 
 
-def _slots(context: Context, op: symm_mem.SlotsOp) -> Expr:
+def _slots(context: PrinterContext, op: symm_mem.SlotsOp) -> Expr:
     context.source(SLOTS, SLOTS_SOURCE.strip("\n"))
     return call(SLOTS, *map(context.expr, op.operands))
 
 
-def _meet(context: Context, op: symm_mem.MeetOp) -> Expr:
+def _meet(context: PrinterContext, op: symm_mem.MeetOp) -> Expr:
     context.source(SYNC, SYNC_SOURCE.strip("\n"))
     flags = (f"RELEASE={op.release is not None}", f"ACQUIRE={op.acquire is not None}")
     return call(SYNC, *map(context.expr, op.operands), *flags)

@@ -32,9 +32,9 @@ from ...dialects.value import (
     SplitOp,
 )
 from .expressions import (
-    Context,
     Expr,
     Precedence,
+    PrinterContext,
     Row,
     as_byte,
     as_unsigned,
@@ -64,36 +64,36 @@ P = Precedence
 # --- constants ---------------------------------------------------------------------------------------------------
 
 
-def _constant(context: Context, op: arith.ConstantOp) -> Expr:
+def _constant(context: PrinterContext, op: arith.ConstantOp) -> Expr:
     text = literal(op.value)
     return typed(text.text, op.result.type) if "typed" in op.attributes else text
 
 
-def _constexpr(context: Context, op: tl.ConstexprOp) -> Expr:
+def _constexpr(context: PrinterContext, op: tl.ConstexprOp) -> Expr:
     name = op.param.data
     return typed(name, op.result.type) if "typed" in op.attributes else Expr(name)
 
 
-def _full(context: Context, op: SplatOp) -> Expr:
+def _full(context: PrinterContext, op: SplatOp) -> Expr:
     value = context.expr(op.input)
     if "implicit" in op.attributes:
         return value
     return call("tl.full", shape(dims_of(op.result)), value, dtype(element_of(op.result)))
 
 
-def _broadcast(context: Context, op: BroadcastOp) -> Expr:
+def _broadcast(context: PrinterContext, op: BroadcastOp) -> Expr:
     value = context.expr(op.input)
     return value if "implicit" in op.attributes else call("tl.broadcast_to", value, shape(dims_of(op.result)))
 
 
-def _arange(context: Context, op: tl.ArangeOp) -> Expr:
+def _arange(context: PrinterContext, op: tl.ArangeOp) -> Expr:
     return call("tl.arange", "0", str(dims_of(op.result)[0]))
 
 
 # --- arithmetic --------------------------------------------------------------------------------------------------
 
 
-def _negf(context: Context, op: arith.NegfOp) -> Expr:
+def _negf(context: PrinterContext, op: arith.NegfOp) -> Expr:
     return _negated(context.expr(op.operand))
 
 
@@ -101,7 +101,7 @@ def _negated(value: Expr) -> Expr:
     return Expr(f"-{value.at(P.UNARY)}", P.UNARY)
 
 
-def _xor(context: Context, op: arith.XOrIOp) -> Expr:
+def _xor(context: PrinterContext, op: arith.XOrIOp) -> Expr:
     """A logical or bitwise not where the right operand is all ones."""
     rhs = op.rhs.owner.input if isinstance(op.rhs.owner, SplatOp) else op.rhs
     if integer_of(rhs) != (1 if element_of(op.result) == i1 else -1):
@@ -115,7 +115,7 @@ def _xor(context: Context, op: arith.XOrIOp) -> Expr:
 COMPARISONS = {"eq": "==", "ne": "!=", "lt": "<", "le": "<=", "gt": ">", "ge": ">="}
 
 
-def _comparison(context: Context, predicate: str, lhs: SSAValue, rhs: SSAValue) -> Expr:
+def _comparison(context: PrinterContext, predicate: str, lhs: SSAValue, rhs: SSAValue) -> Expr:
     """i1 orders false below true, which Triton's signed comparison of it would not."""
     if predicate in ("eq", "ne"):
         left, right = context.expr(lhs), context.expr(rhs)
@@ -129,11 +129,11 @@ def _comparison(context: Context, predicate: str, lhs: SSAValue, rhs: SSAValue) 
     return Expr(f"{left.at(P.OR)} {operator} {right.at(P.OR)}", P.COMPARE)
 
 
-def _compare(context: Context, op: CompareOp) -> Expr:
+def _compare(context: PrinterContext, op: CompareOp) -> Expr:
     return _comparison(context, op.predicate.data, op.lhs, op.rhs)
 
 
-def _sqrt(context: Context, op: math.SqrtOp) -> Expr:
+def _sqrt(context: PrinterContext, op: math.SqrtOp) -> Expr:
     """Correctly rounded as in torch, unless an approximation is allowed; that of float64 never is one."""
     precise = isinstance(element_of(op.result), Float32Type) and FastMathFlag.APPROX_FUNC not in op.fastmath.data
     return call("tl.sqrt_rn" if precise else "tl.sqrt", context.expr(op.operand))
@@ -142,38 +142,38 @@ def _sqrt(context: Context, op: math.SqrtOp) -> Expr:
 # --- casts -------------------------------------------------------------------------------------------------------
 
 
-def _to(context: Context, op: Operation) -> Expr:
+def _to(context: PrinterContext, op: Operation) -> Expr:
     value = op.operands[0]
     return cast(context.expr(value), dtype(element_of(op.results[0])), scalar=is_scalar(value))
 
 
-def _to_signed(context: Context, op: Operation) -> Expr:
+def _to_signed(context: PrinterContext, op: Operation) -> Expr:
     """From a signed integer; the one bit of i1 is its sign."""
     result = _to(context, op)
     return _negated(result) if element_of(op.operands[0]) == i1 else result
 
 
-def _from_unsigned(context: Context, op: Operation) -> Expr:
+def _from_unsigned(context: PrinterContext, op: Operation) -> Expr:
     value = as_unsigned(context, op.operands[0])
     result = dtype(element_of(op.results[0]))
     return cast(value, result, scalar=integer_of(op.operands[0]) is not None or element_of(op.operands[0]) == i1)
 
 
-def _fptoui(context: Context, op: Operation) -> Expr:
+def _fptoui(context: PrinterContext, op: Operation) -> Expr:
     element = element_of(op.results[0])
     assert isinstance(element, IntegerType)
     value = cast(context.expr(op.operands[0]), f"tl.uint{element.width.data}", scalar=is_scalar(op.operands[0]))
     return cast(value, dtype(element), bitcast=True)
 
 
-def _trunci(context: Context, op: Operation) -> Expr:
+def _trunci(context: PrinterContext, op: Operation) -> Expr:
     if element_of(op.results[0]) != i1:
         return _to(context, op)
     low_bit = binary("&", P.AND, context.expr(op.operands[0]), Expr("1"))
     return Expr(f"{low_bit.at(P.OR)} != 0", P.COMPARE)
 
 
-def _bitcast(context: Context, op: Operation) -> Expr:
+def _bitcast(context: PrinterContext, op: Operation) -> Expr:
     value = op.operands[0]
     return cast(context.expr(value), dtype(element_of(op.results[0])), scalar=is_scalar(value), bitcast=True)
 
@@ -189,42 +189,42 @@ CASTS: dict[str, Row] = {
 }
 
 
-def _cast(context: Context, op: CastOp) -> Expr:
+def _cast(context: PrinterContext, op: CastOp) -> Expr:
     return CASTS[op.kind.data](context, op)
 
 
 # --- shapes ------------------------------------------------------------------------------------------------------
 
 
-def _expand_dims(context: Context, op: ExpandDimsOp) -> Expr:
+def _expand_dims(context: PrinterContext, op: ExpandDimsOp) -> Expr:
     index = [":"] * len(dims_of(op.input))
     index.insert(op.axis.data, "None")
     return Expr(f"{context.expr(op.input).at(P.ATOM)}[{', '.join(index)}]")
 
 
-def _trans(context: Context, op: PermuteOp) -> Expr:
+def _trans(context: PrinterContext, op: PermuteOp) -> Expr:
     return call("tl.permute", context.expr(op.input), shape(op.permutation))
 
 
-def _reshape(context: Context, op: ReshapeOp) -> Expr:
+def _reshape(context: PrinterContext, op: ReshapeOp) -> Expr:
     return call("tl.reshape", context.expr(op.input), shape(dims_of(op.result)))
 
 
 # --- reductions --------------------------------------------------------------------------------------------------
 
 
-def _wide(context: Context, value: SSAValue) -> Expr:
+def _wide(context: PrinterContext, value: SSAValue) -> Expr:
     """A float operand in at least 32 bits, in which Triton's minimum and maximum compute."""
     element = element_of(value)
     small = bits(element) < 32 and not isinstance(element, IntegerType)
     return cast(context.expr(value), "tl.float32") if small else context.expr(value)
 
 
-def _combining(kind: str) -> Callable[[Context, SSAValue], Expr]:
+def _combining(kind: str) -> Callable[[PrinterContext, SSAValue], Expr]:
     return _wide if kind in ("max", "min") else lambda context, value: context.expr(value)
 
 
-def _reduce(context: Context, op: tl.ReduceOp) -> Expr:
+def _reduce(context: PrinterContext, op: tl.ReduceOp) -> Expr:
     kind, axis = op.kind.data, str(op.axis.data)
     plain = isinstance(element_of(op.input), IntegerType) or op.ignore_nan is not None
     if kind == "sum" or (kind in ("max", "min") and plain):
@@ -232,7 +232,7 @@ def _reduce(context: Context, op: tl.ReduceOp) -> Expr:
     return call("tl.reduce", _combining(kind)(context, op.input), axis, context.helper(f"_{kind}"))
 
 
-def _scan(context: Context, op: tl.ScanOp) -> Expr:
+def _scan(context: PrinterContext, op: tl.ScanOp) -> Expr:
     kind, axis = op.kind.data, str(op.axis.data)
     reverse = ("reverse=True",) if op.reverse is not None else ()
     if kind in ("sum", "prod"):
@@ -241,7 +241,7 @@ def _scan(context: Context, op: tl.ScanOp) -> Expr:
     return call("tl.associative_scan", scanned, axis, context.helper(f"_{kind}"), *reverse)
 
 
-def _arg_reduce(context: Context, op: tl.ArgReduceOp) -> Expr:
+def _arg_reduce(context: PrinterContext, op: tl.ArgReduceOp) -> Expr:
     """Pairs of value and lane number are reduced together."""
     axis, dims = op.axis.data, dims_of(op.input)
     lanes = call("tl.arange", "0", str(dims[axis]))
@@ -254,12 +254,12 @@ def _arg_reduce(context: Context, op: tl.ArgReduceOp) -> Expr:
     return call("tl.reduce", pair, str(axis), context.helper(f"_arg{op.kind.data}"))
 
 
-def _gather(context: Context, op: GatherOp) -> Expr:
+def _gather(context: PrinterContext, op: GatherOp) -> Expr:
     """No more indices than lanes: Triton's layouts fail an assertion (setOptimizedGatherLayout, 3.6 to 3.9)."""
     return call("tl.gather", context.expr(op.input), context.expr(op.index), str(op.axis.data))
 
 
-def _dot(context: Context, op: tl.DotOp) -> Expr:
+def _dot(context: PrinterContext, op: tl.DotOp) -> Expr:
     """Triton's default precision is tf32 where the GPU has it and ieee elsewhere, where naming tf32 is an error."""
     extra = []
     if element_of(op.lhs) == f32 and op.precision.data != "tf32":
@@ -272,24 +272,24 @@ def _dot(context: Context, op: tl.DotOp) -> Expr:
 # --- the rest ----------------------------------------------------------------------------------------------------
 
 
-def _libdevice(context: Context, op: LibdeviceOp) -> Expr:
+def _libdevice(context: PrinterContext, op: LibdeviceOp) -> Expr:
     return call(context.libdevice(op.function.data), *map(context.expr, op.args))
 
 
 def _program(name: str) -> Row:
-    def row(context: Context, op: Operation) -> Expr:
+    def row(context: PrinterContext, op: Operation) -> Expr:
         assert isinstance(op, tl.ProgramIdOp | tl.NumProgramsOp)
         return call(name, str(op.axis.data))
 
     return row
 
 
-def _trailing_zeros(context: Context, op: math.CountTrailingZerosOp) -> Expr:
+def _trailing_zeros(context: PrinterContext, op: math.CountTrailingZerosOp) -> Expr:
     context.libdevice("popc")
     return call(context.helper("_trailing_zeros"), context.expr(op.operand))
 
 
-def _copy(context: Context, op: tl.CopyOp) -> Expr:
+def _copy(context: PrinterContext, op: tl.CopyOp) -> Expr:
     return Expr(", ".join(context.expr(value).text for value in op.inputs), P.TERNARY)
 
 

@@ -21,7 +21,7 @@ from xdsl.irdl import (
 from xdsl.traits import Pure
 from xdsl.utils.exceptions import VerifyException
 
-from ..axes import At, Axes, AxisFacts, Builder, DeclaresAxes, Dropping, FoldsChunks, OwnAxes
+from ..axes import At, Axes, AxisFacts, DeclaresAxes, Dropping, FoldsChunks, OpBuilder, OwnAxes
 from ..axis_kinds import AlongAxis, tile_matches
 from ..constants import neutral_element
 from ..dims import Dim, dims_of, element_of, with_dims
@@ -156,12 +156,12 @@ class ReduceOp(ReduceBase, OverTile, FoldsChunks):
 
     assembly_format = "$kind $input `over` $tile attr-dict `:` type($input) `,` type($tile) `->` type($result)"
 
-    def before_chunks(self, chunk_dims: Sequence[Dim], build: Builder) -> list[SSAValue]:
+    def before_chunks(self, chunk_dims: Sequence[Dim], build: OpBuilder) -> list[SSAValue]:
         """A neutral element in each lane of a chunk."""
         return [build.full(_neutral(self), with_dims(self.input.type, chunk_dims))]
 
     def fold_chunk(
-        self, value: SSAValue, found: Sequence[SSAValue], chunk: SSAValue, index_type: IntegerType, build: Builder
+        self, value: SSAValue, found: Sequence[SSAValue], chunk: SSAValue, index_type: IntegerType, build: OpBuilder
     ) -> list[SSAValue]:
         """Lane by lane; lanes past the end of the last chunk add nothing."""
         fill = build.constant(_neutral(self), element_of(value))
@@ -169,7 +169,7 @@ class ReduceOp(ReduceBase, OverTile, FoldsChunks):
         combined = self._combine().build(operands=[found[0], padded], result_types=[found[0].type])
         return [build.op(combined, found[0]).results[0]]
 
-    def after_chunks(self, found: Sequence[SSAValue], build: Builder) -> list[SSAValue]:
+    def after_chunks(self, found: Sequence[SSAValue], build: OpBuilder) -> list[SSAValue]:
         """Reduce the lanes, all of which are valid."""
         axis, ignore = self.axis.data, self.ignore_nan is not None
         whole = build.op(WholeOp(dims_of(found[0])[axis])).result
@@ -197,11 +197,11 @@ class ArgReduceOp(ArgReduceBase, OverTile, FoldsChunks):
         "$kind $input `over` $tile attr-dict `:` type($input) `,` type($tile) `->` type($value) `,` type($index)"
     )
 
-    def before_chunks(self, chunk_dims: Sequence[Dim], build: Builder) -> list[SSAValue]:
+    def before_chunks(self, chunk_dims: Sequence[Dim], build: OpBuilder) -> list[SSAValue]:
         return [build.full(_neutral(self), self.value.type), build.full(0, self.index.type)]
 
     def fold_chunk(
-        self, value: SSAValue, found: Sequence[SSAValue], chunk: SSAValue, index_type: IntegerType, build: Builder
+        self, value: SSAValue, found: Sequence[SSAValue], chunk: SSAValue, index_type: IntegerType, build: OpBuilder
     ) -> list[SSAValue]:
         """A later chunk wins only if it is strictly better, so the first occurrence stays; a NaN wins over all."""
         kind, index_element = self.kind.data, element_of(self.index)
@@ -220,7 +220,7 @@ class ArgReduceOp(ArgReduceBase, OverTile, FoldsChunks):
             build.op(SelectOp(better, position, found[1]), self.index).result,
         ]
 
-    def after_chunks(self, found: Sequence[SSAValue], build: Builder) -> list[SSAValue]:
+    def after_chunks(self, found: Sequence[SSAValue], build: OpBuilder) -> list[SSAValue]:
         return list(found)
 
 

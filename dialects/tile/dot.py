@@ -12,7 +12,7 @@ from xdsl.irdl import (
     traits_def,
 )
 
-from ..axes import At, Axes, AxisFacts, Builder, Consumed, DeclaresAxes, Dropping, OwnAxes, opaque_facts
+from ..axes import At, Axes, AxisFacts, Consumed, DeclaresAxes, Dropping, OpBuilder, OwnAxes, opaque_facts
 from ..axis_kinds import tile_matches
 from ..dims import dims_of, element_of
 from ..value import DotBase
@@ -69,7 +69,7 @@ class DotOp(DotBase, OverTile, DeclaresAxes):
         return [build.reshape(dot, dims_of(self.result))]
 
 
-def product(op: DotOp, build: Builder, *, unit_m: bool = False, unit_n: bool = False, has_k: bool = True) -> SSAValue:
+def product(op: DotOp, build: OpBuilder, *, unit_m: bool = False, unit_n: bool = False, has_k: bool = True) -> SSAValue:
     """`acc + lhs * rhs` for a dot over one lane, in the accumulator's type.
 
     The operands have no axis for M or N of one lane, and one of dim 1 for K only if `has_k`.

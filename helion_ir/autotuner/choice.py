@@ -10,7 +10,7 @@ from ..runtime.specialized import SpecializedKernel
 from .best_configs import recall
 
 
-class Choice:
+class ConfigChoice:
     """The choice of a config for one specialization."""
 
     def __init__(self, bound: SpecializedKernel) -> None:
@@ -85,4 +85,4 @@ class Choice:
         return bound.device.type not in ("cpu", "meta") or bound.settings.autotune_benchmark_fn is not None
 
 
-__all__ = ["Choice"]
+__all__ = ["ConfigChoice"]

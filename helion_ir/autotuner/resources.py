@@ -9,7 +9,7 @@ from xdsl.dialects.builtin import IntAttr, TensorType
 from ..backends.base import Resources
 from ..dialects.dims import Dim, dims_of, substitute
 from ..dialects.targets import GPU
-from ..runtime.structure import Lowered, Structure
+from ..runtime.structure import LoweredConfig, Structure
 
 MAX_THREAD_ELEMENTS = 256
 """A thread's share of a tensor beyond which its registers do not hold it; such kernels also take long to compile."""
@@ -38,7 +38,7 @@ class TileSizes:
     def __init__(self) -> None:
         self._shapes: dict[int, tuple[Structure, set[tuple[Dim, ...]]]] = {}
 
-    def rule_out(self, lowered: Lowered, gpu: GPU) -> None:
+    def rule_out(self, lowered: LoweredConfig, gpu: GPU) -> None:
         """Raise PrunedError for a config whose greatest tensor is beyond its threads' registers."""
         largest = self.largest(lowered)
         warps = lowered.options.data.get("num_warps")
@@ -46,7 +46,7 @@ class TileSizes:
         if largest > MAX_THREAD_ELEMENTS * threads:
             raise PrunedError(f"a tensor of {largest} elements is too much for {threads} threads")
 
-    def largest(self, lowered: Lowered) -> int:
+    def largest(self, lowered: LoweredConfig) -> int:
         """The elements of the greatest tensor."""
         sizes: dict[str, Dim] = {
             name: value.data for name, value in lowered.constexprs.data.items() if isinstance(value, IntAttr)

@@ -35,8 +35,8 @@ from .walk.device_walker import assigned_names
 from .walk.host_prelude import Captured
 from .walk.host_text import host_text
 from .walk.host_walker import HostWalker
-from .walk.modes import DispatchHook, FunctionHook, hook_tensors
 from .walk.renaming import kernel_source
+from .walk.torch_modes import DispatchHook, FunctionHook, hook_tensors
 
 
 @dataclass(frozen=True)

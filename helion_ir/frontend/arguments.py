@@ -13,7 +13,7 @@ from .. import exc
 from ..language import constexpr
 from .builder import element_type
 from .storage import Argument, storage_of
-from .symbols.symbolic import BoolNode, FloatNode, IntNode
+from .symbols.nodes import BoolNode, FloatNode, IntNode
 from .tensors import HostTensor
 from .tracer import Tracer, meta_like
 from .tuples import is_tensors

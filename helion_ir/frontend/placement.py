@@ -12,8 +12,8 @@ from xdsl.ir import SSAValue
 from .. import exc
 from ..exc import SourceLocation
 from ..specialization.in_place import Written, refuse_shared
+from .symbols.nodes import poly_of
 from .symbols.scalars import Scalars
-from .symbols.symbolic import poly_of
 from .tensors import HostTensor
 from .tuples import TupleArguments
 

@@ -118,7 +118,7 @@ class _Numbers(ast.NodeTransformer):
         return ast.copy_location(ast.Call(function, args, list(keywords)), node)
 
 
-class _RunTimeLogic(_Numbers):
+class _BooleanRewriter(_Numbers):
     """And `and`, `or`, `not`, conditional expressions and chained comparisons, which can be run-time."""
 
     def visit_BoolOp(self, node: ast.BoolOp) -> ast.AST:
@@ -171,7 +171,7 @@ def expression_code(node: ast.expr, file: str, *, device: bool) -> CodeType:
     key = "_device_code" if device else "_host_code"
     code = getattr(node, key, None)
     if code is None:
-        tree = _rewritten(node, _RunTimeLogic() if device else _Numbers())
+        tree = _rewritten(node, _BooleanRewriter() if device else _Numbers())
         if isinstance(getattr(tree, "ctx", None), ast.Store):
             tree = copy.deepcopy(tree)
             tree.ctx = ast.Load()  # type: ignore[attr-defined]

@@ -1,7 +1,7 @@
 """Tensors that stand for the user's while a kernel is traced; no data behind any of them.
 
 They live on the CPU for PyTorch's C++ (which would initialize another device) and report the user's device to
-Python. Sizes may be `SymInt`s with the nodes of `symbolic`.
+Python. Sizes may be `SymInt`s with the nodes of `symbols.nodes`.
 """
 
 from __future__ import annotations

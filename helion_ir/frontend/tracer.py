@@ -27,9 +27,9 @@ from .placement import Placement
 from .source import FunctionSource
 from .storage import Storages
 from .symbols.expressions import Poly
+from .symbols.nodes import IntNode, poly_of
 from .symbols.scalars import Scalars
 from .symbols.sizes import LARGEST_OFFSET, LARGEST_POSITION, Options
-from .symbols.symbolic import IntNode, poly_of
 from .tensors import EVERY_LANE, AxisTile, DeviceTensor, HostTensor
 from .tuples import TupleArguments
 

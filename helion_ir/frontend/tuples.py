@@ -13,8 +13,8 @@ from ..dialects.inline_triton import ElementOp
 from ..dialects.names import value_name
 from ..dialects.tile.types import RefType
 from .storage import Storages
+from .symbols.nodes import poly_of
 from .symbols.scalars import Scalars
-from .symbols.symbolic import poly_of
 from .tensors import HostTensor
 
 

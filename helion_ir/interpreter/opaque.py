@@ -25,7 +25,7 @@ from .engine import LocatedError, describe_location, place_of
 from .memory import flat_view
 from .peers import MeetingTimeoutError, meet
 from .state import State, dtype_of
-from .tile_access import Tile
+from .tile_access import TileValue
 from .tl_functions import Pointer
 from .values import Evaluate, table_functions
 
@@ -85,7 +85,7 @@ def given(type_: Attribute, value: Any) -> Any:
     if isinstance(type_, RefType | PtrType):
         flat = value.flat[value.offset :] if isinstance(value, Pointer) else flat_view(value)
         return flat.view(dtype_of(type_.element_type))
-    if isinstance(value, Tile):
+    if isinstance(value, TileValue):
         return value.positions
     assert isinstance(value, Tensor)
     return value if dims_of(type_) else value.item()

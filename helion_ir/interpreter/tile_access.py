@@ -20,7 +20,7 @@ from .state import Shape, State
 
 
 @dataclass(frozen=True)
-class Tile:
+class TileValue:
     """The value of a tile: `dim` positions from `begin` by `step`, valid below `end`; number `id` of `count`."""
 
     begin: int
@@ -99,7 +99,7 @@ def box_access(plan: AccessPlan, ref: Tensor, indices: Sequence[Any]) -> Box | N
     corner: list[slice] = []
     full = True
     for index, size in zip(indices, ref.shape, strict=True):
-        if isinstance(index, Tile):
+        if isinstance(index, TileValue):
             lanes = min(index.valid, max(0, -((index.begin - size) // index.step)))
             if index.begin < 0 and lanes:
                 return None
@@ -119,7 +119,7 @@ def zero_outside(plan: AccessPlan, args: PythonValues, value: Tensor) -> Tensor:
     outside = torch.zeros(plan.shape, dtype=torch.bool)
     for dimension, axes in enumerate(plan.index_axes):
         index = args[1 + dimension]
-        if isinstance(index, Tile):
+        if isinstance(index, TileValue):
             inside = (index.positions >= 0) & (index.positions < args[0].shape[dimension])
             outside = outside | ~_along(inside, axes, plan.shape)
     return torch.where(outside, torch.zeros((), dtype=value.dtype), value)
@@ -136,7 +136,7 @@ def scattered_access(plan: AccessPlan, args: PythonValues) -> Scattered:
     ref: Tensor = args[0]
     lanes = torch.ones(plan.shape, dtype=torch.bool)
     for axis, operand in enumerate(plan.axis_tiles):
-        tile: Tile = args[operand]
+        tile: TileValue = args[operand]
         if tile.valid < tile.dim:
             lanes = lanes & _along(torch.arange(tile.dim) < tile.valid, (axis,), plan.shape)
     if plan.mask is not None:
@@ -145,7 +145,7 @@ def scattered_access(plan: AccessPlan, args: PythonValues) -> Scattered:
     outside: list[tuple[Tensor, Tensor, int]] = []
     for dimension, axes in enumerate(plan.index_axes):
         index, size = args[1 + dimension], ref.shape[dimension]
-        is_tile = isinstance(index, Tile)
+        is_tile = isinstance(index, TileValue)
         positions = _along(index.positions if is_tile else index.to(torch.int64), axes, plan.shape)
         if is_tile:
             lanes = lanes & (positions >= 0) & (positions < size)

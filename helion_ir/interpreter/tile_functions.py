@@ -48,7 +48,7 @@ from helion_ir.dialects.tile import (
 
 from .memory import Update, atomic, atomic_update, compare_and_swap, gather, scatter
 from .state import State
-from .tile_access import AccessPlan, Tile, box_access, scattered_access, zero_outside
+from .tile_access import AccessPlan, TileValue, box_access, scattered_access, zero_outside
 from .values import Evaluate, StatefulFunctions, poisoned_past, table_functions, valid_lanes
 
 
@@ -63,20 +63,20 @@ def _dim_of(state: State, value: Any) -> int:
 
 def _whole(state: State, op: WholeOp, args: PythonValues) -> PythonValues:
     dim = _dim_of(state, op.result)
-    return (Tile(0, dim, dim),)
+    return (TileValue(0, dim, dim),)
 
 
 def _range(state: State, op: RangeOp, args: PythonValues) -> PythonValues:
-    return (Tile(int(args[0]), int(args[1]), _dim_of(state, op.result), step=op.step.data),)
+    return (TileValue(int(args[0]), int(args[1]), _dim_of(state, op.result), step=op.step.data),)
 
 
 def _shift(state: State, op: ShiftOp, args: PythonValues) -> PythonValues:
     tile, offset = args[0], int(args[1])
-    return (Tile(tile.begin + offset, tile.end + offset, tile.dim, tile.id, tile.count, tile.step),)
+    return (TileValue(tile.begin + offset, tile.end + offset, tile.dim, tile.id, tile.count, tile.step),)
 
 
 def _end(state: State, op: EndOp, args: PythonValues) -> PythonValues:
-    tile: Tile = args[0]
+    tile: TileValue = args[0]
     return _scalar(state, op, min(tile.end, tile.begin + tile.dim * tile.step))
 
 
@@ -192,7 +192,7 @@ class TileLoopFunctions(StatefulFunctions):
             step = self.state.size(dim)
             starts = range(begin, end, step)
             if isinstance(argument.type, TileType):
-                axes.append([Tile(at, end, step, number, len(starts)) for number, at in enumerate(starts)])
+                axes.append([TileValue(at, end, step, number, len(starts)) for number, at in enumerate(starts)])
             else:
                 dtype = self.state.layout(argument.type)[1]
                 axes.append([torch.tensor(at, dtype=dtype) for at in starts])

@@ -50,7 +50,7 @@ class Descriptor:
 
 
 @dataclass(frozen=True)
-class Lanes:
+class PointerLanes:
     """A pointer access with its operands sorted out: offsets, and the lanes of the mask (None: all)."""
 
     pointer: Pointer
@@ -58,10 +58,10 @@ class Lanes:
     mask: Tensor | None
 
     @staticmethod
-    def of(op: tl.LoadOp | tl.StoreOp | tl.AtomicRMWOp, args: PythonValues) -> Lanes:
+    def of(op: tl.LoadOp | tl.StoreOp | tl.AtomicRMWOp, args: PythonValues) -> PointerLanes:
         """The access of an op with `mask` as its third operand, if any."""
         pointer: Pointer = args[0]
-        return Lanes(pointer, args[1].to(torch.int64) + pointer.offset, None if op.mask is None else args[2])
+        return PointerLanes(pointer, args[1].to(torch.int64) + pointer.offset, None if op.mask is None else args[2])
 
     @property
     def chosen(self) -> Tensor:
@@ -75,7 +75,7 @@ def is_unsigned(element: Any) -> bool:
 
 
 def _load(state: State, op: tl.LoadOp, args: PythonValues) -> PythonValues:
-    access = Lanes.of(op, args)
+    access = PointerLanes.of(op, args)
     flat = access.pointer.flat
     if access.mask is None:
         check_bounds(access.offsets, flat.numel())
@@ -86,13 +86,13 @@ def _load(state: State, op: tl.LoadOp, args: PythonValues) -> PythonValues:
 
 
 def _store(state: State, op: tl.StoreOp, args: PythonValues) -> PythonValues:
-    access = Lanes.of(op, args)
+    access = PointerLanes.of(op, args)
     scatter(access.pointer.flat, access.offsets, access.chosen, args[-1])
     return ()
 
 
 def _atomic_rmw(state: State, op: tl.AtomicRMWOp, args: PythonValues) -> PythonValues:
-    access, value = Lanes.of(op, args), args[-1]
+    access, value = PointerLanes.of(op, args), args[-1]
     update = atomic_update(op.kind.data, value, unsigned=access.pointer.unsigned)
     background = state.poison(tuple(value.shape), value.dtype)
     return (atomic(access.pointer.flat, access.offsets, access.chosen, update, background),)

@@ -36,7 +36,7 @@ from helion_ir.dialects.value import (
 from . import contractions
 from .elementwise import CAST, COMPARE, in_float32, libdevice
 from .state import State
-from .tile_access import Tile
+from .tile_access import TileValue
 
 CASTS = {op.name.removeprefix("arith."): function for op, function in CAST.items()}
 """Conversions by name, as `value.cast` has them."""
@@ -113,12 +113,12 @@ def _dot(state: State, op: DotBase, args: PythonValues) -> PythonValues:
     return (contractions.dot(lhs, rhs, acc, acc.dtype),)
 
 
-def valid_lanes(value: Tensor, axis: int, tile: Tile) -> Tensor:
+def valid_lanes(value: Tensor, axis: int, tile: TileValue) -> Tensor:
     """The lanes of an axis that are before the end of its tile."""
     return value if tile.valid == tile.dim else value.narrow(axis, 0, tile.valid)
 
 
-def poisoned_past(state: State, lanes: Tensor, axis: int, tile: Tile | None = None) -> Tensor:
+def poisoned_past(state: State, lanes: Tensor, axis: int, tile: TileValue | None = None) -> Tensor:
     """The valid lanes of an axis, and poison past the end of its tile."""
     if tile is None or tile.valid == tile.dim:
         return lanes

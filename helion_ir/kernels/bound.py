@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, cast
 
 from .. import exc
-from ..autotuner.choice import Choice
+from ..autotuner.choice import ConfigChoice
 from ..config import Config
 from ..plugins import NONE, Plugins
 from ..runtime.execute import Run
@@ -22,7 +22,7 @@ class BoundKernel(SpecializedKernel):
 
     def __init__(self, kernel: Binder, args: Sequence[object], plugins: Plugins = NONE) -> None:
         super().__init__(kernel, args, plugins)
-        self._forget_runs, self._choice = kernel.forget_runs, Choice(self)
+        self._forget_runs, self._choice = kernel.forget_runs, ConfigChoice(self)
         self.serves: Callable[[tuple[object, ...]], bool] = lambda args: True
         """Whether arguments are of this specialization; `Kernel.bind`, which knows the key and the guards, sets it."""
 

@@ -26,7 +26,7 @@ from .code_settings import record
 from .execute import Mode, Run, interpret_tile, interpret_tl, mode_for, shapes_alone
 from .repro import call_script
 from .stages import Stages
-from .structure import Lowered, Structure, Structures, only_kernel
+from .structure import LoweredConfig, Structure, Structures, only_kernel
 
 if TYPE_CHECKING:
     from ..frontend import TracedKernel
@@ -89,7 +89,7 @@ class SpecializedKernel:
         self._stages.run(self.pipeline.config_free(), traced.module)
         self.tile_module: ModuleOp = traced.module
         """The config-free module; not to be changed."""
-        self._lowered: dict[Config, Lowered] = {}
+        self._lowered: dict[Config, LoweredConfig] = {}
         self._runs: dict[tuple[Config, Mode], Run] = {}
         self._printed: set[Config] = set()
         self._warned = False
@@ -123,7 +123,7 @@ class SpecializedKernel:
 
     # Compilation -----------------------------------------------------------------------------------------------
 
-    def lower(self, config: ConfigLike) -> Lowered:
+    def lower(self, config: ConfigLike) -> LoweredConfig:
         """The kernel for a config: from the cache, from one of equal structure, or by the passes.
 
         Raises `InvalidConfig`.
@@ -133,7 +133,7 @@ class SpecializedKernel:
             return known
         full = self.normalized(given)
         structure = self._structures.find(full) or self._lower(full)
-        lowered = self._lowered[given] = Lowered.of(structure, full, self._structures.sizes(full))
+        lowered = self._lowered[given] = LoweredConfig.of(structure, full, self._structures.sizes(full))
         return lowered
 
     def _lower(self, full: Config) -> Structure:
@@ -202,7 +202,7 @@ class SpecializedKernel:
         self._run(lowered, mode)
         return run
 
-    def _run(self, lowered: Lowered, mode: Mode) -> Run:
+    def _run(self, lowered: LoweredConfig, mode: Mode) -> Run:
         key = (lowered.config, mode)
         if (run := self._runs.get(key)) is None:
             run = self._capturing(self._make_run(lowered, mode))
@@ -219,7 +219,7 @@ class SpecializedKernel:
         find = eval(f"lambda {', '.join(self.signature.host_parameters)}: ({found})", self.signature.fn.__globals__)
         return writing(run, written, find, static=self.settings.static_shapes)
 
-    def _make_run(self, lowered: Lowered, mode: Mode) -> FunctionType:
+    def _make_run(self, lowered: LoweredConfig, mode: Mode) -> FunctionType:
         if mode == "tl":
             converted = None if self.backend.leaves_tl else self.scheduled_module(lowered.config, CONVERSION)
             return interpret_tl(converted or lowered.module())
@@ -255,7 +255,7 @@ class SpecializedKernel:
 
         return capture_and_run
 
-    def _show_code(self, lowered: Lowered) -> None:
+    def _show_code(self, lowered: LoweredConfig) -> None:
         """`print_output_code` and `print_repro`, once per config."""
         if lowered.config in self._printed:
             return

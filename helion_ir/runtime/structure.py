@@ -125,7 +125,7 @@ def _exact_part(config: Mapping[str, object]) -> Hashable:
 
 
 @dataclass(frozen=True)
-class Lowered:
+class LoweredConfig:
     """One config's kernel: a structure, and the values of its constexpr parameters and launch options."""
 
     config: Config
@@ -134,7 +134,7 @@ class Lowered:
     options: DictionaryAttr
 
     @classmethod
-    def of(cls, structure: Structure, config: Config, sizes: Mapping[str, int]) -> Lowered:
+    def of(cls, structure: Structure, config: Config, sizes: Mapping[str, int]) -> LoweredConfig:
         """A config that shares `structure`; `sizes` are the block sizes it chooses."""
         func = only_func(structure.module)
         constexprs, options = dict(func.constexprs.data), dict(func.options.data)

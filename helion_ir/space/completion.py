@@ -16,7 +16,7 @@ from xdsl.dialects.builtin import ModuleOp
 from ..dialects.targets import DEFAULT, GPU, MAX_LANES, REGISTER_UNIT, REGISTERS, target_of
 from ..passes.analysis.op_mix import lane_count
 from ..passes.schedule import kernels
-from .footprint import Choice, Footprint, Shape, blocks_in
+from .footprint import Footprint, FootprintChoice, Shape, blocks_in
 
 Open: TypeAlias = Mapping[str, Set[int]]
 """Key → its entries that a config leaves open; scalar keys have the entry 0."""
@@ -82,21 +82,21 @@ class Completion:
         self._warps(values, open_, untuned)
         return values
 
-    def _rows(self, footprint: Footprint, choice: Choice, number: int, open_: Open) -> Iterator[_Lever]:
+    def _rows(self, footprint: Footprint, choice: FootprintChoice, number: int, open_: Open) -> Iterator[_Lever]:
         """Chunks for full slices that together are too long to be whole."""
         ones = {**footprint.sizes(choice), **dict.fromkeys(footprint.symbols, 1)}
         shape = max(footprint.shapes, key=lambda shape: lane_count(shape, ones), default=())
         if lane_count(shape, ones) > MAX_ROW_LANES:
             yield from self._chunk_levers(footprint, choice, number, shape, open_)
 
-    def _lanes(self, footprint: Footprint, choice: Choice, number: int, open_: Open) -> Iterator[_Lever]:
+    def _lanes(self, footprint: Footprint, choice: FootprintChoice, number: int, open_: Open) -> Iterator[_Lever]:
         """Smaller chunks, then smaller blocks, for a tensor that has too many."""
         lanes, shape = footprint.largest(choice)
         if lanes > MAX_LANES:
             yield from self._chunk_levers(footprint, choice, number, shape, open_)
             yield from self._block_levers(footprint, choice, number, blocks_in(shape), open_)
 
-    def _shared(self, footprint: Footprint, choice: Choice, number: int, open_: Open) -> Iterator[_Lever]:
+    def _shared(self, footprint: Footprint, choice: FootprintChoice, number: int, open_: Open) -> Iterator[_Lever]:
         """Fewer copies and stages, then smaller blocks, for buffers that shared memory does not hold."""
         first = self._first(number, lambda other: other.loop_entries)
         for pool in footprint.too_large(choice, self.gpu):
@@ -155,7 +155,7 @@ class Completion:
     # Levers ----------------------------------------------------------------------------------------------------
 
     def _chunk_levers(
-        self, footprint: Footprint, choice: Choice, number: int, shape: Shape, open_: Open
+        self, footprint: Footprint, choice: FootprintChoice, number: int, shape: Shape, open_: Open
     ) -> Iterator[_Lever]:
         """Half of the largest chunk in a shape, the outermost of equals."""
         sizes = footprint.sizes(choice)
@@ -169,7 +169,7 @@ class Completion:
                 yield _Lever("reduction_loops", first + entry, half)
 
     def _block_levers(
-        self, footprint: Footprint, choice: Choice, number: int, symbols: Set[str], open_: Open
+        self, footprint: Footprint, choice: FootprintChoice, number: int, symbols: Set[str], open_: Open
     ) -> Iterator[_Lever]:
         """Half of the largest block among `symbols`."""
         first = self._first(number, lambda other: len(other.symbols))
@@ -185,14 +185,14 @@ class Completion:
         """The first entry of kernel `number` in a key of which each kernel has `count` entries."""
         return sum(count(other) for other in self._footprints[:number])
 
-    def _choice(self, number: int, values: Mapping[str, object]) -> Choice:
+    def _choice(self, number: int, values: Mapping[str, object]) -> FootprintChoice:
         footprint = self._footprints[number]
 
         def own(key: str, count: Callable[[Footprint], int]) -> list[Any]:
             first = self._first(number, count)
             return list(cast("Sequence[Any]", values.get(key, ())))[first : first + count(footprint)]
 
-        return Choice(
+        return FootprintChoice(
             own("block_sizes", lambda other: len(other.symbols)),
             own("reduction_loops", lambda other: len(other.chunked)),
             cast("int", values.get("num_stages", 1)),

@@ -33,7 +33,7 @@ ASYNC_BYTES = 4
 """The least bytes that a thread copies at a time into shared memory. Source: PTX ISA, `cp.async`."""
 
 
-class Choice(NamedTuple):
+class FootprintChoice(NamedTuple):
     """The entries of a config that decide what a kernel takes."""
 
     blocks: Sequence[int]
@@ -138,7 +138,7 @@ class Footprint:
         """The dims of a value, with `r…` for an axis that can be rolled."""
         return tuple(self._rolled.get((value, axis), dim) for axis, dim in enumerate(dims_of(value)))
 
-    def loops_of(self, pool: Pool, choice: Choice) -> tuple[int, ...]:
+    def loops_of(self, pool: Pool, choice: FootprintChoice) -> tuple[int, ...]:
         """The entries of `range_*` that say something about a pool: a grid is a loop where programs are persistent."""
         return (*pool.entries, *(pool.grid if choice.persistent else ()))
 
@@ -148,7 +148,7 @@ class Footprint:
 
     # Lanes -----------------------------------------------------------------------------------------------------
 
-    def sizes(self, choice: Choice) -> dict[str, int]:
+    def sizes(self, choice: FootprintChoice) -> dict[str, int]:
         """Symbol → size under a choice; a chunk that covers its axis is the axis, where that is known."""
         sizes = {**self._fixed, **dict(zip(self.symbols, choice.blocks, strict=False))}
         chunks = [*choice.chunks, *([None] * len(self.chunked))]
@@ -158,7 +158,7 @@ class Footprint:
                 sizes[f"r{number}"] = min(known)
         return sizes
 
-    def largest(self, choice: Choice) -> tuple[int, Shape]:
+    def largest(self, choice: FootprintChoice) -> tuple[int, Shape]:
         """The lanes of the largest tensor, and its shape; extents of run time count as one."""
         key = (*choice.blocks, None, *choice.chunks)
         if (known := self._largest.get(key)) is None:
@@ -167,7 +167,7 @@ class Footprint:
             known = self._largest[key] = max(counts, key=lambda pair: pair[0], default=(1, ()))
         return known
 
-    def registers(self, choice: Choice, gpu: GPU) -> int:
+    def registers(self, choice: FootprintChoice, gpu: GPU) -> int:
         """The fewest registers of a thread that the kernel's products can do with; 0 where nothing is known."""
         if not gpu.wgmma or choice.warps % 4:
             return 0
@@ -177,7 +177,7 @@ class Footprint:
 
     # Shared memory ---------------------------------------------------------------------------------------------
 
-    def shared(self, choice: Choice, gpu: GPU, *, sure: bool = False) -> Taken:
+    def shared(self, choice: FootprintChoice, gpu: GPU, *, sure: bool = False) -> Taken:
         """What the largest pool takes with the largest block stored through a descriptor; with `sure`, only what it
         certainly does."""
         sizes = self.sizes(choice)
@@ -186,19 +186,19 @@ class Footprint:
             return largest
         return largest._replace(size=largest.size + self._moved(choice))
 
-    def too_large(self, choice: Choice, gpu: GPU) -> list[Pool]:
+    def too_large(self, choice: FootprintChoice, gpu: GPU) -> list[Pool]:
         """The pools that shared memory does not hold, the largest first."""
         sizes, moved = self.sizes(choice), self._moved(choice)
         takings = [(self._taken(pool, choice, sizes, gpu, False).size + moved, pool) for pool in self.pools]
         over = [pair for pair in takings if pair[0] > gpu.shared_bytes]
         return [pool for _, pool in sorted(over, key=lambda pair: -pair[0])]
 
-    def _moved(self, choice: Choice) -> int:
+    def _moved(self, choice: FootprintChoice) -> int:
         """The bytes of the largest block stored through a descriptor."""
         sizes = self.sizes(choice)
         return max((self._bytes(store, sizes) for store in self._stores if _by_descriptor(store, choice)), default=0)
 
-    def _taken(self, pool: Pool, choice: Choice, sizes: Mapping[str, int], gpu: GPU, sure: bool) -> Taken:
+    def _taken(self, pool: Pool, choice: FootprintChoice, sizes: Mapping[str, int], gpu: GPU, sure: bool) -> Taken:
         if sure and not pool.sure:
             return Taken(0, "")
         loops = self.loops_of(pool, choice)
@@ -347,7 +347,7 @@ def _rows_of(dot: DotOp) -> Dim:
     return 1 if isinstance(element_of(dot.lhs), Float64Type) else dims_of(dot.lhs)[-2]
 
 
-def _by_descriptor(buffer: Buffer, choice: Choice) -> bool:
+def _by_descriptor(buffer: Buffer, choice: FootprintChoice) -> bool:
     at = buffer.access
     return at is not None and at < len(choice.indexing) and choice.indexing[at] == DESCRIPTOR
 

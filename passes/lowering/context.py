@@ -87,7 +87,7 @@ def _refs_in(type_: Attribute) -> list[RefType]:
     return [type_] if isinstance(type_, RefType) else []
 
 
-class Signature:
+class KernelParameters:
     """The parameters of the emitted kernel: those of the tile kernel, then size symbols and constexprs as used."""
 
     def __init__(self, kernel: KernelOp, physical: PhysicalDims):
@@ -188,7 +188,7 @@ class Signature:
 class Lowering:
     """Maps values of the `tile` level to those emitted so far; emits what sizes, positions and masks need."""
 
-    def __init__(self, signature: Signature, emit: Emitter, block_args: Callable[[str], SSAValue]):
+    def __init__(self, signature: KernelParameters, emit: Emitter, block_args: Callable[[str], SSAValue]):
         self.signature = signature
         self.emit = emit
         self.index_type: IntegerType = signature.kernel.index_type

@@ -121,7 +121,7 @@ class Emitter:
         """`make(*operands, *rest)` as a pure op; `rest` is hashable and tells equal ops apart."""
         return self._once(recipe(make, operands, rest), operands)
 
-    def early(self, make: Callable[..., OpT], operands: Sequence[SSAValue], *rest: object) -> OpT:
+    def op_behind_operands(self, make: Callable[..., OpT], operands: Sequence[SSAValue], *rest: object) -> OpT:
         """`op`, put right behind the last of its operands: what is to be under way long before it is needed."""
         op = self.op(make, operands, *rest)
         block = op.parent

@@ -17,7 +17,7 @@ PERSISTENT = ("persistent_blocked", "persistent_interleaved")
 
 
 @dataclass(frozen=True)
-class Mapping:
+class ProgramMapping:
     """What map-program-ids decided for a grid."""
 
     pid_type: str
@@ -25,7 +25,7 @@ class Mapping:
     multiplier: int
 
     @staticmethod
-    def of(grid: GridOp) -> Mapping:
+    def of(grid: GridOp) -> ProgramMapping:
         """The decisions recorded on `grid`; flat when there are none."""
 
         def number(name: str) -> int:
@@ -34,7 +34,7 @@ class Mapping:
 
         kind = grid.attributes.get("pid_type")
         pid_type = kind.data if isinstance(kind, StringAttr) else "flat"
-        return Mapping(pid_type, number("l2_grouping"), number("num_sm_multiplier"))
+        return ProgramMapping(pid_type, number("l2_grouping"), number("num_sm_multiplier"))
 
     @property
     def persistent(self) -> bool:
@@ -50,7 +50,7 @@ def total(emit: Emitter, counts: Sequence[SSAValue]) -> SSAValue:
 
 
 def launch_dims(
-    emit: Emitter, mapping: Mapping, counts: Sequence[SSAValue], programs: SSAValue | None
+    emit: Emitter, mapping: ProgramMapping, counts: Sequence[SSAValue], programs: SSAValue | None
 ) -> list[SSAValue]:
     """The launch grid: `counts` tiles per dimension; `programs` is the number of a persistent kernel's programs."""
     if mapping.pid_type == "xyz":
@@ -61,7 +61,7 @@ def launch_dims(
     return [emit.binary(arith.MinSIOp, emit.cast_int(programs, every.type), every)]
 
 
-def tile_ids(emit: Emitter, mapping: Mapping, pid: SSAValue, counts: Sequence[SSAValue]) -> list[SSAValue]:
+def tile_ids(emit: Emitter, mapping: ProgramMapping, pid: SSAValue, counts: Sequence[SSAValue]) -> list[SSAValue]:
     """The tile number per dimension of the flat program number `pid`.
 
     The last dimension runs fastest. With an L2 grouping of G, the last two run in groups of G rows: consecutive
@@ -80,7 +80,7 @@ def tile_ids(emit: Emitter, mapping: Mapping, pid: SSAValue, counts: Sequence[SS
         plane = total(emit, inner)
         rest = emit.binary(arith.RemSIOp, pid, plane)
         outer_pid = emit.binary(arith.DivSIOp, pid, plane)
-        ids = tile_ids(emit, Mapping("flat", 1, 1), outer_pid, outer)
+        ids = tile_ids(emit, ProgramMapping("flat", 1, 1), outer_pid, outer)
     return [*ids, *_grouped(emit, mapping.l2_grouping, rest, inner[0], inner[1])]
 
 
@@ -107,7 +107,7 @@ def program_ids(emit: Emitter, count: int) -> list[SSAValue]:
         return [emit.op(tl.ProgramIdOp, (), axis).result for axis in reversed(range(count))]
 
 
-def persistent_range(emit: Emitter, mapping: Mapping, every: SSAValue) -> tuple[SSAValue, SSAValue, SSAValue]:
+def persistent_range(emit: Emitter, mapping: ProgramMapping, every: SSAValue) -> tuple[SSAValue, SSAValue, SSAValue]:
     """Begin, end and step of a persistent program's walk over `every` flat program numbers."""
     (program,) = program_ids(emit, 1)
     pid = emit.cast_int(program, every.type)

@@ -13,7 +13,7 @@ from ...dialects import symm_mem, tl
 from ...dialects.effects import OrdersMemory
 from ...dialects.tile import grids_of
 from .context import Lowering
-from .programs import Mapping, program_ids
+from .programs import ProgramMapping, program_ids
 from .registry import row
 
 
@@ -25,7 +25,7 @@ def lower_sync(low: Lowering, op: symm_mem.SyncOp) -> Sequence[SSAValue]:
             f"convert-tile-to-tl: symm_mem.sync takes a tensor of 64-bit addresses, one a rank, got {op.pads.type}"
         )
     sync_id = _flat_program_id(low) if op.sync_id is None else low.value(op.sync_id)
-    slots = low.emit.early(symm_mem.SlotsOp, (pads, sync_id, low.value(op.rank), low.value(op.world_size)))
+    slots = low.emit.op_behind_operands(symm_mem.SlotsOp, (pads, sync_id, low.value(op.rank), low.value(op.world_size)))
     for slot, name in zip(slots.results, ("theirs", "ours"), strict=True):
         slot.name_hint = name
     (order,) = op.get_traits_of_type(OrdersMemory)
@@ -40,7 +40,7 @@ def _is_wide(type_: tl.PtrType) -> bool:
 def _flat_program_id(low: Lowering) -> SSAValue:
     """The number of the program in the launch grid, over all of its dimensions."""
     grids = grids_of(low.signature.kernel)
-    dims = len(grids[0].begins) if Mapping.of(grids[0]).pid_type == "xyz" and len(grids) == 1 else 1
+    dims = len(grids[0].begins) if ProgramMapping.of(grids[0]).pid_type == "xyz" and len(grids) == 1 else 1
     flat, *inner = reversed(program_ids(low.emit, dims))
     stride: SSAValue | None = None
     for axis, pid in enumerate(inner):

@@ -22,7 +22,7 @@ from helion_ir import backends
 from helion_ir.config import Config
 from helion_ir.pipeline import Pipeline
 from helion_ir.runtime.stages import Stages, ir_text
-from helion_ir.runtime.structure import LAUNCH_KEYS, Lowered, Structure, Structures, only_func, only_kernel
+from helion_ir.runtime.structure import LAUNCH_KEYS, LoweredConfig, Structure, Structures, only_func, only_kernel
 from helion_ir.session import Session
 from helion_ir.settings import Settings
 from helion_ir.space.spec import ConfigSpec
@@ -48,7 +48,7 @@ class Prepared:
         self.stages.run(Pipeline().scheduled(config, module), module)
         return module
 
-    def shared(self, config: Config) -> Lowered:
+    def shared(self, config: Config) -> LoweredConfig:
         sizes = self.structures.sizes(config)
         structure = self.structures.find(config)
         if structure is None:
@@ -57,7 +57,7 @@ class Prepared:
             self.stages.run(Pipeline().scheduled(config, module), module)
             structure = Structure.of(module, tuple(sizes), backends.default())
             self.structures.add(config, questions, structure)
-        return Lowered.of(structure, config, sizes)
+        return LoweredConfig.of(structure, config, sizes)
 
 
 def variants(prepared: Prepared, count: int) -> Iterator[Config]:

@@ -54,7 +54,7 @@ def carried(op: Operation) -> Iterator[tuple[SSAValue, tuple[SSAValue, ...], SSA
             yield init, (result, before, after), value
 
 
-class Liveness:
+class LiveRanges:
     """Positions of the ops in their blocks, and where each value is read last."""
 
     def __init__(self, root: Block):
@@ -141,7 +141,7 @@ def _arm(holder: Operation, block: Block) -> Block:
 class Variables:
     """Sets of values that share a variable (a union-find whose sets know their members)."""
 
-    def __init__(self, liveness: Liveness):
+    def __init__(self, liveness: LiveRanges):
         self.liveness = liveness
         self._members: dict[SSAValue, list[SSAValue]] = {}
 

@@ -34,7 +34,7 @@ from ....dialects.inline_triton import ElementOp, SnippetOp
 from ....dialects.quick import build, ops_in
 from ....dialects.value import PREDICATES, BroadcastOp, CompareOp, ExpandDimsOp, SplatOp
 from ....passes.construction import copy_op
-from .coalescing import INLINE, Liveness, Variables, carried, is_inline
+from .coalescing import INLINE, LiveRanges, Variables, carried, is_inline
 from .printed_names import assign_names
 from .printed_operands import accepts_bare, broadcasts_itself, is_weak
 
@@ -402,7 +402,7 @@ def prepare(func: tl.FuncOp) -> None:
     inliner = Inliner(_static_indices(ops))
     for op in ops:
         inliner.visit(op)
-    variables = Variables(Liveness(body))
+    variables = Variables(LiveRanges(body))
     inner_first = [op for op in reversed(ops) if op.regions]
     merge(variables, inner_first)
     for op in inner_first:

@@ -18,7 +18,7 @@ from ...dialects.value import CompareOp, ReshapeOp, SelectOp
 from ...language.tiles import Tile
 from ...passes.analysis.positions import never_negative
 from ..builder import UNSIGNED, element_type
-from ..symbols.symbolic import poly_of, sym_int
+from ..symbols.nodes import poly_of, sym_int
 from ..tensors import DeviceTensor, HostTensor
 from ..tracer import Tracer
 from .table import Operand, broadcast, broadcast_to, like, operand

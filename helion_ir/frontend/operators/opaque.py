@@ -22,7 +22,7 @@ from ...dialects.dims import dims_of, tensor_type
 from ...language.api import implement
 from ...language.tiles import Tile
 from ..builder import element_type
-from ..symbols.symbolic import poly_of
+from ..symbols.nodes import poly_of
 from ..tensors import DeviceTensor, HostTensor
 from ..tracer import Tracer
 from .table import broadcast, operand

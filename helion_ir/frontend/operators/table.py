@@ -21,7 +21,7 @@ from ... import exc
 from ...dialects.dims import Dim, dims_of
 from ...dialects.value import ReshapeOp
 from ..builder import element_type
-from ..symbols.symbolic import FloatNode, IntNode
+from ..symbols.nodes import FloatNode, IntNode
 from ..tensors import AxisTile, DeviceTensor, HostTensor
 from ..tracer import Tracer
 

@@ -17,7 +17,7 @@ from ...dialects.dims import Dim, dims_of
 from ...dialects.value import PermuteOp, ReshapeOp, kept_axes
 from ..builder import element_type
 from ..symbols.expressions import Poly
-from ..symbols.symbolic import BoolNode, FloatNode, poly_of, sym_int
+from ..symbols.nodes import BoolNode, FloatNode, poly_of, sym_int
 from ..tensors import EVERY_LANE, AxisTile, DeviceTensor
 from ..tracer import Tracer
 from .table import aten, device_tensor, lowers, lowers_function, operand, prims

@@ -22,8 +22,8 @@ from ...dialects.value import CompareOp
 from ..source import FunctionSource, in_subscript
 from .arithmetic import remainder
 from .expressions import Poly
+from .nodes import IntNode, SymbolContext, poly_of, sym_int
 from .sizes import INTEGER_FUNCTIONS, LARGEST_OFFSET, OPPOSITES, PREDICATES, Options, Sizes
-from .symbolic import Context, IntNode, poly_of, sym_int
 
 _SPELLINGS = {"floordiv": "({} // {})", "mod": "({} % {})"}
 _SPELLINGS_OF_ARGUMENTS = {
@@ -48,7 +48,7 @@ class IndexNeeded(Exception):
     """The index of a static loop that is walked once is needed as a Python int: the loop must be unrolled."""
 
 
-class Integers(Sizes, Context):
+class Integers(Sizes, SymbolContext):
     """Integers as SSA values and as Python's numbers, and the kernel arguments that some of them are."""
 
     def __init__(self, source: FunctionSource, options: Options):

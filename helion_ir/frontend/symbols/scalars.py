@@ -1,7 +1,7 @@
 """Numbers of a trace: constants, expressions of sizes, and device scalars; and what PyTorch asks of them.
 
-This is the `Context` of symbolic numbers: on the host it answers from this call's values and records guards, on the
-device it emits ops.
+This is the `SymbolContext` of symbolic numbers: on the host it answers from this call's values and records guards, on
+the device it emits ops.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ from ..source import FunctionSource, asked_by_user
 from .arithmetic import floor_quotient, remainder, small_power
 from .expressions import Poly
 from .integers import MATH, Integers
+from .nodes import FLOAT_FUNCTIONS, BoolNode, FloatNode, IntNode, Node, poly_of
 from .sizes import PREDICATES, SIGNS, Options
-from .symbolic import FLOAT_FUNCTIONS, BoolNode, FloatNode, IntNode, Node, poly_of
 
 _FLOAT_OPS: dict[str, Callable[..., Any]] = {
     "add": arith.AddfOp, "sub": arith.SubfOp, "mul": arith.MulfOp, "float_truediv": arith.DivfOp,

@@ -21,7 +21,7 @@ from ...dialects.targets import MAX_LANES
 from ..builder import Builder
 from ..source import FunctionSource, current_location
 from .expressions import Poly
-from .symbolic import poly_of
+from .nodes import poly_of
 
 PREDICATES: dict[str, Callable[[int, int], bool]] = {
     "eq": operator.eq, "ne": operator.ne, "lt": operator.lt, "le": operator.le, "gt": operator.gt, "ge": operator.ge,

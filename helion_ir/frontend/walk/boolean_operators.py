@@ -14,15 +14,15 @@ from ... import exc
 from ...dialects.effects import has_no_effects
 from ...dialects.value import SelectOp
 from ..rewriting import CHOOSE, LAZY_AND, LAZY_OR, NOT
-from ..symbols.symbolic import BoolNode
+from ..symbols.nodes import BoolNode
 from ..tracer import Tracer
 from .control_flow import ControlFlow
 from .environment import Environment, Snapshot, carried_as, is_leaf, join, lift, lower
 from .python_functions import expression_functions
 
 
-class Logic:
-    """What the logic of expressions does, in one function's code."""
+class BooleanOperators:
+    """What `and`, `or`, `not` and conditional expressions do in the code of one function."""
 
     def __init__(self, tracer: Tracer, environment: Environment):
         self.tracer = tracer

@@ -30,7 +30,7 @@ from .environment import (
     variable,
 )
 from .lanes import Frame, agree, axis_tiles, narrower
-from .mutation import Structure
+from .mutation import ValueStructure
 from .regions import Regions
 
 
@@ -40,7 +40,7 @@ class Branches(Regions):
     def branch(self, condition: SSAValue, then: Callable[[], None], otherwise: Callable[[], None]) -> None:
         """Run-time `if`: what either arm changes, or both bind, are results."""
         tracer = self.tracer
-        start, structure = Snapshot(self.environment), Structure(self.environment)
+        start, structure = Snapshot(self.environment), ValueStructure(self.environment)
         place = tracer.builder.location
         finals: list[dict[Path, Any]] = []
         arms: list[tuple[Block, dict[Path, Any], dict[str, Any]]] = []

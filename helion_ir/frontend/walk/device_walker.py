@@ -15,7 +15,7 @@ from ... import language as hl
 from ..rewriting import CALL, statement_code
 from ..source import node_location, walks
 from ..tracer import Tracer
-from .boolean_operators import Logic
+from .boolean_operators import BooleanOperators
 from .environment import Environment, Snapshot
 from .helpers import Helper, HelperCall, helper_call, helper_of, needs_values, rebinds
 from .hl_functions import loop_range
@@ -62,7 +62,7 @@ class DeviceWalker(Statements):
         read_later: Collection[str] = (),
     ):
         super().__init__(tracer, environment, file, body, read_later)
-        logic = Logic(tracer, environment)
+        logic = BooleanOperators(tracer, environment)
         environment.names |= {**logic.operators(), CALL: self._call}
         for name, function in logic.builtins().items():
             environment.names.setdefault(name, function)

@@ -20,7 +20,7 @@ from ...dialects.dims import Dim, dims_of, tensor_type
 from ...language.tiles import Tile
 from ..builder import element_type
 from ..operators.table import broadcast_to, operand
-from ..symbols.symbolic import BoolNode, FloatNode, poly_of
+from ..symbols.nodes import BoolNode, FloatNode, poly_of
 from ..tensors import AxisTile, DeviceTensor
 from ..tracer import Tracer
 

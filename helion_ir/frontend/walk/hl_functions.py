@@ -17,7 +17,7 @@ from ...language.tiles import Tile, Tiles, tile_shift
 from ...sizes import next_power_of_2
 from ..operators import memory, products, reductions, views
 from ..operators import split_join as parts
-from ..symbols.symbolic import poly_of
+from ..symbols.nodes import poly_of
 from ..tensors import DeviceTensor
 from ..tracer import Tracer
 from .loops import Loop, index_value

@@ -17,8 +17,8 @@ from ...dialects.dims import Dim
 from ...language.tiles import Tile
 from ...language.tiles import Tiles as TileTuple
 from ..symbols.expressions import Poly
+from ..symbols.nodes import poly_of
 from ..symbols.sizes import LARGEST_OFFSET
-from ..symbols.symbolic import poly_of
 from ..tensors import AxisTile, DeviceTensor
 from ..tracer import Tracer
 from .aliases import Sharing
@@ -34,7 +34,7 @@ from .environment import (
     variable,
 )
 from .lanes import Frame, axis_tiles, narrower
-from .mutation import Structure
+from .mutation import ValueStructure
 from .regions import Regions
 
 _ATTEMPTS = 10
@@ -147,7 +147,7 @@ class Loops(Regions):
         tracer = self.tracer
         begins = [index_value(tracer, b) for b in loop.begins]
         ends = [index_value(tracer, e) for e in loop.ends]
-        start, structure = Snapshot(self.environment), Structure(self.environment)
+        start, structure = Snapshot(self.environment), ValueStructure(self.environment)
         sharing = Sharing(start)
         guess = {p: carried_as(tracer, v) for p, v in start.leaves.items() if p[0] in assigned and is_runtime(v)}
         place = tracer.builder.location
@@ -175,7 +175,7 @@ class Loops(Regions):
     ) -> None:
         """A loop while a run-time condition holds."""
         tracer = self.tracer
-        start, structure = Snapshot(self.environment), Structure(self.environment)
+        start, structure = Snapshot(self.environment), ValueStructure(self.environment)
         sharing = Sharing(start)
         guess = {p: carried_as(tracer, v) for p, v in start.leaves.items() if p[0] in assigned}
         place = tracer.builder.location

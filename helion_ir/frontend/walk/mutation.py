@@ -195,7 +195,7 @@ def watch_of_host(names: dict[str, Any], local: Iterable[str], captured: Iterabl
 # Variables that are bound to other containers
 
 
-class Structure:
+class ValueStructure:
     """What the variables of a function and its callers are, apart from the numbers and tensors in them."""
 
     def __init__(self, environment: Environment):

@@ -22,7 +22,7 @@ from ...language.tiles import Tile
 from ..operators.table import LOWERINGS, aten
 from ..rewriting import ATTRIBUTE, ITEM, OPERATORS, SLICE, VALUE
 from ..source import for_user, subscribes
-from ..symbols.symbolic import BoolNode, FloatNode
+from ..symbols.nodes import BoolNode, FloatNode
 from ..tensors import DeviceTensor, TracedTensor
 from ..tracer import Tracer
 

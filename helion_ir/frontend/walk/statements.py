@@ -20,9 +20,9 @@ from ..tracer import Tracer
 from .control_flow import ControlFlow
 from .environment import Environment
 from .loops import Loop
-from .modes import setitem
 from .mutation import attributes
 from .python_functions import inplace_floor_division, inplace_power, item, with_values
+from .torch_modes import setitem
 
 _AUGMENTED: dict[type[ast.operator], Callable[[Any, Any], Any]] = {
     ast.Add: operator.iadd, ast.Sub: operator.isub, ast.Mult: operator.imul, ast.Div: operator.itruediv,

@@ -18,8 +18,8 @@ from xdsl.ir import SSAValue
 from ...language.tiles import Tile
 from ..operators.table import HALVES
 from ..symbols.integers import IndexNeeded
+from ..symbols.nodes import poly_of
 from ..symbols.sizes import Retrace
-from ..symbols.symbolic import poly_of
 from ..tensors import AxisTile, DeviceTensor
 from .control_flow import ControlFlow
 from .environment import Environment, Path, Snapshot, children, is_leaf

@@ -19,7 +19,7 @@ from xdsl.ir import SSAValue
 from .expressions import Poly
 
 
-class Context(Protocol):
+class SymbolContext(Protocol):
     """What nodes ask of the tracer."""
 
     def comparison(self, predicate: str, lhs: Poly, rhs: Poly) -> BoolNode:
@@ -74,7 +74,7 @@ class Node:
     shape_env = None
     pytype: type = object
 
-    def __init__(self, context: Context):
+    def __init__(self, context: SymbolContext):
         self.context = context
 
     def is_int(self) -> bool:
@@ -128,7 +128,7 @@ class IntNode(Node):
     pytype = int
     tile: SSAValue | None = None
 
-    def __init__(self, context: Context, poly: Poly):
+    def __init__(self, context: SymbolContext, poly: Poly):
         super().__init__(context)
         self.poly = poly
 
@@ -256,7 +256,7 @@ class FloatNode(Node):
 
     def __init__(
         self,
-        context: Context,
+        context: SymbolContext,
         ssa: SSAValue | None = None,
         *,
         hint: float | None = None,
@@ -344,7 +344,9 @@ class BoolNode(Node):
 
     pytype = bool
 
-    def __init__(self, context: Context, value: bool | SSAValue | None, *, hint: bool | None = None, expr: str = ""):
+    def __init__(
+        self, context: SymbolContext, value: bool | SSAValue | None, *, hint: bool | None = None, expr: str = ""
+    ):
         super().__init__(context)
         self.value = value
         self.hint = hint
@@ -410,7 +412,7 @@ def poly_of(value: int | torch.SymInt) -> Poly:
     return node.poly if isinstance(node, IntNode) else Poly.constant(int(value))
 
 
-def sym_int(context: Context, poly: Poly) -> int | torch.SymInt:
+def sym_int(context: SymbolContext, poly: Poly) -> int | torch.SymInt:
     """An int where the expression is constant, else the SymInt of it."""
     value = poly.value
     return torch.SymInt(IntNode(context, poly)) if value is None else value

@@ -1,4 +1,4 @@
-"""Tiles and what is asked of them."""
+"""Tiles and what is asked of them: rows of the lowering."""
 
 from __future__ import annotations
 
