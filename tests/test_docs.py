@@ -69,11 +69,26 @@ def test_the_first_kernel_of_the_readme_runs_and_prints_what_it_says(tmp_path: P
     assert "{reduction = 0 : i64}" in lit.run_command(["helion-opt", *arguments]).out
 
 
+def test_the_kernel_of_the_architecture_is_at_every_level_what_is_shown(tmp_path: Path) -> None:
+    """Each command with the block behind it, in which `…` stands for part of a line and `...` for lines."""
+    text = (ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8")
+    kernel = tmp_path / "row_sum.py"
+    kernel.write_text(re.findall(r"```python\n(.*?)```", text, re.DOTALL)[0], encoding="utf-8")
+    shown = re.findall(r"```sh\nhelion-opt (row_sum.py .*?)\n```\n```(?:mlir|python)\n(.*?)```", text, re.DOTALL)
+    assert len(shown) == 4
+    for command, block in shown:
+        arguments = shlex.split(command.replace("row_sum.py", str(kernel), 1))
+        printed = "\n".join(line.strip() for line in lit.run_command(["helion-opt", *arguments]).out.splitlines())
+        lines = [re.escape(line.strip()).replace("…", ".*") + "\n" for line in block.splitlines()]
+        assert re.search("".join(lines).replace(r"\.\.\." + "\n", "(?:.*\n)*?"), printed), command
+
+
 @pytest.mark.parametrize("document", DOCUMENTS)
 def test_what_a_document_names_exists(document: str) -> None:
     """Paths in backticks, from the root, the package or the document's folder; targets of links."""
     text = (ROOT / document).read_text(encoding="utf-8")
-    prose = re.sub(r"```.*?```", "", text, flags=re.DOTALL).replace("`first.py`", "")
+    prose = re.sub(r"```.*?```", "", text, flags=re.DOTALL)
+    prose = re.sub(r"`(first|row_sum)\.py`", "", prose)  # what a reader saves
     paths = re.findall(r"`([\w./-]+\w\.(?:py|md|mlir|toml|txt)|\w+/[\w/]*)`", prose)
     folder = (ROOT / document).parent
     assert [
