@@ -56,3 +56,29 @@ def test_an_unrolled_total_compiles(target):
     config = {"block_sizes": [16, 64], "range_unroll_factors": [0, 2]}
     wide = (helion_ir.TensorSpec([64, 512]),)
     helion_ir.compile(carried(STEPS["total"][0]), config, wide).binary(target)
+
+
+@helion_ir.kernel(autotune_effort="none")
+def kept_and_used(x: torch.Tensor, y: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    largest = torch.empty([x.size(0)], dtype=x.dtype, device=x.device)
+    out = torch.empty_like(y)
+    for rows in hl.tile(x.size(0)):
+        acc = hl.full([rows], float("-inf"), dtype=torch.float32)
+        for columns in hl.tile(x.size(1)):
+            acc = torch.maximum(acc, x[rows, columns].amax(-1))
+        largest[rows] = acc
+        for columns in hl.tile(y.size(1)):
+            out[rows, columns] = y[rows, columns] - acc[:, None]
+    return largest, out
+
+
+@pytest.mark.parametrize("unrolled", [0, 4])
+def test_totals_of_several_uses(unrolled: int) -> None:
+    """Triton asserts that what it takes apart has one use; an unrolled loop uses it once a copy."""
+    x, y = torch.randn(5, 96), torch.randn(5, 33)
+    config = {"block_sizes": [8, 32, 8], "range_unroll_factors": [0, 0, unrolled], "num_warps": 4}
+    compiled = helion_ir.compile(kept_and_used, config, (x, y))
+    largest, out = compiled(x, y)
+    torch.testing.assert_close(largest, x.amax(-1))
+    torch.testing.assert_close(out, y - x.amax(-1)[:, None])
+    compiled.binary("sm_90")

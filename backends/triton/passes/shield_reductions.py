@@ -13,6 +13,7 @@ from xdsl.pattern_rewriter import PatternRewriter, RewritePattern, op_type_rewri
 
 from ....dialects import tl
 from ....dialects.dims import dims_of, element_of
+from ....dialects.inline_triton import is_static_loop
 from ....dialects.value import PermuteOp
 from ....passes.locations import rewrite
 
@@ -40,8 +41,9 @@ def is_broken(op: tl.ReduceOp) -> bool:
     For `acc = acc + sum(load)` Triton's `TritonGPUOptimizeThreadLocality` lets each thread add up its own lanes and
     reduces them after the loop. It does not look what the reduction is combined with, nor how: `max(acc, sum(load))`
     and `acc - sum(load)` become wrong in silence, `2 * acc + sum(load)` fails in the pass manager, and so does a loop
-    that is unrolled, whose second copy adds to the first one's result. Source: `ttgir` of these for sm_80, sm_90 and
-    gfx942, Triton 3.7.1 (tests/triton/test_shield_reductions.py).
+    that is unrolled, whose second copy adds to the first one's result, and one whose total has several uses (the pass
+    asserts one). Source: `ttgir` of these for sm_80, sm_90 and gfx942, Triton 3.7.1
+    (tests/triton/test_shield_reductions.py).
     """
     loop = op.parent_op()
     if not isinstance(loop, scf.ForOp):
@@ -52,12 +54,27 @@ def is_broken(op: tl.ReduceOp) -> bool:
     totals = [(value.owner, number) for number, value in enumerate(yielded) if value.owner in users]
     if not totals:
         return False
-    return _is_unrolled(loop) or not all(_adds(op, user, loop.body.block.args[1 + at]) for user, at in totals)
+    if _is_unrolled(loop) or any(_is_used_again(loop.results[at]) for _, at in totals):
+        return True
+    return not all(_adds(op, user, loop.body.block.args[1 + at]) for user, at in totals)
 
 
 def _is_unrolled(loop: scf.ForOp) -> bool:
     factor = loop.attributes.get("unroll_factor")
     return isinstance(factor, IntAttr) and factor.data > 1
+
+
+def _is_used_again(total: SSAValue) -> bool:
+    """Whether a loop's result has several uses once later loops are unrolled."""
+    uses = [use.operation for use in total.uses]
+    if len(uses) != 1:
+        return len(uses) > 1
+    around = uses[0].parent_op()
+    while around is not None and not isinstance(around, tl.FuncOp):
+        if isinstance(around, scf.ForOp) and (_is_unrolled(around) or is_static_loop(around)):
+            return True
+        around = around.parent_op()
+    return False
 
 
 def _adds(op: tl.ReduceOp, user: Operation | Block, carried: SSAValue) -> bool:
