@@ -1,4 +1,4 @@
-"""What a backend has and does: all that the rest of the package knows of one.
+"""The interface of a backend: all that the rest of the package uses of one.
 
 A backend turns a scheduled kernel into text and runs it. `tl` is where it takes over: the passes before, the search
 space and the specializations are common to all. What it leaves of a kernel stays one `tl.func`, whatever is in its
@@ -37,16 +37,16 @@ Explain: TypeAlias = Callable[[Exception], Exception]
 
 
 class Text(Protocol):
-    """A printed kernel, open where the values of a launch stand."""
+    """A printed kernel with placeholders for the values of a launch."""
 
     def source(self, constexprs: DictionaryAttr, options: DictionaryAttr) -> str:
-        """The complete text for these values of the same names, which no other part of it depends on."""
+        """The complete text for these constexprs and options."""
         ...
 
 
 @dataclass(frozen=True)
 class Source:
-    """A function to be called: its name, its definition, and the text that defines it and what it uses."""
+    """A function to be called: its name, its definition, and the text that defines it with its dependencies."""
 
     name: str
     definition: ast.FunctionDef
@@ -115,7 +115,7 @@ class CompiledBinary:
 
 
 class Backend:
-    """What a backend has and does; a subclass overrides what it can, and what it cannot raises `BackendUnsupported`.
+    """The interface of a backend. A subclass overrides what it supports; the rest raises `BackendUnsupported`.
 
     Methods that print are called for every config that is lowered; those that launch and compile for every kernel.
     None is called when a kernel is called that ran before.
@@ -172,7 +172,7 @@ class Backend:
         raise NotImplementedError
 
     def text(self, module: ModuleOp) -> Text:
-        """The same, to be printed again for other values of a launch; `module` is not changed any more."""
+        """The text of `module`, to be printed again for other values of a launch; nothing changes `module` later."""
         return _Reprinted(self, module)
 
     def opaque(self, kernel: str) -> Opaque:
@@ -195,7 +195,7 @@ class Backend:
     # Running ---------------------------------------------------------------------------------------------------
 
     def version(self) -> str:
-        """The version of its compiler: configs are tuned for one."""
+        """The version of the backend's compiler, which is part of the key of tuned configs."""
         return ""
 
     def device_target(self, device: torch.device) -> str:
@@ -207,7 +207,7 @@ class Backend:
         return None
 
     def interpreted(self) -> str | None:
-        """What asks to run emitted modules on a CPU (`VARIABLE=1`); None if nothing does."""
+        """The environment setting (`VARIABLE=1`) in force that runs emitted modules on a CPU; None without one."""
         return None
 
     def host(self, source: str, name: str) -> FunctionType:
@@ -222,7 +222,7 @@ class Backend:
         self._unsupported("launch kernels")
 
     def modules(self) -> Mapping[str, Any]:
-        """What opaque text may name, beside what it defines."""
+        """Modules that opaque text may name without defining them, by name."""
         return {}
 
     def text_runner(self) -> Callable[..., list[torch.Tensor]]:
@@ -235,12 +235,12 @@ class Backend:
         self._unsupported("run opaque text on a CPU")
 
     def explained(self, error: Exception, fn: FunctionType, doing: str) -> exc.Base:
-        """The error to raise from one of its compiler's, for the kernel made of `fn`; `doing` says what failed."""
+        """The error to raise for one of the backend's compiler, for the kernel of `fn`; `doing` says what failed."""
         place = exc.SourceLocation.of_definition(fn)
         return exc.InternalError(f"{fn.__name__}: backend {self.name} cannot {doing}: {error}", location=place)
 
     def lacks_memory(self, error: Exception) -> bool:
-        """Whether an error of a launch says that the kernel takes more of the device than it has."""
+        """Whether an error of a launch says that the kernel needs more memory or threads than the device has."""
         return False
 
     # Compiling -------------------------------------------------------------------------------------------------
@@ -267,7 +267,7 @@ class Backend:
     """The module that a process which precompiles imports first."""
 
     def precompile(self, launch: Any, gpu: GPU) -> Resources:
-        """Compile what `capture` found, so that the call finds it; runs in a worker process, which gets the backend."""
+        """Compile what `capture` returned into the cache that the call reads; runs in a worker process."""
         self._unsupported("compile ahead of time")
 
     def _unsupported(self, what: str) -> NoReturn:
@@ -275,7 +275,7 @@ class Backend:
 
 
 class _Reprinted:
-    """A text that is printed as a whole for each launch."""
+    """A text that is printed again as a whole for each set of launch values."""
 
     def __init__(self, backend: Backend, module: ModuleOp) -> None:
         self._backend, self._module = backend, module

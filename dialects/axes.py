@@ -70,12 +70,12 @@ class AxisFacts:
     made_of: tuple[int, ...] = ()
 
     def sources(self, result: At) -> tuple[At, ...] | None:
-        """The operands' axes that go with a result's axis lane by lane; None for an axis that is new or whole."""
+        """The operands' axes that correspond to a result's axis lane by lane; None for an axis that is new or whole."""
         return next((axes.operands for axes in self.lanes if result in axes.results), None)
 
 
 class OpBuilder(Protocol):
-    """What an op's own rewrites build with; `passes/inserter.py` has it."""
+    """Builds the ops of an op's own rewrites; `passes/inserter.py` implements it."""
 
     def op(self, op: OpT, hint: SSAValue | None = None) -> OpT: ...
     def constant(self, value: float, type_: Attribute) -> SSAValue: ...
@@ -88,7 +88,7 @@ class OpBuilder(Protocol):
 
 
 class Dropping(Protocol):
-    """An op whose operands and results have just lost their axes of one lane."""
+    """An op after the axes of one lane of its operands and results were dropped."""
 
     @property
     def build(self) -> OpBuilder:
@@ -109,11 +109,11 @@ class Dropping(Protocol):
         ...
 
     def is_unit(self, dim: Dim) -> bool:
-        """Whether axes of this dim go."""
+        """Whether axes of this dim are dropped."""
         ...
 
     def now(self, dims: Sequence[Dim], axis: int) -> int | None:
-        """Where an axis among `dims`, those from before, is now; None if it went."""
+        """The new number of an axis of the earlier `dims`; None if it was dropped."""
         ...
 
     def if_valid(self, tile: SSAValue, value: SSAValue, otherwise: Callable[[], SSAValue]) -> SSAValue:
@@ -125,7 +125,7 @@ class Dropping(Protocol):
         ...
 
     def wrap(self) -> None:
-        """Let the op see the dims it saw before."""
+        """Restore the dims that the op saw before, by reshapes around it."""
         ...
 
 
@@ -137,11 +137,11 @@ class AxisSemantics(OpTrait, ABC):
         """What an op says of its axes."""
 
     def of_equal(self, op: Any, value: float | int) -> float | int | None:
-        """What a result lane holds that is made of lanes which all hold `value`; None if that is not known."""
+        """The value of a result lane when all input lanes hold `value`; None if it is not known."""
         return value
 
     def drop(self, op: Any, dropping: Dropping) -> Sequence[SSAValue] | None:
-        """Put the op right after axes of one lane went; what stands for its results, None if it still does."""
+        """Adapt the op after axes of one lane were dropped; returns what replaces its results, None if they stay."""
         dropping.wrap()
 
 
@@ -154,12 +154,12 @@ class DeclaresAxes(ABC):
 
     @abstractmethod
     def drop_axes(self, dropping: Dropping) -> Sequence[SSAValue] | None:
-        """Put the op right after axes of one lane went; what stands for its results, None if it still does."""
+        """Adapt the op after axes of one lane were dropped; returns what replaces its results, None if they stay."""
 
 
 @dataclass(frozen=True)
 class OwnAxes(AxisSemantics):
-    """The op says it by the methods of `DeclaresAxes`."""
+    """The op declares its axes by the methods of `DeclaresAxes`."""
 
     def facts(self, op: Any) -> AxisFacts:
         return op.axis_facts()
@@ -169,21 +169,21 @@ class OwnAxes(AxisSemantics):
 
 
 class FoldsChunks(ABC):
-    """An op whose consumed axis may come chunk by chunk, in a loop that carries what was found so far."""
+    """An op whose consumed axis can be walked in chunks, by a loop that carries the partial result."""
 
     @abstractmethod
     def before_chunks(self, chunk_dims: Sequence[Dim], build: OpBuilder) -> list[SSAValue]:
-        """What the loop starts from; `chunk_dims` are the dims of the operand with a chunk of the axis."""
+        """The initial values of the loop; `chunk_dims` are the dims of the operand with a chunk of the axis."""
 
     @abstractmethod
     def fold_chunk(
         self, value: SSAValue, found: Sequence[SSAValue], chunk: SSAValue, index_type: IntegerType, build: OpBuilder
     ) -> list[SSAValue]:
-        """What is found after the chunk `value`, whose tile is `chunk`."""
+        """The carried values after the chunk `value`, whose tile is `chunk`."""
 
     @abstractmethod
     def after_chunks(self, found: Sequence[SSAValue], build: OpBuilder) -> list[SSAValue]:
-        """The op's results, from what was found in all chunks."""
+        """The op's results, from the values carried out of the loop."""
 
 
 _DECLARED: dict[type[Operation], AxisSemantics] = {}
@@ -213,7 +213,7 @@ def folds_chunks(op: Operation) -> bool:
 
 @cache
 def _folds_chunks(cls: type[Operation]) -> bool:
-    """By class, as xDSL's classes are slow to ask each time."""
+    """By class: a trait look-up of xDSL's is slow."""
     return issubclass(cls, FoldsChunks)
 
 

@@ -32,7 +32,7 @@ from .dims import dims_of
 
 @dataclass(frozen=True)
 class LaneWise(AxisSemantics):
-    """All tensors among operands and results have the same axes, and each lane is computed by itself."""
+    """All tensor operands and results have the same axes; a result lane depends on the operands' same lane only."""
 
     def facts(self, op: Any) -> AxisFacts:
         operands = [(i, len(dims)) for i, value in enumerate(op.operands) if (dims := dims_of(value))]
@@ -41,7 +41,7 @@ class LaneWise(AxisSemantics):
         return AxisFacts(tuple([_same(operands, results, axis) for axis in range(rank)]))
 
     def drop(self, op: Any, dropping: Dropping) -> None:
-        """Right with all types changed alike."""
+        """Valid as it is: all types change alike."""
 
     def verify(self, op: Operation) -> None:
         """All tensors have the same dims."""
@@ -66,11 +66,11 @@ class CarriesAxes(AxisSemantics):
         return opaque_facts(op)
 
     def drop(self, op: Any, dropping: Dropping) -> None:
-        """Right with all types changed alike, as its blocks are changed, too."""
+        """Valid as it is: types in its blocks change alike."""
 
 
 def is_lane_wise(op: Operation) -> bool:
-    """Whether an op computes each lane by itself."""
+    """Whether an op computes each lane from the same lanes of its operands."""
     return type(semantics_of(type(op))) is LaneWise
 
 
@@ -118,7 +118,7 @@ class AlongAxis(AxisSemantics):
         tile_matches(op, op.operands[0], op.properties["axis"].data, op.operands[1])
 
     def drop(self, op: Any, dropping: Dropping) -> Sequence[SSAValue] | None:
-        """Renumber the axis; over one lane, the results are that lane, or what past the tile's end stands for it."""
+        """Renumber the axis; over one lane, the results are that lane, or the fill where it is past the tile's end."""
         if (axis := dropping.now(dropping.operand_dims(0), op.properties["axis"].data)) is not None:
             op.properties["axis"] = IntAttr(axis)
             return None
@@ -148,7 +148,7 @@ def _branches(op: scf.IfOp) -> list[tuple[SSAValue, ...]]:
 
 
 def _while_variables(op: scf.WhileOp) -> list[tuple[SSAValue, ...]]:
-    """What goes into the test of the loop, and what the test passes on to the body and to what follows."""
+    """The operands of the loop's test, and the values that the test passes to the body and past the loop."""
     before, after = op.before_region.block, op.after_region.block
     test, end = before.last_op, after.last_op
     assert test is not None

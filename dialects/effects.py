@@ -47,7 +47,7 @@ class UnknownEffects(MemoryEffect):
 
 
 class ThreadBarrier(OpTrait):
-    """All threads of the program meet: what any did before is visible to all of them afterwards."""
+    """A barrier of the program's threads: accesses before it are visible to all of them after it."""
 
 
 class OrdersMemory(OpTrait):
@@ -70,7 +70,7 @@ ReadsAndWrites = OperandEffect((READ, WRITE))
 
 
 def has_no_effects(op: Operation) -> bool:
-    """xDSL's `is_side_effect_free`, which asks every trait each time; most classes answer for all their ops."""
+    """xDSL's `is_side_effect_free`, cached by class where the answer is the same for all ops of a class."""
     answer = _never_has_effects(type(op))
     return is_side_effect_free(op) if answer is None else answer
 

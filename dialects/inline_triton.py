@@ -50,7 +50,7 @@ class UnknownEffectsUnlessPure(MemoryEffect):
 
 
 class _OpaqueBase(IRDLOperation):
-    """What all opaque ops share: values in, values out, and whether the text has side effects.
+    """Base of all opaque ops: operands, results, and whether the text has side effects.
 
     They declare nothing of axes (`dialects/axes.py`): the text sees ranks and shapes, so none of those may change.
     """

@@ -1,4 +1,4 @@
-"""What an op says of itself to the rest of the compiler, so that an op of a plugin needs no table of ours.
+"""Rules that an op class carries as traits (lowering, interpreter, printer), so that plugins edit no table.
 
 ```python
 @irdl_op_definition
@@ -50,17 +50,17 @@ class Printed(OpTrait):
 
 @cache
 def lowered(cls: type[Operation]) -> Callable[[Any, Any], Sequence[SSAValue]] | None:
-    """How a class says it is lowered."""
+    """The `Lowered` rule of a class, if it has one."""
     rule = cls.get_trait(Lowered)
     return None if rule is None else rule.function
 
 
 def interpreted(cls: type[Operation]) -> Callable[[Any, tuple[Any, ...]], tuple[Any, ...]] | None:
-    """How a class says it is interpreted."""
+    """The `Interpreted` rule of a class, if it has one."""
     rule = cls.get_trait(Interpreted)
     return None if rule is None else rule.function
 
 
 def printed(cls: type[Operation], backend: str) -> Callable[[Any, Any], Any] | None:
-    """How a class says that a backend prints it."""
+    """The `Printed` rule of a class for a backend, if it has one."""
     return next((rule.function for rule in cls.get_traits_of_type(Printed) if rule.backend == backend), None)

@@ -28,7 +28,7 @@ class Questions:
         self.answers: dict[str, Any] = {}
 
     def size(self, symbol: str, value: int) -> int:
-        """The size of a symbol as a number that notes what it is asked; `value` itself for other symbols."""
+        """The size of a symbol as a number that records the questions about it; `value` itself for other symbols."""
         return _number(self, symbol, value) if symbol in self.symbols else value
 
 
@@ -36,7 +36,7 @@ _ASKING: WeakKeyDictionary[Operation, Questions] = WeakKeyDictionary()
 
 
 def note_questions(kernel: Operation, symbols: frozenset[str]) -> Questions:
-    """Note from here on what is asked of the sizes that `kernel` has for `symbols`."""
+    """Record from now on each question about the sizes of `symbols` in `kernel`."""
     questions = _ASKING[kernel] = Questions(symbols)
     return questions
 
@@ -47,7 +47,7 @@ def questions_of(kernel: Operation) -> Questions | None:
 
 
 def asked(kernel: Operation, name: str, value: int) -> int:
-    """Another number of the config that `kernel` is lowered for, noting what it is asked, as block sizes do."""
+    """Another number of the config of `kernel`, which records the questions about it as block sizes do."""
     questions = questions_of(kernel)
     return value if questions is None else questions.size(name, value)
 
@@ -66,7 +66,7 @@ def answer(question: str, sizes: Mapping[str, int]) -> Any:
 
 
 def parameter(size: int) -> int:
-    """A size that the launch passes: what is made with it holds for any value, so nothing is asked."""
+    """A size that the launch passes as a parameter: the code holds for any value, so no question is recorded."""
     number: object = size
     return number.asked_value if _is_asked(number) else size
 
@@ -151,7 +151,7 @@ def _part(value: Any) -> tuple[str, int]:
 
 
 def _combined(template: str, function: Callable[[int, int], int], left: Any, right: Any) -> int:
-    """A number made of two, of which at least one is asked."""
+    """A number computed from two, of which at least one records questions."""
     (first, one), (second, other) = _part(left), _part(right)
     questions = left.asked_of if type(left) is Asked else right.asked_of
     return _number(questions, template.format(first, second), function(one, other))

@@ -1,4 +1,4 @@
-"""What exists for speed only, behind one door: each part does what xDSL has a plainer way for.
+"""What exists for speed only: each part replaces a plainer way that xDSL has.
 
 A new config of attention (`benchmarks/compile_time.py`) takes 6.2 ms of CPU, of at most 10. Without one part it takes
 
@@ -105,7 +105,7 @@ def assemble(
 
 @dataclass(frozen=True, eq=False)
 class Recipe:
-    """What makes an op but its operands. Equal recipes are one object, which as a key is hashed at no cost."""
+    """Everything that determines an op but its operands. Equal recipes are one object, whose hash costs nothing."""
 
     cls: type[Operation]
     result_types: Sequence[Attribute]
@@ -197,7 +197,7 @@ def copy_module(module: ModuleOp) -> ModuleOp:
 
 
 def _copy(op: OpT, copied: dict[int, SSAValue]) -> OpT:
-    """A copy of `op` on copied operands; `copied` finds the copy of a value by identity, and learns the results."""
+    """A copy of `op` on copied operands; `copied` maps values to their copies by identity; the results are added."""
     new = assemble(
         type(op),
         [copied[id(operand)] for operand in op._operands],  # pyright: ignore[reportPrivateUsage]

@@ -21,7 +21,7 @@ NAMES = frozenset(
 
 
 def record_settings(kernel: Operation, entries: Mapping[str, bool | int]) -> None:
-    """Set the entries that say something: flags that are True, numbers that are not 0."""
+    """Set the entries that differ from the default: flags that are True, numbers that are not 0."""
     assert entries.keys() <= NAMES
     said: dict[str, Attribute] = {
         name: UnitAttr() if value is True else IntAttr(value) for name, value in entries.items() if value

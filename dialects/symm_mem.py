@@ -51,7 +51,7 @@ def _bool(value: bool | None) -> BoolAttr | None:
 
 
 class _SyncOrder(OrdersMemory):
-    """A sync orders memory on each side that does not say otherwise."""
+    """A sync orders memory on both sides unless a flag says otherwise."""
 
     @classmethod
     def releases(cls, op: Operation) -> bool:
@@ -132,7 +132,7 @@ class _PadAccess(IRDLOperation):
 
 @irdl_op_definition
 class SignalOp(_PadAccess):
-    """Write `value` to slots of a pad by `op`; with `wait_for`, once they hold that (`hl.signal`).
+    """Write `value` to slots of a pad by `op`; with `wait_for`, after they hold that value (`hl.signal`).
 
     ```mlir
     symm_mem.signal "atomic_add" "release" %pads[%i] value %one : !tile.ref<…>[i32], i32

@@ -23,7 +23,7 @@ ELEMENTWISE_DIALECTS = ("arith", "math")
 
 
 def verify_module(module: ModuleOp) -> None:
-    """Verify a module of any level: each op by itself, dominance and scoping, and the level rules.
+    """Verify a module of any level: each op alone, dominance and scoping, and the level's rules.
 
     The rules: no op of `SCALAR_ONLY` on tensors; the operands and results of `arith` and `math` have equal dims; no
     tensor of rank 0; a tensor with a symbolic dim has a `DimsAttr`; integers of values are signless.

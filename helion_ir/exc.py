@@ -1,6 +1,6 @@
 """Errors and warnings that users see: one class per mistake, each pointing at the user's own source.
 
-An error is raised with a message and perhaps a hint; whoever knows the place attaches a `SourceLocation`, and
+An error is raised with a message and perhaps a hint; the code that knows the place attaches a `SourceLocation`, and
 `str(error)` shows all of it:
 
 ```

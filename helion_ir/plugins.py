@@ -39,11 +39,11 @@ class Plugins:
         return [pass_ for stage, pass_ in self.of("pass").values() if not stages or stage in stages]
 
     def added(self, kind: Kind, name: Hashable, value: object) -> Plugins:
-        """These and one more, which takes the place of another one of its name."""
+        """These and one more, which replaces one of the same name."""
         return Plugins((*self.without(kind, name).entries, (kind, name, value)))
 
     def without(self, kind: Kind, name: Hashable) -> Plugins:
-        """These but for one, if it is there."""
+        """These without one, if it is there."""
         return Plugins(tuple(entry for entry in self.entries if entry[:2] != (kind, name)))
 
 

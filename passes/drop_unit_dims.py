@@ -179,7 +179,7 @@ def _put_right(dropped: _Dropped) -> None:
 
 
 def _ends_control_flow(op: Operation) -> bool:
-    """Whether an op ends a block of a loop or branch: what it hands on changes as its op does."""
+    """Whether an op ends a block of a loop or branch, so that its operands change when that does."""
     parent = op.parent_op()
     ends = op.has_trait(IsTerminator, value_if_unregistered=False)
     return ends and parent is not None and isinstance(semantics_of(type(parent)), CarriesAxes)

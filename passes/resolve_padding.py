@@ -121,12 +121,12 @@ class _Resolver:
         return padding.holds(need.value, need.axis, need.tile, need.fill)
 
     def _fill_for(self, need: Need) -> bool:
-        """Find an `other` for the loads behind the operand that meets the need: the fill itself, or zero."""
+        """Find an `other` for the loads behind the operand that satisfies the consumer: the fill itself, or zero."""
         loads, _ = loads_behind(need.value, need.axis)
         return self._set_other(loads, (need.fill, 0), lambda padding: self.met(need, padding))
 
     def _set_other(self, loads: Sequence[LoadOp], fills: Sequence[Number], met: Callable[[Padding], bool]) -> bool:
-        """Set the first of `fills` with which what is asked holds as `other` of those loads that can have it."""
+        """Set, as `other` of the loads that can have one, the first of `fills` that satisfies the consumer."""
         free = [op for op in loads if op.other is None and not _by_descriptor(op)]
         for fill in dict.fromkeys(fills):
             held = {op: exact(fill, element_of(op.result)) for op in free}

@@ -109,7 +109,7 @@ _PRINTED = (arith.ConstantOp, arith.AddiOp, arith.SubiOp, arith.MuliOp)
 
 
 def _fragment(loop: ForOp) -> Fragment:
-    """Both, but for static loops with an index of a tuple that is not known at compile time."""
+    """Kept and unrolled; only unrolled for a static loop that indexes a tuple by what is unknown at compile time."""
     indices = [op.index for op in ops_in(loop) if isinstance(op, ElementOp)]
     if loop.static is not None and not all(_prints(index) for index in indices):
         return EnumFragment((True,))
@@ -163,7 +163,7 @@ class _Unroller:
         return self.emit.op(RangeOp(begin, end, tile_dim(argument)), argument).result
 
     def _number(self, tile: SSAValue, number: int) -> None:
-        """A range has no number: what asks for that of the loop's tile gets it."""
+        """Make ids and counts of the loop's tile constants, as a range has neither."""
         known: dict[type[Operation], int] = {IdOp: number, CountOp: len(self.iterations)}
         for op in [use.operation for use in tile.uses]:
             if (value := known.get(type(op))) is not None:

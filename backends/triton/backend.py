@@ -1,4 +1,4 @@
-"""The backend that prints Triton: what it owns, each part imported when it is asked for."""
+"""The Triton backend; each part is imported at its first use."""
 
 from __future__ import annotations
 

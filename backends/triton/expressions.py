@@ -141,7 +141,7 @@ def literal(attribute: Attribute) -> Expr:
 
 
 def typed(text: str, element: Attribute) -> Expr:
-    """A scalar that has its type whatever it meets."""
+    """A scalar that keeps its type beside any other operand."""
     return Expr(f"tl.full([], {text}, {dtype(element)})")
 
 

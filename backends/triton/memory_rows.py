@@ -37,12 +37,12 @@ def _keywords(**attributes: StringAttr | None) -> list[str]:
 
 
 def _signed(ptr: SSAValue, loaded: Expr, value: SSAValue) -> Expr:
-    """What was behind a pointer, as the signless value of the IR."""
+    """A loaded value, as the signless value of the IR."""
     return cast(loaded, dtype(element_of(value)), bitcast=True) if is_unsigned_ptr(ptr.type) else loaded
 
 
 def _stored(context: PrinterContext, ptr: SSAValue, value: SSAValue) -> Expr:
-    """A value of the IR, as what is behind the pointer."""
+    """A value of the IR in the type of the memory that it is stored to."""
     return as_unsigned(context, value) if is_unsigned_ptr(ptr.type) else context.expr(value)
 
 

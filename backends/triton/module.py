@@ -47,7 +47,7 @@ def print_kernel(func: tl.FuncOp, printer: KernelPrinter) -> None:
 
 
 def host_text(host: HostFunction) -> str:
-    """A host function as its module has it."""
+    """The text of a host function in its module."""
     return host.text(host.func.constexprs, host.func.options)
 
 

@@ -13,7 +13,7 @@ from .expressions import Expr, Precedence, PrinterContext, Row, call, dtype
 
 
 def filled(context: PrinterContext, template: str, op: Operation) -> str:
-    """`template` with `{0}` … replaced by the operands, which stay one operand whatever stands around them."""
+    """`template` with `{0}` … replaced by the operands, in parentheses where precedence needs them."""
     return template.format(*(context.expr(value).at(Precedence.ATOM) for value in op.operands))
 
 

@@ -112,7 +112,7 @@ class KernelPrinter(BasePrinter):
             self._assert_dtypes(op)
 
     def _assert_dtypes(self, op: Operation) -> None:
-        """Say what dtype each tensor of a statement has, so that Triton checks it when it compiles."""
+        """Assert the dtype of each tensor of a statement, which Triton checks when it compiles."""
         for result in op.results:
             name = self.names[result]
             if isinstance(result.type, TensorType) and "implicit" not in op.attributes:

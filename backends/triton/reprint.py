@@ -23,7 +23,7 @@ class TritonText:
 
     @classmethod
     def of(cls, module: ModuleOp) -> TritonText:
-        """Print `module`, which must not be changed from here on."""
+        """Print `module`, which must not be changed after this."""
         hosts: list[HostFunction] = []
 
         def mark(host: HostFunction) -> str:
@@ -34,7 +34,7 @@ class TritonText:
         return cls(hosts[0] if hosts else None, before, after)
 
     def source(self, constexprs: DictionaryAttr, options: DictionaryAttr) -> str:
-        """What `emit` would print, had the kernel these `constexprs` (of the same names) and `options`."""
+        """The text that `emit` prints for a kernel with these `constexprs` (of the same names) and `options`."""
         if self.host is None:
             return self.before
         return self.before + self.host.text(constexprs, options) + self.after

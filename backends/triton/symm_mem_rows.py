@@ -81,7 +81,7 @@ def _symm_mem_sync(theirs, ours, RELEASE: tl.constexpr, ACQUIRE: tl.constexpr):
 """The jit functions behind `symm_mem.sync`: one finds the slots, early and once; the other meets.
 
 Each runs as one scalar instruction sequence, so every thread executes it once, whatever the layouts. A signal is an
-addition, for which nobody waits to be answered, unlike a compare-and-swap from 0 to 1: a peer may be one meeting ahead,
+addition, whose result no thread waits for, unlike a compare-and-swap from 0 to 1: a peer may be one meeting ahead,
 then the slot holds 2. Taking it, by compare-and-swap, leaves the slot as it was, so that nothing need be cleared
 between launches or replays of a graph. There are no barriers in it: insert-barriers puts them where threads of the
 program depend on each other.

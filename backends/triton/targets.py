@@ -1,4 +1,4 @@
-"""What Triton makes of the GPUs that it compiles for, with the source of each fact."""
+"""Facts of the GPUs that Triton compiles for, each with its source."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ on Blackwell"); on sm_90 it took effect, but see `WARP_SPECIALIZED`."""
 
 @dataclass(frozen=True)
 class WarpSpecialization:
-    """The programs that `warp_specialize` is emitted for: everywhere else the loop option is ignored."""
+    """The shape of loops that `warp_specialize` is emitted for; it is ignored for all others."""
 
     num_warps: int
     num_stages: int

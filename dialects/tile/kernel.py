@@ -39,7 +39,7 @@ from .types import BlockAttr, IndexInt, MemoryAttr
 
 @irdl_op_definition
 class KernelOp(IRDLOperation):
-    """One GPU kernel, no config in it: top-level loops over host tensors and scalars.
+    """One GPU kernel without a config: top-level loops over host tensors and scalars.
 
     ```mlir
     tile.kernel @add attributes {arg_names = ["x", "out"], ...} {

@@ -43,7 +43,7 @@ from .types import IndexInt, TileType
 
 
 class LoopBase(IRDLOperation):
-    """What grids and inner loops share: bounds, block dims, and one block argument per loop dimension.
+    """Base of grids and inner loops: bounds, block dims, and one block argument per loop dimension.
 
     A body argument of type `!tile.tile<d>` walks in blocks of `d`; one of the index type is a scalar index
     (`hl.grid`) that walks in steps of `d`, an int.
@@ -87,7 +87,7 @@ class LoopBase(IRDLOperation):
 
 @irdl_op_definition
 class YieldOp(AbstractYieldOperation[Attribute]):
-    """Ends the body of a loop; hands on the loop-carried values."""
+    """Ends the body of a loop; yields the loop-carried values."""
 
     name = "tile.yield"
 

@@ -132,7 +132,7 @@ class AccessBase(IRDLOperation, DeclaresAxes):
 
 @irdl_op_definition
 class LoadOp(AccessBase):
-    """Read a tile of a ref; lanes not read hold `other`, or anything at all when there is none.
+    """Read a tile of a ref; lanes that are not read hold `other`, or an unspecified value without it.
 
     ```mlir
     %v = tile.load %x[%tile_m, %tile_k] : !tile.ref<...>[!tile.tile<b0>, !tile.tile<b2>] -> tensor<...>

@@ -170,7 +170,7 @@ class CastOp(IRDLOperation):
 
 @irdl_op_definition
 class LibdeviceOp(IRDLOperation):
-    """Elementwise call of a libdevice function that `math` has no op for: `value.libdevice "erfinv"(%x) : (…) -> …`.
+    """Elementwise call of a libdevice function that `math` lacks: `value.libdevice "erfinv"(%x) : (…) -> …`.
 
     `function` is the name in `triton.language.extra.libdevice`; all operands and the result share one type.
     """

@@ -1,4 +1,4 @@
-"""The best known config of a specialization, as JSON files: written by whoever tunes, read by `from_cache`.
+"""The best known config of a specialization, as JSON files: written after a search, read by `from_cache`.
 
 A cache is a convenience: a file that cannot be written, or that holds anything but a config of its kernel, is a
 warning and never an error.

@@ -1,4 +1,4 @@
-"""Which config a specialization runs under: one that was set, its kernel's, one found earlier, or one searched for."""
+"""Which config a specialization runs under: one that was set, the kernel's, or one of an earlier or a new search."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class ConfigChoice:
         return configs[0] if len(configs) == 1 else None
 
     def for_code(self) -> Config:
-        """The config that code is shown for where none is named. RuntimeError if nothing says which."""
+        """The config whose code is shown when none is named. RuntimeError if there is none."""
         config = self.given()
         if config is None and self._bound.settings.autotune_effort == "none":
             config = self._bound.config_spec.default_config()

@@ -86,7 +86,7 @@ class Reporter:
         if level < self._level:
             return
         line = f"helion_ir: {self._name}: {text}"
-        with contextlib.suppress(OSError):  # a terminal that is gone, a pipe that nobody reads
+        with contextlib.suppress(OSError):  # a closed terminal, a pipe without a reader
             if self._live is not None:
                 self._live.console.print(line, markup=False, highlight=False, soft_wrap=True)
             else:

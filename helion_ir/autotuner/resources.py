@@ -1,4 +1,4 @@
-"""What the resources of a candidate rule out, before and after it is compiled."""
+"""Pruning of candidates by resources, before and after they are compiled."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ MAX_SPILLED_SHARE = 0.5
 
 
 class PrunedError(Exception):
-    """A candidate is not worth running, or cannot run, for what it takes of the device."""
+    """A candidate that cannot run, or is not worth running, because of its resources."""
 
 
 def rule_out(resources: Resources, gpu: GPU) -> None:
-    """Raise PrunedError for a kernel that the device cannot launch, or that spills most of what it works on."""
+    """Raise PrunedError for a kernel that the device cannot launch, or that spills most of its values."""
     if resources.shared_bytes > gpu.shared_bytes:
         raise PrunedError(f"takes {resources.shared_bytes} bytes of shared memory, there are {gpu.shared_bytes}")
     threads = resources.num_warps * gpu.warp_size
@@ -39,7 +39,7 @@ class TileSizes:
         self._shapes: dict[int, tuple[Structure, set[tuple[Dim, ...]]]] = {}
 
     def rule_out(self, lowered: LoweredConfig, gpu: GPU) -> None:
-        """Raise PrunedError for a config whose greatest tensor is beyond its threads' registers."""
+        """Raise PrunedError for a config whose largest tensor exceeds the registers of its threads."""
         largest = self.largest(lowered)
         warps = lowered.options.data.get("num_warps")
         threads = (warps.data if isinstance(warps, IntAttr) else 4) * gpu.warp_size
@@ -47,7 +47,7 @@ class TileSizes:
             raise PrunedError(f"a tensor of {largest} elements is too much for {threads} threads")
 
     def largest(self, lowered: LoweredConfig) -> int:
-        """The elements of the greatest tensor."""
+        """The number of elements of the largest tensor."""
         sizes: dict[str, Dim] = {
             name: value.data for name, value in lowered.constexprs.data.items() if isinstance(value, IntAttr)
         }

@@ -123,7 +123,7 @@ _SEVERAL_DIMENSIONS = re.compile(
 
 
 def _device_error(error: Exception, files: Collection[str]) -> Exception:
-    """What an unexpected error of Python or PyTorch in device code means to the user."""
+    """The user's error for an unexpected one of Python or PyTorch in device code."""
     place = error_location(files, error.__traceback__)
     text = str(error)
     if isinstance(error, AssertionError):
@@ -215,7 +215,7 @@ def _empty_grid(tracer: Tracer) -> None:
 
 
 def _run(walker: HostWalker, tracer: Tracer) -> Any:
-    """Walk the function under both hooks of PyTorch."""
+    """Walk the function under both modes of PyTorch."""
     dispatch = DispatchHook(tracer)
     ACTIVE.append(tracer)
     hook_tensors(dispatch)

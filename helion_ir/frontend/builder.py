@@ -77,7 +77,7 @@ class Builder:
         self._locations: dict[exc.SourceLocation, LocationAttr] = {}
 
     def at(self, place: exc.SourceLocation | None) -> None:
-        """Ops from here on belong to `place`."""
+        """Give the ops that follow the location `place`."""
         if place is not None:
             location = self._locations.get(place)
             if location is None:

@@ -29,7 +29,7 @@ class Placement:
         self._written: dict[str, Written] = {}
 
     def begin(self, arguments: Sequence[tuple[str, HostTensor]], device: torch.device | None) -> None:
-        """Take the tensors among the arguments, and the device that the arguments say."""
+        """Record the tensors among the arguments, and the device that the arguments give."""
         self._arguments, self._known = arguments, device is not None
         default = torch.get_default_device()
         if device is None and default.type != "cpu":  # the user has set one
@@ -37,11 +37,11 @@ class Placement:
         self.device = device or default
 
     def clear(self) -> None:
-        """Let go of all tensors."""
+        """Forget all tensors."""
         self._arguments = ()
 
     def factory(self) -> torch.device:
-        """The device of a tensor that host code makes without saying where. Raises NoTensorArgs if nothing says it."""
+        """The device of a tensor that host code creates without naming one. Raises NoTensorArgs if none is known."""
         if not self._known:
             raise exc.NoTensorArgs(
                 "nothing says on which device the kernel runs: none of its arguments is a tensor or a torch.device",
@@ -105,7 +105,7 @@ def same_device(one: torch.device, other: torch.device) -> bool:
 
 
 def _memory(tensor: HostTensor) -> int:
-    """What a tensor and its views have in common."""
+    """The identity of the storage that a tensor and its views share."""
     return tensor.meta_tensor.untyped_storage()._cdata
 
 

@@ -1,7 +1,7 @@
-"""Expressions of the user's, compiled: operators, calls and logic are calls of functions of ours.
+"""The user's expressions, compiled with operators, calls and boolean logic replaced by calls of the tracer's functions.
 
-PyTorch's symbolic numbers are no numbers of Python's: they have no hash and no type of Python's, and lack operators. In
-device code the logic may be known at run time only.
+PyTorch's symbolic numbers lack a hash, Python's type and some operators, and in device code a condition may be known at
+run time only.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ _OF_FRAMES = frozenset(("dir", "eval", "exec", "globals", "locals", "super", "va
 
 
 class _Numbers(ast.NodeTransformer):
-    """What Python does to numbers."""
+    """Rewrites operators and calls that take numbers."""
 
     def visit_Call(self, node: ast.Call) -> ast.AST:
         self.generic_visit(node)
@@ -96,7 +96,7 @@ class _Numbers(ast.NodeTransformer):
         return node
 
     def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.AST:
-        """A function is looked into where it is called."""
+        """A function's body is rewritten when it is called."""
         return node
 
     def visit_match_case(self, node: ast.match_case) -> ast.AST:
@@ -119,7 +119,7 @@ class _Numbers(ast.NodeTransformer):
 
 
 class _BooleanRewriter(_Numbers):
-    """And `and`, `or`, `not`, conditional expressions and chained comparisons, which can be run-time."""
+    """Also rewrites `and`, `or`, `not`, conditional expressions and chained comparisons, for run-time values."""
 
     def visit_BoolOp(self, node: ast.BoolOp) -> ast.AST:
         self.generic_visit(node)
@@ -167,7 +167,7 @@ def _rewritten(node: _Node, rules: _Numbers) -> _Node:
 
 
 def expression_code(node: ast.expr, file: str, *, device: bool) -> CodeType:
-    """The compiled expression, kept on the node; on the device its logic may be run-time."""
+    """The compiled expression, cached on the node; in device code its conditions may be run-time values."""
     key = "_device_code" if device else "_host_code"
     code = getattr(node, key, None)
     if code is None:
@@ -181,7 +181,7 @@ def expression_code(node: ast.expr, file: str, *, device: bool) -> CodeType:
 
 
 def statement_code(node: ast.stmt, file: str) -> CodeType:
-    """The compiled statement, kept on the node."""
+    """The compiled statement, cached on the node."""
     code = getattr(node, "_statement_code", None)
     if code is None:
         code = compile(ast.Module([_rewritten(node, _Numbers())], []), file, "exec")

@@ -137,7 +137,7 @@ def current_location(files: Collection[str]) -> exc.SourceLocation | None:
 
 
 def in_subscript(files: Collection[str]) -> bool:
-    """Whether what asks is the subscript of something of Python's, as the user's innermost expression."""
+    """Whether the user's innermost expression is a subscript of a Python object."""
     frame: FrameType | None = sys._getframe(1)
     while frame is not None and frame.f_code.co_filename not in files:
         if frame.f_code.co_name == "__torch_function__" and frame.f_locals.get("func") is torch.Tensor.__getitem__:
@@ -149,13 +149,13 @@ def in_subscript(files: Collection[str]) -> bool:
 
 
 def subscribes(function: _Function) -> _Function:
-    """Mark a function that stands for a subscript of the user's."""
+    """Mark a function that implements a subscript of the user's."""
     _SUBSCRIBING.add(function.__code__)
     return function
 
 
 def asked_by_user() -> bool:
-    """Whether code of the user's asks for the text of a number, and no message of ours."""
+    """Whether the user's code, not a message of the compiler, asks for the text of a number."""
     frame: FrameType | None = sys._getframe(1)
     while frame is not None and frame.f_code.co_filename.startswith((_SYMBOLS, _TORCH)):
         frame = frame.f_back

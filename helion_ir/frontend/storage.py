@@ -26,7 +26,7 @@ OVERLAPS = "__overlaps__"
 
 
 class Argument(NamedTuple):
-    """A tensor that the caller gave: where it is found, and what it is in this call."""
+    """A tensor of the caller: its host expression, and the tensor of this call."""
 
     tensor: HostTensor
     expr: str
@@ -44,19 +44,19 @@ class Storages:
         self._apart: set[int] = set()  # storages that overlap others in part: equal layouts are not one tensor
 
     def clear(self) -> None:
-        """Let go of all tensors."""
+        """Forget all tensors."""
         for table in (self.arguments, self.refs):
             table.clear()
 
     def root(self, tensor: HostTensor) -> int:
-        """The storage of a tensor, one number for all that may be one."""
+        """The storage of a tensor: one number for all tensors that may share it."""
         found = storage_of(tensor)
         while found in self._parent:
             found = self._parent[found]
         return found
 
     def join(self, one: HostTensor, other: HostTensor) -> None:
-        """Two tensors may share storage."""
+        """Note that two tensors may share storage."""
         first, second = self.root(one), self.root(other)
         if first != second:
             self._parent[second] = first
@@ -66,7 +66,7 @@ class Storages:
         return self.root(tensor) in map(self.root, others)
 
     def alignment(self, tensor: HostTensor) -> int:
-        """What divides the base address of a tensor, in bytes; fresh memory, and what is not there yet, is aligned."""
+        """The largest known divisor of a tensor's base address, in bytes; fresh memory is aligned."""
         argument, meta = self.arguments.get(storage_of(tensor)), tensor.meta_tensor
         value = argument.value if argument is not None else None
         item, offset = meta.element_size(), meta.storage_offset()
@@ -89,7 +89,7 @@ class Storages:
         return ArrayAttr(entries) if len(roots) < sum(map(len, entries)) else None
 
     def _view(self, tensor: HostTensor) -> Hashable:
-        """Equal for tensors of one storage that are the same tensor."""
+        """A key, equal for tensors of one storage that are the same tensor."""
         storage = storage_of(tensor)
         argument, layout = self.arguments.get(storage), _layout(tensor)
         whole = argument is not None and layout == _layout(argument.tensor)
@@ -98,7 +98,7 @@ class Storages:
     # Arguments of one call
 
     def overlap_in_calls(self, kernel: KernelOp) -> None:
-        """Note which arguments overlap in this call, where something is written; other calls are asked by a guard.
+        """Note which arguments overlap in this call, where something is written; a guard checks it in other calls.
 
         One tensor given twice is one tensor of the kernel; then no iteration of a top-level loop may touch what
         another one writes, as they run in no order. Ops of unknown effects may order them: that is the user's.
@@ -148,7 +148,7 @@ class Storages:
             yield from tensors if element is None else tensors[element : element + 1]
 
     def _arguments(self, memory: Iterable[Location]) -> list[int]:
-        """The storages of arguments that memory may be."""
+        """The storages of the arguments that an access may touch."""
         storages = map(storage_of, self._tensors(memory))
         return [storage for storage in storages if storage in self.arguments]
 

@@ -19,7 +19,7 @@ CPU = torch.device("cpu")
 
 
 class EveryLane:
-    """What stands for the tile of an axis all of whose lanes are valid, as of `hl.zeros([block])`."""
+    """Placeholder for the tile of an axis all of whose lanes are valid, as of `hl.zeros([block])`."""
 
     def __repr__(self) -> str:
         return "EVERY_LANE"
@@ -31,7 +31,7 @@ AxisTile: TypeAlias = SSAValue | EveryLane | None
 
 
 class TracedTensor(torch.Tensor):
-    """What host and device tensors share."""
+    """Base of host and device tensors."""
 
     user_device: torch.device
     hook: ClassVar[Any] = None  # the trace's DispatchHook: sees operators that a lowering calls
@@ -132,5 +132,5 @@ class DeviceTensor(TracedTensor):
 
     @property
     def is_viewed(self) -> bool:
-        """Whether something that shares memory with this is still there."""
+        """Whether a tensor that shares memory with this one is still alive."""
         return any(view() is not None for view in self.views)

@@ -74,7 +74,7 @@ class Tracer(Scalars):
 
     @cached_property
     def opaque(self) -> Opaque:
-        """What the kernel uses of its backend's language."""
+        """The functions and constants of the backend's language that the kernel uses."""
         return self.backend.opaque(self.source.tree.name)
 
     @property
@@ -83,7 +83,7 @@ class Tracer(Scalars):
         return self.placement.device
 
     def close(self) -> None:
-        """Let go of all tensors: their sizes know the tracer, by ways that Python's garbage collector cannot see."""
+        """Forget all tensors: their sizes refer to the tracer in ways that Python's garbage collector cannot see."""
         for table in (self._kept, self._reals, self._sizes, self._args, self._atoms):
             table.clear()
         self.tuples.clear()
@@ -218,7 +218,7 @@ class Tracer(Scalars):
             self._open.pop()
 
     def mark(self) -> Mark:
-        """Where the trace is, to come back to."""
+        """The state of the trace, for `back_to`."""
         return Mark(self.builder.block.last_op, dict(self.blocks), self.effects)
 
     def back_to(self, mark: Mark) -> None:
@@ -238,11 +238,11 @@ class Tracer(Scalars):
             self._scopes.pop()
 
     def set_end(self, value: SSAValue, end: Poly) -> None:
-        """Note where the loop of a tile ends."""
+        """Note the end of a tile's loop."""
         self._ends[value] = end
 
     def end_of(self, value: SSAValue) -> Poly | None:
-        """Where the loop of a tile ends; None where only the device knows."""
+        """The end of a tile's loop; None where only the device knows it."""
         return self._ends.get(value)
 
     def ends_within(self, value: SSAValue, size: int | torch.SymInt) -> bool:
@@ -332,10 +332,10 @@ class Tracer(Scalars):
         return owner is self.builder.block or any(owner is block for block in self._open)
 
     def make_tile(self, value: SSAValue) -> Tile:
-        """The user's view of a tile."""
+        """The tile as the user's code sees it."""
         assert isinstance(value.type, tile.TileType)
         node = IntNode(self, self.poly_of_dim(value.type.dim))
-        node.tile = value  # PyTorch hands on the number's node where the tile is the size of a shape
+        node.tile = value  # PyTorch passes the number's node along where the tile is the size of a shape
         result = Tile(node)
         result.ssa = value
         return result
@@ -355,7 +355,7 @@ class Tracer(Scalars):
 
 
 def lanes_of(value: SSAValue) -> object:
-    """What says which lanes of a tile are valid: equal for tiles of the same valid lanes, as far as that shows."""
+    """A key of a tile's valid lanes: equal keys mean the same valid lanes."""
     owner = value.owner
     if isinstance(owner, tile.ShiftOp):
         return lanes_of(owner.tile)

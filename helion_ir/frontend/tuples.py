@@ -56,7 +56,7 @@ class TupleArguments:
         self._known: dict[tuple[Block, int, str], SSAValue] = {}
 
     def clear(self) -> None:
-        """Let go of all tensors."""
+        """Forget all tensors."""
         for table in (self._parameters, self._exprs, self._elements, self._known):
             table.clear()
 
@@ -80,7 +80,7 @@ class TupleArguments:
                     self._elements[id(tensor)] = (container, i)
 
     def at(self, container: _Indexed, index: torch.SymInt) -> HostTensor | None:
-        """The element that a static loop's index chooses; None if `index` is none of those.
+        """The element that a static loop's index chooses; None if `index` is not such an index.
 
         Which tensor that is must not matter to what is traced: else the index is needed as a number.
         """
@@ -105,7 +105,7 @@ class TupleArguments:
         return (tensor,) if container is None or isinstance(index, int) else container.tensors
 
     def whole(self, container: object) -> SSAValue | None:
-        """The kernel argument that a tuple is; None if it is none."""
+        """The kernel argument that a tuple stands for; None if it is not one."""
         expr = self._exprs.get(id(container))
         if expr is None or not isinstance(container, _Indexed):
             return None

@@ -16,7 +16,7 @@ TIMEOUT_SECONDS = 60.0
 _LONGEST_PAUSE = 1e-3
 
 _changing = threading.Lock()
-"""Held by whoever changes a slot, which makes it atomic."""
+"""Held while a slot is changed, which makes the change atomic."""
 
 
 class MeetingTimeoutError(LocatedError):

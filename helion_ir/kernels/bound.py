@@ -27,7 +27,7 @@ class BoundKernel(SpecializedKernel):
         """Whether arguments are of this specialization; `Kernel.bind`, which knows the key and the guards, sets it."""
 
     def __reduce__(self) -> tuple[object, ...]:
-        """By its kernel, what describes its arguments, and the config that was set; traced again where needed."""
+        """Pickled as its kernel, its arguments' description, and the config that was set; traced again when needed."""
         return (_bound_again, (self.kernel, self.args, self._choice.chosen))
 
     # Configs ---------------------------------------------------------------------------------------------------
@@ -79,7 +79,7 @@ class BoundKernel(SpecializedKernel):
         return self.run(args)(*args)
 
     def run(self, args: Sequence[object]) -> Run:
-        """What calls do now, the first of them with `args`: see `Choice.for_call`."""
+        """What calls do now, the first of them with `args`: see `ConfigChoice.for_call`."""
         return self.compiled(self._choice.for_call(args))
 
     def _check(self, args: tuple[object, ...]) -> None:
@@ -100,7 +100,7 @@ class BoundKernel(SpecializedKernel):
 
 
 def _bound_again(kernel: Binder, args: tuple[object, ...], config: Config | None) -> BoundKernel:
-    """What unpickling a bound kernel gives."""
+    """Unpickles a bound kernel."""
     bound = cast("BoundKernel", kernel.bind(args))
     if config is not None:
         bound.set_config(config)

@@ -23,20 +23,20 @@ from ..specialization.specs import describe
 
 
 class Binder(Owner, Protocol):
-    """A kernel, as what is made of it sees it."""
+    """The interface of a kernel that compiled kernels use."""
 
     def bind(self, args: Sequence[object], plugins: Plugins | None = None) -> SpecializedKernel:
         """The specialization for arguments, with the current plugins or others."""
         ...
 
     def specialization_key(self, args: Sequence[object]) -> Hashable:
-        """What a specialization is found by."""
+        """The key of a specialization."""
         ...
 
     def dispatch(
         self, args: tuple[object, ...], plugins: Plugins, run_of: Callable[[Any, tuple[object, ...]], Run]
     ) -> Run:
-        """What runs every call of the key of `args`."""
+        """The function that runs every call with the key of `args`."""
         ...
 
     def forget_runs(self) -> None:
@@ -77,7 +77,7 @@ class CompiledKernel:
         return bound.compiled(self._given)
 
     def __reduce__(self) -> tuple[object, ...]:
-        """By its kernel, its config, and what describes its arguments; compiled again where it is unpickled."""
+        """Pickled as its kernel, its config, and the description of its arguments; compiled again after unpickling."""
         return (CompiledKernel, (self.kernel, self._given, None if self._bound is None else self._bound.args))
 
     @property
@@ -144,7 +144,7 @@ class CompiledKernel:
         return launch_values(module, args, self.kernel.signature.captured(self.bound.traced.captures))
 
     def resources(self, target: str = "sm_90") -> CompiledBinary:
-        """What has `shared_bytes`, `registers` and `spills` of the kernel on a target: the binary itself."""
+        """The binary of the kernel for a target, which has `shared_bytes`, `registers` and `spills`."""
         return self.binary(target)
 
 

@@ -59,7 +59,7 @@ class _Specializations:
 
     @property
     def only(self) -> BoundKernel | None:
-        """The bound kernel, where the basic key says it all."""
+        """The bound kernel, where the basic key decides alone."""
         return self.groups[()][1][()] if list(self.groups) == [()] else None
 
 
@@ -150,7 +150,7 @@ class Kernel:
         return self.signature.normalize(args, kwargs)
 
     def specialization_key(self, args: Sequence[object]) -> Hashable:
-        """What a bound kernel is found by; calls with equal keys share one, but for what `specialize` names."""
+        """The key of a bound kernel; calls with equal keys share one, except for values that `specialize` names."""
         return self._checked_key(self.signature.complete(args))
 
     def _checked_key(self, args: tuple[object, ...]) -> Hashable:
@@ -164,7 +164,7 @@ class Kernel:
         return key
 
     def _explain(self, error: Exception, args: tuple[object, ...]) -> None:
-        """Raise what a failed key means, if there is a better word for it than `error`."""
+        """Raise a more specific error for a failed key, if there is one."""
         if ACTIVE and any(_is_traced(tensor) for tensor in tensors_in(args)):
             refuse_nested_call(self.fn.__name__)
         check_tensors(self.signature.parameters, args, self.signature.place)
@@ -296,7 +296,7 @@ class Kernel:
         return self.bind(args).to_triton_code(config)
 
     def say_untuned(self) -> None:
-        """Say, once, that there is no GPU to tune on."""
+        """Print once that there is no GPU to tune on."""
         if self._said_untuned:
             return
         self._said_untuned = True

@@ -13,7 +13,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 
 class Tracer(Protocol):
-    """What the language must know of whoever traces a kernel."""
+    """What the language needs of the tracer of a kernel."""
 
     in_device: bool
 

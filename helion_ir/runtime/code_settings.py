@@ -15,7 +15,7 @@ _COMMENT = re.compile(r"^[ \t]*# src\[.*\n", re.MULTILINE)
 
 
 def record(settings: Settings, target: str, kernel: KernelOp) -> None:
-    """Say on a traced kernel what the settings and the target of its arguments' device ask of it."""
+    """Record the settings that change code, and the target of the device, as attributes of a traced kernel."""
     record_settings(
         kernel,
         {

@@ -57,7 +57,7 @@ def launch_values(module: ModuleOp, args: Sequence[object], captured: Mapping[st
 
 
 def _value(compute: Callable[[], Any]) -> int | None:
-    """An int that the host computes; None where that takes the device, which may not be here."""
+    """An int that the host computes; None where that needs a device, which may be absent."""
     try:
         return int(compute())
     except (RuntimeError, AssertionError):

@@ -35,7 +35,7 @@ ConfigLike = Config | Mapping[str, object]
 
 
 class Owner(Protocol):
-    """What a specialization, and whoever chooses its config, ask of its kernel."""
+    """What a specialization, and the code that chooses its config, use of its kernel."""
 
     signature: Signature
     settings: Settings
@@ -50,12 +50,12 @@ class Owner(Protocol):
         ...
 
     def say_untuned(self) -> None:
-        """Say, once, that there is no GPU to tune on."""
+        """Print once that there is no GPU to tune on."""
         ...
 
 
 class SpecializedKernel:
-    """A kernel for one specialization, compiled with some plugins, whatever becomes of them later.
+    """A kernel for one specialization, compiled with the plugins of its session at that time.
 
     Raises what tracing raises, `BackendUnsupported`, `PluginError`, and `InternalError` when a config-free pass fails.
     """
@@ -185,12 +185,12 @@ class SpecializedKernel:
         return call_script(source, self.name, self.args, self.signature.host_keyword_only)
 
     def compiled(self, config: ConfigLike) -> Run:
-        """What runs the kernel under a config, for arguments of this specialization; shows its code if asked to."""
+        """The function that runs the kernel under a config; prints its code if a setting says so."""
         self._show_code(self.lower(config))
         return self.runner(config)
 
     def runner(self, config: ConfigLike) -> Run:
-        """What `compiled` gives; shows nothing of it."""
+        """The function that `compiled` returns, without printing code."""
         lowered = self.lower(config)
         mode = mode_for(self.device.type, self.backend)
         if mode == "device":
@@ -210,7 +210,7 @@ class SpecializedKernel:
         return run
 
     def _watching_targets(self, run: Run) -> Run:
-        """`run`, looking at the arguments that it writes into, if there are any."""
+        """`run` after a check of the arguments that it writes into, if there are any."""
         own = {*self.signature.fn.__code__.co_freevars}  # cells cannot be reached from here
         written = [each for each in self.traced.written if not own & names_in(each.expr)]
         if not written:
@@ -239,7 +239,7 @@ class SpecializedKernel:
         return explained
 
     def _capturing(self, host: FunctionType) -> Run:
-        """The host function, seeing what the kernel captures as it is at each call."""
+        """The host function, which sees the current values of what the kernel captures."""
         names = self.traced.captures
         if not names:
             return host
@@ -273,7 +273,7 @@ def _entries(config: Config, *keys: str) -> list[object]:
 
 
 def _within(scope: dict[str, Any], function: FunctionType) -> FunctionType:
-    """A copy of a function that sees other globals."""
+    """A copy of a function with other globals."""
     copy_ = FunctionType(function.__code__, scope, function.__name__, function.__defaults__, function.__closure__)
     copy_.__kwdefaults__ = function.__kwdefaults__
     return copy_

@@ -29,7 +29,7 @@ from ..universe import HELION_UNIVERSE
 
 @cache
 def context(plugins: Plugins = NONE) -> Context:
-    """The context that passes run in: the dialects that our IR uses; ours are loaded when first met."""
+    """The context that passes run in, with the dialects that the IR uses; ours are loaded at their first use."""
     result = Context()
     for dialect in (Builtin, Arith, Math, Scf):
         result.load_dialect(dialect)
@@ -89,7 +89,7 @@ class Stages:
                 after(pass_.name, module)
 
     def _run_plugin(self, pass_: ModulePass, module: ModuleOp) -> None:
-        """Apply a pass that is not ours, and look at what it left. Raises `PluginError`."""
+        """Apply a plugin's pass and verify what it left. Raises `PluginError`."""
         title = f"plugin pass {pass_.name} on kernel {self._name}"
         try:
             pass_.apply(self._context, module)

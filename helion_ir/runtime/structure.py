@@ -84,7 +84,7 @@ class Structures:
         return dict(zip(self._symbols, cast("Sequence[int]", config.get("block_sizes", ())), strict=False))
 
     def questions(self, module: ModuleOp) -> Questions:
-        """Notes what is asked of block sizes, warps and stages from here on, while a config is lowered in `module`."""
+        """Records each question about block sizes, warps and stages while a config is lowered in `module`."""
         return note_questions(only_kernel(module), frozenset((*self._symbols, *_ASKED)))
 
     def find(self, config: Config) -> Structure | None:

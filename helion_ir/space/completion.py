@@ -65,7 +65,7 @@ class Completion:
     def complete(self, values: dict[str, object], open_: Open, *, untuned: bool = True) -> dict[str, object]:
         """`values` with open entries changed so that the kernel fits; what was given, or cannot be helped, stays.
 
-        `untuned`: whoever left the entries open wants them well chosen, too; a search only wants them legal.
+        `untuned`: open entries are chosen well, too, not only legal as a search needs them.
         """
         if not any(open_.get(key) for key in KEYS):
             return values

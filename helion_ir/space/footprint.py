@@ -257,7 +257,7 @@ class Footprint:
                 yield Pool((result,), (), around, ())
 
     def _operands(self, loop: LoopBase | None, dots: Sequence[DotOp]) -> dict[SSAValue, Buffer]:
-        """The blocks that products of one loop's step take, and what of that loop they are computed from."""
+        """The blocks that the products in one iteration of a loop read, and the loads of that loop behind them."""
         stepped = None if isinstance(loop, GridOp) else loop
         buffers: dict[SSAValue, Buffer] = {}
         for operand, left in (pair for dot in dots for pair in ((dot.lhs, True), (dot.rhs, False))):
@@ -302,7 +302,7 @@ def _spans(loop: LoopBase | None) -> tuple[tuple[int, Dim], ...]:
 
 
 def _loop_of(op: Operation) -> LoopBase | None:
-    """The loop that an op is a step of; a static loop is none in the end."""
+    """The loop whose body an op belongs to; static loops are skipped, as they are unrolled."""
     parent = op.parent_op()
     while parent is not None and (not isinstance(parent, LoopBase) or is_static_loop(parent)):
         parent = parent.parent_op()

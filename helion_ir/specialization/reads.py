@@ -23,7 +23,7 @@ def top_level(module: str | None) -> str:
 
 @cache
 def _installed(package: str) -> bool:
-    """Whether a package is where packages are installed, so that its code is nobody's who edits it."""
+    """Whether a package lies where packages are installed, so that its code does not change while it is used."""
     folders = [path for key in ("purelib", "platlib") if (path := sysconfig.get_path(key))]
     found = sys.modules.get(package)
     places = [getattr(found, "__file__", None) or "", *(getattr(found, "__path__", None) or ())]

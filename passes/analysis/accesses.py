@@ -55,7 +55,7 @@ class Accesses:
         self.of.update((op, _unknown_access(op, shared)) for op in unknown)
         self.all = {op: known.get(op) or self.of[op] for op in order if op in known or op in self.of}
         changed = [access.memory for access in (*known.values(), *self.of.values()) if access.writes]
-        for op, access in known.items():  # what nothing writes is nobody's concern, and most kernels' loads are such
+        for op, access in known.items():  # refs that nothing writes have no hazard, and most loads are of these
             if access.writes or any(may_alias(access.memory, memory) for memory in changed):
                 self.of[op] = access
         for op in order if self.of else ():

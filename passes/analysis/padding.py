@@ -1,7 +1,7 @@
 """What the lanes past a tile's end hold: a known constant, or anything.
 
 `Padding.content(value, axis)` is about the lanes where `axis` is past the end and every other axis is not; lanes
-past two ends matter to nobody, as whoever reads along one axis ignores the results that are past the other.
+past two ends are read by nothing, as a consumer along one axis ignores the results that are past the other.
 """
 
 from __future__ import annotations

@@ -94,7 +94,7 @@ class DropSelect(RewritePattern):
 
 
 class DotOverOneLane(RewritePattern):
-    """A dot that contracts one lane → a product of broadcasts: such a dot has no tensor core to gain from."""
+    """A dot that contracts one lane → a product of broadcasts: tensor cores gain nothing there."""
 
     @op_type_rewrite_pattern
     def match_and_rewrite(self, op: DotOp, rewriter: PatternRewriter) -> None:

@@ -47,7 +47,7 @@ def lower_atomic_rmw(low: Lowering, op: tile.AtomicRMWOp) -> Sequence[SSAValue]:
 
 @row(tile.AtomicCASOp)
 def lower_atomic_cas(low: Lowering, op: tile.AtomicCASOp) -> Sequence[SSAValue]:
-    """There is no mask in `tl`: lanes past the end change nothing, as they put what they expect at the ref's begin."""
+    """`tl` has no mask here: lanes past the end store what they expect at the ref's begin, which changes nothing."""
     where = accesses.address(low, op)
     offset, expected, value = where.offset, low.value(op.expected), low.value(op.value)
     if where.mask is not None:

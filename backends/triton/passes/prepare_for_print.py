@@ -56,7 +56,7 @@ STATEMENTS = frozenset((tl.ProgramIdOp, tl.MakeTensorDescriptorOp, tl.DotOp, tl.
 
 
 def rotate_while(loop: scf.WhileOp) -> None:
-    """Make the `before` region of a loop nothing but its condition.
+    """Rotate a loop so that its `before` region only computes its condition.
 
     `while (before; cond(x)) { body }`  →  `before; while (cond) { body; before' }`, where cond is carried too.
     """
@@ -88,7 +88,7 @@ def rotate_while(loop: scf.WhileOp) -> None:
 
 
 def _clone(op: Operation, values: dict[SSAValue, SSAValue]) -> Operation:
-    """A copy of `op` on the mapped operands, with its location and names; `values` learns its results."""
+    """A copy of `op` on the mapped operands, with its location and names; its results are added to `values`."""
     new = op.clone(values, clone_name_hints=True)
     for old_op, new_op in zip(op.walk(), new.walk(), strict=True):
         new_op.location = old_op.location
@@ -382,7 +382,7 @@ class PrepareForPrintPass(ModulePass):
 
 
 def prepare(func: tl.FuncOp) -> None:
-    """Prepare one function's body; its grid is one expression and needs nothing."""
+    """Prepare one function's body; its grid is one expression and stays as it is."""
     body = func.body.block
     ops = ops_in(body)
     loops = [op for op in reversed(ops) if type(op) is scf.WhileOp and not is_rotated(op)]

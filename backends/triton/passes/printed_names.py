@@ -24,7 +24,7 @@ STANDARD: dict[type[Operation], str] = {
     arith.CmpiOp: "condition", arith.CmpfOp: "condition", arith.MuliOp: "offset", arith.AddiOp: "offset",
     math.ExpOp: "exp", math.Exp2Op: "exp", math.RsqrtOp: "rsqrt",
 }  # fmt: skip
-"""Names for values that nobody named, by the op that makes them."""
+"""Names for values without a name of the user's, by the op that makes them."""
 
 
 def _is_local(value: SSAValue) -> bool:

@@ -1,4 +1,4 @@
-"""shield-carried-values: no two values that a loop carries begin as one."""
+"""shield-carried-values: values that a loop carries have distinct initial values."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from ....dialects.value import SelectOp, SplatOp
 
 @dataclass(frozen=True)
 class ShieldCarriedValuesPass(ModulePass):
-    """Give each value that a loop carries a beginning of its own.
+    """Give each value that a loop carries an initial value of its own.
 
     Triton 3.6 and 3.7 find what a loop carries by running its body once and comparing objects of Python: in
 
@@ -46,7 +46,7 @@ class ShieldCarriedValuesPass(ModulePass):
 
 
 def _separate(op: Operation, carried: Iterable[int], within: Block | None = None) -> None:
-    """Make the operands `carried` of `op` distinct; with `within` also results of ops of that block."""
+    """Make the operands `carried` of `op` distinct; with `within`, also make them results of ops of that block."""
     met: set[SSAValue] = set()
     for at in carried:
         value = op.operands[at]
@@ -57,7 +57,7 @@ def _separate(op: Operation, carried: Iterable[int], within: Block | None = None
 
 
 def _another(value: SSAValue, user: Operation) -> SSAValue:
-    """The same value as another one, made before `user`."""
+    """A second SSA value equal to the first, defined before `user`."""
     true = arith.ConstantOp(BoolAttr.from_bool(True))
     tensor = isinstance(value.type, TensorType)
     everywhere = [SplatOp(true.result, dims_of(value))] if tensor else []

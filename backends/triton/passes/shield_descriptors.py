@@ -16,9 +16,9 @@ from ....dialects.quick import ops_in
 
 @dataclass(frozen=True)
 class ShieldDescriptorsPass(ModulePass):
-    """Set `num_stages = 1` on a loop whose body makes a descriptor: Triton's pipeliner cannot predicate that.
+    """Set `num_stages = 1` on a loop whose body makes a descriptor, which Triton's pipeliner cannot predicate.
 
-    A static loop is none for Triton's passes.
+    Triton's passes see no static loop: its front end unrolls it.
     """
 
     name = "shield-descriptors"

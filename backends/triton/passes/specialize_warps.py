@@ -62,7 +62,7 @@ class SpecializeWarpsPass(SchedulePass):
 
 
 def _may_specialize(kernel: KernelOp, loops: Sequence[LoopBase]) -> bool:
-    """Whether specialized warps are worth a try for an entry: an inner loop with products, on a target made for it."""
+    """Whether to try specialized warps for an entry: an inner loop with products, on a target that has them."""
     if setting(kernel, "no_warp_specialize") or target_of(kernel) not in SPECIALIZING:
         return False
     return any(isinstance(loop, ForOp) and any(isinstance(op, DotOp) for op in loop.body.block.ops) for loop in loops)
@@ -84,7 +84,7 @@ def _is_known(kernel: KernelOp, loop: LoopBase) -> bool:
 
 
 def _asked(kernel: KernelOp, option: str) -> int:
-    """A launch option, which other configs of the same structure must share."""
+    """A launch option; configs that share the structure must agree on it."""
     value = kernel.options.data.get(option) if kernel.options is not None else None
     return asked(kernel, option, value.data if isinstance(value, IntAttr) else 0)
 

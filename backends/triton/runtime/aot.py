@@ -95,7 +95,7 @@ def compile_for(
 
 
 def _check_target(func: tl.FuncOp, target: str) -> None:
-    """Refuse text for another platform: LLVM would end the process over it."""
+    """Refuse text for another platform, which makes LLVM end the process."""
     for op in ops_in(func.body.block):
         needed = REQUIRED.get(type(op))
         if needed is not None and needed != TARGETS[target].platform:
@@ -106,7 +106,7 @@ def _check_target(func: tl.FuncOp, target: str) -> None:
 
 
 class _Host:
-    """Stands for whatever a host expression mentions: nothing can be computed with it."""
+    """Placeholder for any value in a host expression; nothing can be computed with it."""
 
     def __getattr__(self, name: str) -> _Host:
         return self
@@ -162,7 +162,7 @@ def _compile(
 
 
 def _aligned_paths(types: Mapping[str, str | tuple[str, ...]], divisible: Collection[str]) -> Iterator[tuple[int, ...]]:
-    """Where multiples of 16 are passed: the pointers, those in tuples too, and the parameters that are `divisible`."""
+    """The parameters that get multiples of 16: pointers, also those in tuples, and the parameters in `divisible`."""
     for number, (name, type_) in enumerate(types.items()):
         if isinstance(type_, tuple):
             yield from ((number, item) for item, member in enumerate(type_) if member.startswith("*"))

@@ -1,4 +1,4 @@
-"""What Triton, and PyTorch's API of GPUs, say of a device that is here."""
+"""Facts of a present device, from Triton and PyTorch."""
 
 from __future__ import annotations
 

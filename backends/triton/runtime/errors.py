@@ -44,7 +44,7 @@ def _origin(error: BaseException | None, fn: FunctionType) -> SourceLocation | N
 
 
 def _place(name: str, line: int, fn: FunctionType) -> SourceLocation:
-    """A line of the file of that name: the kernel's own, else one that was read while it was traced."""
+    """A line of the file of that name: the kernel's file, else a file that was read during the trace."""
     files = [fn.__code__.co_filename, *list(linecache.cache)]
     file = next((file for file in files if os.path.basename(file) == name), name)
     text = linecache.getline(file, line).rstrip()

@@ -58,7 +58,7 @@ class _Wrapper:
         return f"({text} != 0)" if value.dtype == torch.bool else text
 
     def result(self, shape: Shape, dtype: torch.dtype) -> tuple[str, Tensor]:
-        """Where a result goes: the address, and the memory behind it."""
+        """The destination of a result: its address, and the memory behind it."""
         block = _stored(torch.zeros([_power_of_two(size) for size in shape], dtype=dtype))
         return f"{self._parameter(block)}{_offsets(tuple(block.shape))}", block
 
@@ -140,7 +140,7 @@ def _refusing_bfloat16(method: Callable[..., Any]) -> Callable[..., Any]:
 
 @contextmanager
 def _interpreting(program: tuple[int, ...], grid: tuple[int, ...]) -> Generator[None]:
-    """Let jit functions that were made to be compiled run, as one program of a grid."""
+    """Run jit functions under Triton's interpreter, as one program of a grid."""
     builder, jit = interpreter.interpreter_builder, JITFunction
     builder.set_grid_dim(*grid)
     builder.set_grid_idx(*program)

@@ -111,7 +111,7 @@ class Launcher:
             raise self._explain(error) from error
 
     def _meet(self, active: Any) -> None:
-        """Take a driver for the one that launches from now on."""
+        """Use a driver for launches from now on."""
         self._known.clear()
         target = active.get_current_target()
         self._specialize = _Specialize(triton.compiler.make_backend(target))
@@ -122,7 +122,7 @@ class Launcher:
 
 
 def _is_compilers(error: Exception) -> bool:
-    """Whether Triton's compiler raised it: a fault of what runs is no fault of the code that is compiled."""
+    """Whether Triton's compiler raised the error, rather than a launch."""
     return isinstance(error, TritonError) or (isinstance(error, RuntimeError) and "PassManager" in str(error))
 
 

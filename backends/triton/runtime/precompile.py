@@ -63,7 +63,7 @@ def capture(source: str, name: str, run: Callable[..., Any], args: Sequence[obje
 
 
 class _AbsentDriver:
-    """Stands for the driver of a GPU that the process does not open."""
+    """Placeholder for the driver of a GPU that the process does not open."""
 
     def __init__(self, target: GPUTarget) -> None:
         self._target = target

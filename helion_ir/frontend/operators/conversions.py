@@ -1,4 +1,4 @@
-"""Lowerings of conversions, of reinterpretations, and of operators that give their operand back."""
+"""Lowerings of conversions, reinterpretations, and operators that return their operand."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def convert_element_type(tracer: Tracer, x: Any, dtype: torch.dtype) -> DeviceTe
 
 
 def rounded(tracer: Tracer, x: DeviceTensor) -> DeviceTensor:
-    """`x.to(x.dtype)`: `x` itself to PyTorch, but the user says that it has this precision."""
+    """`x.to(x.dtype)`: `x` itself to PyTorch; here a cast of the user's, which rounds."""
     builder = tracer.builder
     result = like(tracer, builder.convert(builder.convert(x.ssa, x.dtype, torch.float32), torch.float32, x.dtype), x)
     return result.view_of(x)
@@ -42,7 +42,7 @@ def bitcast(tracer: Tracer, x: DeviceTensor, dtype: torch.dtype) -> DeviceTensor
 
 @lowers(aten.clone.default, aten.lift_fresh_copy.default)
 def clone(tracer: Tracer, x: Any, **_: Any) -> Any:
-    """A tensor of its own."""
+    """A copy of the tensor."""
     return like(tracer, x.ssa, x) if isinstance(x, DeviceTensor) else x
 
 
@@ -51,5 +51,5 @@ def clone(tracer: Tracer, x: Any, **_: Any) -> Any:
     aten.positive.default, aten.conj.default, aten.resolve_conj.default, aten.resolve_neg.default,
 )  # fmt: skip
 def identity(tracer: Tracer, x: Any, **_: Any) -> Any:
-    """The same memory."""
+    """The operand itself."""
     return x

@@ -27,7 +27,7 @@ from .views import local_scalar, viewed
 
 @dataclass
 class Indices:
-    """A user's subscript as the IR takes it: one index per dimension of the ref, and the axes that none of them gives.
+    """A user's subscript in the form of the IR: one index per dimension of the ref, and the new axes of the value.
 
     `tile.Subscript` says what the indices select.
 
@@ -116,7 +116,7 @@ def _zeros_along(tracer: Tracer, of: SSAValue) -> DeviceTensor:
 
 
 def _loop_tile(index: SSAValue) -> SSAValue | None:
-    """The tile of a loop that an index is, or is shifted from; None for slices, which are clipped as in Python."""
+    """The loop's tile behind an index, shifted or not; None for slices, which are clipped as in Python."""
     if isinstance(index.owner, tile.ShiftOp):
         return _loop_tile(index.owner.tile)
     return index if isinstance(index.type, tile.TileType) and isinstance(index.owner, Block) else None

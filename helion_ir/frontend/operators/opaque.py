@@ -1,4 +1,4 @@
-"""Opaque Triton in device code: snippets, calls of jit functions, assembly; and the meeting of ranks."""
+"""Opaque Triton in device code: snippets, calls of jit functions, assembly; and synchronization of ranks."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class _Operands:
         self.values: list[SSAValue] = []
 
     def text(self, value: Any) -> str:
-        """An argument as it stands in the code."""
+        """The text of an argument in the code."""
         if isinstance(value, hl.constexpr):
             return self.text(value.value)
         if isinstance(value, torch.SymInt) and not isinstance(value, Tile):
@@ -84,7 +84,7 @@ _DTYPES: dict[type, torch.dtype] = {torch.SymInt: torch.int32, torch.SymFloat: t
 
 
 class _Results:
-    """What `output_like` says of the results."""
+    """The results that `output_like` describes."""
 
     def __init__(self, tracer: Tracer, like: Any):
         self.tracer = tracer
@@ -101,7 +101,7 @@ class _Results:
         return [one.ssa.type for one in self.like]
 
     def emit(self, op: Operation) -> Any:
-        """Append the op, which may do anything; its results as the user sees them."""
+        """Append the op, whose effects are unknown; returns its results as the user sees them."""
         self.tracer.effects += 1
         self.tracer.builder.append(op)
         tensors = [

@@ -1,4 +1,4 @@
-"""Lowerings of what is asked of lanes, of truth values, and of choices by them."""
+"""Lowerings of predicates on lanes, of boolean operators, and of selections."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def isnan(tracer: Tracer, x: Any) -> DeviceTensor:
 
 @lowers(aten.signbit.default, prims.signbit.default)
 def signbit(tracer: Tracer, x: Any) -> DeviceTensor:
-    """The sign, that of zeros and NaN too: floats are asked as integers."""
+    """The sign, also of zeros and NaN: the sign bit of a float's integer view."""
 
     def emit(b: Builder, dtype: torch.dtype, v: Sequence[SSAValue]) -> SSAValue:
         value = v[0]

@@ -65,7 +65,7 @@ def dot(tracer: Tracer, a: Any, b: Any, acc: Any = None) -> DeviceTensor:
 
 
 def _unify(tracer: Tracer, b: DeviceTensor, axis: int, left: Any, right: Any) -> DeviceTensor:
-    """Axes of equal fixed size under different names are one."""
+    """Unify axes of equal fixed size under different names."""
     if tracer.fixed(left[-1]) is None or tracer.fixed(left[-1]) != tracer.fixed(right[axis]):
         tracer.must_equal(left[-1], right[axis])
         raise exc.ShapeMismatch(f"the inner dimensions of {list(left)} and {list(right)} differ")

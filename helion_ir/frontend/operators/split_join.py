@@ -1,4 +1,4 @@
-"""Lowerings of what takes values apart and puts them together: pairs, and by pairs any power of two of parts."""
+"""Lowerings of split, join and concatenation: by pairs, any power of two of parts."""
 
 from __future__ import annotations
 

@@ -63,7 +63,7 @@ class Integers(Sizes, SymbolContext):
 
     @staticmethod
     def name_of(expr: str) -> str:
-        """A name for what a host expression gives."""
+        """A name for the value of a host expression."""
         for part in (".__closure__", ".cell_contents", f"{MATH}."):
             expr = expr.replace(part, "")
         return re.sub(r"\W+", "_", expr).strip("_")
@@ -103,7 +103,7 @@ class Integers(Sizes, SymbolContext):
         return torch.SymInt(IntNode(self, Poly.atom(name)))
 
     def static_scalar(self, value: SSAValue, values: range) -> torch.SymInt:
-        """The index of a static loop as Python's number, as long as it is not needed as one."""
+        """The index of a static loop as a symbolic number, while its value is not needed."""
         result = self.device_scalar(lambda: value)
         self._static[str(poly_of(result))] = values
         return result
@@ -130,7 +130,7 @@ class Integers(Sizes, SymbolContext):
         return low, high
 
     def needs_number(self, *polys: Poly) -> None:
-        """What is computed now depends on the value of an index, so that its loop must be walked value by value."""
+        """Require the value of an index of a static loop, which is then walked once for each value."""
         if any(atom in self._static for poly in polys for atom in poly.atoms()):
             raise IndexNeeded("the index of a static loop is needed as a Python int")
 
@@ -205,7 +205,7 @@ class Integers(Sizes, SymbolContext):
         return self.index_type
 
     def _of_arguments(self, *polys: Poly) -> bool:
-        """Whether arguments decide the values: those may become part of the specialization; sizes are asked for."""
+        """Whether arguments decide the values: those may become part of the specialization; sizes become guards."""
         return all(
             self.hint_of(poly) is not None
             and all(name in self.int_args for atom in poly.atoms() for name in symbols_of(atom) - {"max", "min"})

@@ -2,7 +2,7 @@
 
 PyTorch asks such a number's *node* whenever it computes with it. Ours hold an integer expression (`Poly`), or the
 SSA value of a device scalar; there is no `ShapeEnv` and no sympy behind them. Whatever a node cannot settle from
-its expression alone it asks of its `Context`, the tracer: on the host that answers from this call's values and
+its expression alone it asks of its `SymbolContext`, the tracer: on the host that answers from this call's values and
 records a guard, on the device it makes an operation of it.
 """
 
@@ -20,7 +20,7 @@ from .expressions import Poly
 
 
 class SymbolContext(Protocol):
-    """What nodes ask of the tracer."""
+    """The interface of the tracer that nodes use."""
 
     def comparison(self, predicate: str, lhs: Poly, rhs: Poly) -> BoolNode:
         """The truth of an integer comparison, or the `i1` that computes it."""
@@ -68,7 +68,7 @@ class SymbolContext(Protocol):
 
 
 class Node:
-    """What all three kinds share: the part of PyTorch's node protocol that does not depend on the kind."""
+    """Base of the three kinds: the part of PyTorch's node protocol that does not depend on the kind."""
 
     constant = None
     shape_env = None

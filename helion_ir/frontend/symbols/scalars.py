@@ -180,7 +180,7 @@ class Scalars(Integers):
         return FloatNode(self, self._float_op(name, args))
 
     def _float_hint(self, name: str, args: list[FloatNode]) -> tuple[Any, str]:
-        """What a function gives in this call, and the host expression of it; None if only the device knows."""
+        """The value of a function in this call, and its host expression; None if only the device knows it."""
         values = [a.hint if a.constant_value is None else a.constant_value for a in args]
         if any(value is None for value in values):
             return None, ""

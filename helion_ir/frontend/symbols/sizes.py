@@ -37,7 +37,7 @@ _SYMBOL = re.compile(r"\bs\d+\b")
 
 @dataclass(frozen=True)
 class Options:
-    """What the settings say to the frontend."""
+    """The settings that the frontend uses."""
 
     static_shapes: bool = True
     index_dtype: torch.dtype = torch.int32
@@ -48,7 +48,7 @@ class Options:
 
 
 class Retrace(Exception):
-    """Two sizes must be one for this trace to make sense; as they are in this call, trace again with that known.
+    """Two sizes that the trace needs to be equal, and that are in this call: trace again with that as a guard.
 
     Where the equality says of no size what it is (`s0*s1 == 12`), the sizes in it are `pinned` to this call's.
     """
@@ -275,7 +275,7 @@ class Sizes:
         raise WidePositions
 
     def guard(self, predicate: str, lhs: Poly, rhs: Poly) -> None:
-        """This trace is right only for calls in which the host sees the same truth."""
+        """Add a guard: the trace is valid for calls in which the host finds the same truth value."""
         if predicate == "eq":
             self._merge(lhs, rhs)
         self.guards[f"{self.spelled(lhs)} {SIGNS[predicate]} {self.spelled(rhs)}"] = None
@@ -285,7 +285,7 @@ class Sizes:
         return _SYMBOL.sub(lambda m: f"({self.symbol_exprs.get(m[0], m[0])})", str(poly))
 
     def forget(self, guards: dict[str, None], merged: dict[str, Poly]) -> None:
-        """Go back to what was guarded, and known to be equal, before."""
+        """Restore earlier guards and equalities."""
         self.guards, self.merged = guards, merged
         self._sizes.clear()
 
@@ -322,7 +322,7 @@ class Sizes:
         return truth
 
     def _settle(self, predicate: str, difference: Poly) -> bool | None:
-        """The truth of `difference <predicate> 0` that holds whatever the sizes are (none is negative)."""
+        """The truth of `difference <predicate> 0` if it is the same for all sizes (none is negative)."""
         if (value := difference.value) is not None:
             return PREDICATES[predicate](value, 0)
         if not all(self._is_symbolic(atom) for atom in difference.atoms()):
@@ -363,7 +363,7 @@ class Sizes:
         return self._at_least(rhs) >= 0 and (name == "mod" or self._at_least(lhs) >= 0)
 
     def _assume(self, predicate: str, difference: Poly) -> bool:
-        """What PyTorch's shape checks see of symbolic sizes: distinct, and large."""
+        """The answer for PyTorch's shape checks of symbolic sizes, which are taken as distinct and large."""
         if predicate in ("eq", "ne"):
             return predicate == "ne"
         degree = max([len(atoms) for atoms in difference.terms], default=0)
@@ -387,7 +387,7 @@ class Sizes:
 
     @contextmanager
     def exactly(self) -> Iterator[None]:
-        """Which sizes are 0 or 1 matters to what runs: such answers are guarded."""
+        """Guard also whether sizes are 0 or 1, as it decides what runs."""
         self.exact += 1
         try:
             yield

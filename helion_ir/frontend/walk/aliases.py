@@ -2,7 +2,8 @@
 
 In straight code they share a `DeviceTensor`. A loop carries one value for variables that are one tensor at the
 beginning and the end of its body. Where that differs (one is rebound, or bound to another's tensor), or where the arms
-of a branch disagree, nobody knows at compile time who shares with whom: then in-place operations are refused.
+of a branch disagree, it is unknown at compile time which variables share a tensor: then in-place
+operations are refused.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ def guard(tensors: Iterable[Any], paths: Iterable[Path]) -> None:
 
 
 class Sharing:
-    """Who shares a tensor in a loop: as known so far, from walking the body."""
+    """The variables of a loop that share a tensor, as far as walks of the body found."""
 
     def __init__(self, start: Snapshot):
         self._first: dict[Path, Path] = {}
@@ -48,11 +49,11 @@ class Sharing:
             self.members.setdefault(first, []).append(path)
 
     def first(self, path: Path) -> Path:
-        """The variable that stands for all that are one tensor with `path` throughout the loop."""
+        """The variable that represents all variables that are one tensor with `path` throughout the loop."""
         return self._first.get(path, path)
 
     def of(self, path: Path) -> list[Path]:
-        """All variables that `path` stands for."""
+        """All variables that `path` represents."""
         return self.members.get(path, [path])
 
     def protect(self, path: Path, tensor: Any) -> None:

@@ -1,4 +1,4 @@
-"""Branches: what either arm changes, or both bind, is a result; and the truth that decides."""
+"""Branches: variables that either arm changes, or both bind, are results; and the condition as a scalar."""
 
 from __future__ import annotations
 
@@ -108,7 +108,7 @@ class Branches(Regions):
     def _arm_tiles(
         self, frame: Frame, block: Block, joined: dict[Path, Carried], leaves: dict[Path, Any]
     ) -> dict[Path, tuple[AxisTile, ...]]:
-        """The tiles of what an arm hands on, when variables from outside have kept their lanes."""
+        """The tiles of what an arm yields, when variables from outside have kept their lanes."""
         with self.tracer.into(block):
             return {
                 path: self.lanes.states(frame, path, axis_tiles(leaves[path], kind.dims), kind.dims)

@@ -1,4 +1,4 @@
-"""What the functions of the language do."""
+"""The functions of `hl`: what each one emits."""
 
 from __future__ import annotations
 

@@ -118,7 +118,7 @@ class Lanes:
         return value
 
     def kept(self, frame: Frame, path: Path, leaf: object, value: SSAValue) -> SSAValue:
-        """What the body hands on for a variable whose value, under the type that is carried, is `value`."""
+        """What the body yields for a variable whose value, under the type that is carried, is `value`."""
         before = frame.values.get(path)
         if before is None or (isinstance(leaf, DeviceTensor) and leaf.ssa is before) or before.type != value.type:
             return value

@@ -143,7 +143,7 @@ class Loops(Regions):
     def inner(
         self, loop: Loop, assigned: Collection[str], body: Callable[[Any], None], dead: Collection[str] = ()
     ) -> None:
-        """A loop inside of a kernel; nobody reads the variables that are `dead` before it binds them, or afterwards."""
+        """A loop inside of a kernel; variables in `dead` are read neither before the loop binds them nor after it."""
         tracer = self.tracer
         begins = [index_value(tracer, b) for b in loop.begins]
         ends = [index_value(tracer, e) for e in loop.ends]
@@ -207,7 +207,7 @@ class Loops(Regions):
     def _handed_on(
         self, frame: Frame, carried: dict[Path, Carried], start: Snapshot, tiles: Tiles, sharing: Sharing, place: Any
     ) -> list[SSAValue]:
-        """What a body hands on, emitted at `place`; raises `_CarryMore` if that is not what is carried."""
+        """What a body yields, emitted at `place`; raises `_CarryMore` if that is not what is carried."""
         after = self.environment.leaves()
         self._check(carried, after, start, sharing)
         self._check_tiles(frame, carried, after, start, tiles)
@@ -289,7 +289,7 @@ class Loops(Regions):
     def _prune(
         self, block: Block, carried: dict[Path, Carried], args: dict[Path, Any], start: Snapshot, first: int
     ) -> dict[Path, Carried]:
-        """Drop what the body hands on unchanged: it need not be carried."""
+        """Drop what the body yields unchanged: it need not be carried."""
         last = block.last_op
         assert last is not None
         kept: dict[Path, Carried] = {}

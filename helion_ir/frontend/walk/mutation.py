@@ -208,7 +208,7 @@ class ValueStructure:
         self._held = Counter(id(each) for held in self._containers.values() for each in held)
 
     def check(self, dead: Iterable[str] = ()) -> None:
-        """Raise if a variable that is not `dead` is bound to another kind of thing, or to a list that is another's."""
+        """Raise if a variable that is not `dead` is bound to another kind of value, or to another variable's list."""
         skip = set(dead)
         for name, value in _variables(self._environment):
             if name not in self.shapes or name in skip:

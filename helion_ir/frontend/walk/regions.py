@@ -1,4 +1,4 @@
-"""The bodies of loops and branches: what may not change in them, and what they hand on."""
+"""The bodies of loops and branches: what may not change in them, and what they yield."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from .mutation import Watch, watch_of_body
 
 
 class Regions:
-    """Emits regions around bodies that are given as functions."""
+    """Emits regions; bodies are given as functions."""
 
     def __init__(self, tracer: Tracer, environment: Environment):
         self.tracer = tracer
@@ -43,7 +43,7 @@ class Regions:
 
     @contextmanager
     def watched(self, watch: Watch) -> Iterator[None]:
-        """What `watch` looks at may not change."""
+        """Raise if what `watch` observes changes within."""
         self.tracer.watches.append(watch)
         try:
             yield
@@ -52,13 +52,13 @@ class Regions:
             self.tracer.watches.pop()
 
     def settle(self) -> None:
-        """After a statement: what may not change has not, what it changed keeps its lanes past the ends of tiles."""
+        """After a statement: check what must not change, and keep lanes past the ends of tiles in what changed."""
         for watch in self.tracer.watches:
             watch.check()
         self.lanes.settle()
 
     def _lift(self, frame: Frame, carried: dict[Path, Carried], after: dict[Path, Any]) -> list[SSAValue]:
-        """What a body hands on: the values under the types that are carried, with the lanes that they keep."""
+        """The values that a body yields, under the types that are carried, with the lanes that they keep."""
         lifted = {path: lift(self.tracer, variable(path), after[path], kind) for path, kind in carried.items()}
         return [self.lanes.kept(frame, path, after[path], value) for path, value in lifted.items()]
 

@@ -1,8 +1,8 @@
 """Loops over `hl.static_range`: walked once, as a loop of the IR, or once for each value of the index.
 
-The user's index is a Python int in either case. A loop is walked once only if nobody can tell: nothing needs the
-index's value (that raises), no Python value or structure of the user's changes from one iteration to the next, and
-nothing that the body binds first is read after the loop.
+The user's index is a Python int in either case. A loop is walked once only if the program cannot observe it: nothing
+needs the index's value (that raises), no Python value or structure of the user's changes from one iteration to the
+next, and nothing that the body binds first is read after the loop.
 """
 
 from __future__ import annotations
@@ -82,7 +82,7 @@ def reads_later(liveness: Liveness, node: ast.For, assigned: Mapping[str, None],
 
 
 def drop_dead(liveness: Liveness, node: ast.For, assigned: Mapping[str, None], environment: Environment) -> None:
-    """Forget variables that the loop binds before it reads them, and nobody reads after it: they are not carried."""
+    """Forget variables that the loop binds before it reads them, if they are not read after it: not carried."""
     for name in assigned:
         if node in liveness.before and name not in liveness.before[node] and name in environment.local:
             environment.names.pop(name, None)

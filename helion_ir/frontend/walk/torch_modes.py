@@ -1,4 +1,4 @@
-"""PyTorch's two hooks: every function of torch, and every ATen operator, comes by here while a kernel is traced."""
+"""PyTorch's two modes, which see every function of torch and every ATen operator while a kernel is traced."""
 
 from __future__ import annotations
 
