@@ -1,4 +1,4 @@
-"""Integer helpers for host and device code."""
+"""Integer functions for host and device code: ceiling division, powers of two, multiprocessors."""
 
 from __future__ import annotations
 

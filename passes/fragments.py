@@ -14,13 +14,10 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import TypeAlias
 
+from ..sizes import next_power_of_2
+
 Value: TypeAlias = "int | float | str | bool | list[int] | None"
 """One entry of a config: what a site is set to."""
-
-
-def next_power_of_two(number: int) -> int:
-    """The least power of two that is not below `number` (1 for 0)."""
-    return 1 << max(number - 1, 0).bit_length()
 
 
 def is_power_of_two(value: object) -> bool:
@@ -84,7 +81,7 @@ class PowerOfTwoFragment(Fragment):
         return self.lo if self.default_value is None else self.default_value
 
     def candidates(self) -> list[Value]:
-        low = next_power_of_two(self.lo)
+        low = next_power_of_2(self.lo)
         return [low << i for i in range(max(self.hi // low, 1).bit_length())]
 
     def contains(self, value: object) -> bool:

@@ -16,10 +16,11 @@ from ..dialects.axes import FoldsChunks, axis_facts
 from ..dialects.dims import Dim, dims_of, with_dims
 from ..dialects.targets import MAX_LANES
 from ..dialects.tile import BlockAttr, ForOp, KernelOp, TileType, YieldOp
+from ..sizes import next_power_of_2
 from .analysis.axes import axes_of
 from .analysis.op_mix import DEFAULT_CHUNK, LARGEST_PERSISTENT
 from .analysis.rolling import Roll, reduces, reduction_dims, rolls
-from .fragments import Fragment, OptionalBlockFragment, next_power_of_two
+from .fragments import Fragment, OptionalBlockFragment
 from .inserter import Appender, Inserter
 from .schedule import Fragments, Key, SchedulePass, decode_option, kernels
 
@@ -79,7 +80,7 @@ def _fragment(dim: Dim) -> OptionalBlockFragment:
     if isinstance(dim, str):
         return OptionalBlockFragment(64, 16384, DEFAULT_CHUNK, min_size=1, none_default=False)
     wide = dim > LARGEST_PERSISTENT
-    top = max(next_power_of_two(dim) // 2, 1)
+    top = max(next_power_of_2(dim) // 2, 1)
     return OptionalBlockFragment(
         min(64, top), min(top, 16384), min(DEFAULT_CHUNK, top), min_size=1, none_default=not wide, size_hint=dim
     )

@@ -1,6 +1,6 @@
 """Schedule passes: each owns some config keys and derives their legal values from the config-free module.
 
-The way of a config: `Config` → per key a list with one value a site (`helion_ir.space.spec.ConfigSpec.normalize`)
+Of a config: `Config` → per key a list with one value a site (`helion_ir.space.config_spec.ConfigSpec.normalize`)
 → the pass's options, flat tuples that xDSL's pipeline strings can spell (`encode_option`) → `apply`.
 
 The codec of options: None is the word `none`, a permutation is `1-0`, everything else is itself.

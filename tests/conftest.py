@@ -9,7 +9,7 @@ from typing import Any
 
 import helion_ir.backends.triton as triton_backend
 import helion_ir.backends.triton.module as triton_module
-import helion_ir.backends.triton.target as triton_target
+import helion_ir.backends.triton.opt_target as triton_target
 import pytest
 import torch
 from helion_ir.backends.triton.reprint import TritonText

@@ -4,6 +4,6 @@ from __future__ import annotations
 
 from ..load import load_source
 from .module import emit
-from .target import TritonTarget
+from .opt_target import TritonTarget
 
 __all__ = ["TritonTarget", "emit", "load_source"]

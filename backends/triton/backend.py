@@ -72,7 +72,7 @@ class TritonBackend(Backend):
         return JitSources(kernel)
 
     def target(self) -> type[Target]:
-        from .target import TritonTarget
+        from .opt_target import TritonTarget
 
         return TritonTarget
 

@@ -45,7 +45,7 @@ class PrinterContext(Protocol):
         ...
 
     def helper(self, name: str) -> str:
-        """The name of a jit function of `helpers`, which the module then contains."""
+        """The name of a jit function of `emitted_helpers`, which the module then contains."""
         ...
 
     def libdevice(self, name: str) -> str:

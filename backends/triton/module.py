@@ -12,8 +12,8 @@ from xdsl.utils.exceptions import DiagnosticException
 from ...dialects import tl
 from ...dialects.settings import setting
 from ...dialects.tl import PtrType
+from .emitted_helpers import ALLOCATOR, HELPERS
 from .expressions import dtype
-from .helpers import ALLOCATOR, HELPERS
 from .host import WIDTH, HostFunction
 from .printer import KernelPrinter
 

@@ -17,8 +17,8 @@ from xdsl.utils.exceptions import DiagnosticException
 from ...dialects import inline_triton, tl
 from ...dialects.dims import element_of
 from ...dialects.op_rules import printed
+from .emitted_helpers import HELPERS
 from .expressions import Expr, dtype, integer_of
-from .helpers import HELPERS
 from .opaque_rows import filled
 from .tables import ROWS
 

@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from ..specialization.specs import map_leaves, tensors_in
+from ..specialization.tensor_spec import map_leaves, tensors_in
 
 ALIGNMENT = 256
 """Bytes; copies keep addresses modulo this, on which the compiled kernel depends."""

@@ -13,10 +13,11 @@ from typing import Literal, cast
 
 from ..config import Config
 from ..passes.analysis.op_mix import OpMix, free_blocks
-from ..passes.fragments import Value, next_power_of_two
+from ..passes.fragments import Value
 from ..passes.schedule import kernels
+from ..sizes import next_power_of_2
+from ..space.config_spec import ConfigSpec
 from ..space.keys import KeySpace
-from ..space.spec import ConfigSpec
 
 Kind = Literal["m", "n", "k", "keys", "outer", "chunk", "other"]
 """What a block symbol is: rows, columns and contraction of a product; what one product makes and the next contracts;
@@ -180,7 +181,7 @@ def _sizes(mix: OpMix, prior: Prior) -> Iterator[int]:
         size = wanted[symbol]
         if size is not None and kind_of(mix, symbol) == "k":
             size //= mix.operand_bytes
-        low, high = next_power_of_two(block.min.data), mix.size_limit(symbol, block)
+        low, high = next_power_of_2(block.min.data), mix.size_limit(symbol, block)
         yield defaults[symbol] if size is None else max(min(size, high), low)
 
 

@@ -16,8 +16,8 @@ from .. import exc
 from ..config import Config
 from ..passes.fragments import Fragment, Value
 from ..passes.schedule import encode_option
+from ..space.config_spec import ConfigSpec
 from ..space.keys import KeySpace
-from ..space.spec import ConfigSpec
 
 Status = Literal["ok", "failed", "wrong", "pruned", "duplicate"]
 

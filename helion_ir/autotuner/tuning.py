@@ -13,8 +13,8 @@ from .. import exc
 from ..config import Config
 from ..runtime.specialized import SpecializedKernel
 from ..settings import Settings
-from ..space.spec import ConfigSpec
-from ..specialization.specs import tensors_in
+from ..space.config_spec import ConfigSpec
+from ..specialization.tensor_spec import tensors_in
 from .best_configs import remember
 from .efforts import EFFORTS
 from .priors import priors

@@ -18,8 +18,8 @@ from ..dialects.verify import verify_module
 from ..passes.schedule import Option, SchedulePass, decode_option, decode_permutation, plugin_keys
 from ..pipeline import Pipeline
 from ..session import current
+from ..space.config_spec import ConfigSpec
 from ..space.keys import KeySpace
-from ..space.spec import ConfigSpec
 from .diagnostics import OperationError, describe
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..specialization.specs import TensorSpec
+from ..specialization.tensor_spec import TensorSpec
 from .bound import BoundKernel
 from .compiled import CompiledKernel
 from .kernel import Kernel, compile, from_cache, kernel

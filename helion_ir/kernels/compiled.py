@@ -19,7 +19,7 @@ from ..runtime.specialized import ConfigLike, Owner, SpecializedKernel
 from ..runtime.stages import ir_text
 from ..runtime.structure import only_func
 from ..session import current
-from ..specialization.specs import describe
+from ..specialization.tensor_spec import describe
 
 
 class Binder(Owner, Protocol):

@@ -29,7 +29,7 @@ from ..specialization.checks import check_real, check_tensors, refuse_nested_cal
 from ..specialization.keys import KeyMaker
 from ..specialization.overlap import overlaps
 from ..specialization.signature import Signature
-from ..specialization.specs import tensors_in
+from ..specialization.tensor_spec import tensors_in
 from .bound import BoundKernel
 from .compiled import CompiledKernel
 from .decorators import check_decorators

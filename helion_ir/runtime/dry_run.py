@@ -10,7 +10,7 @@ from typing import Any
 from xdsl.dialects.builtin import IntAttr, ModuleOp, StringAttr
 
 from ..dialects.targets import ALIGNMENT
-from ..specialization.specs import fakes, materialize
+from ..specialization.tensor_spec import fakes, materialize
 from .host import host_function
 from .structure import only_func
 

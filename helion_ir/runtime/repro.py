@@ -9,7 +9,7 @@ from typing import Any
 import torch
 
 from ..exc import InvalidAPIUsage
-from ..specialization.specs import TensorSpec
+from ..specialization.tensor_spec import TensorSpec
 
 _SPELLED = (int, float, complex, str, NoneType, torch.dtype)
 """Types whose `repr` recreates a value."""

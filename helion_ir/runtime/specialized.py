@@ -18,10 +18,10 @@ from ..dialects.quick import copy_module
 from ..pipeline import CONVERSION, Pipeline
 from ..plugins import NONE, Plugins
 from ..settings import Settings
-from ..space.spec import ConfigSpec
+from ..space.config_spec import ConfigSpec
 from ..specialization.in_place import names_in, writing
 from ..specialization.signature import Signature
-from ..specialization.specs import describe, materialize
+from ..specialization.tensor_spec import describe, materialize
 from .code_settings import record
 from .execute import Mode, Run, interpret_tile, interpret_tl, mode_for, shapes_alone
 from .repro import call_script

@@ -11,7 +11,7 @@ from torch._C._functorch import is_functorch_wrapped_tensor
 from torch._subclasses.fake_tensor import FakeTensor
 
 from ..exc import InvalidAPIUsage, NestedKernelCallsNotSupported, SourceLocation, UnsupportedPythonType
-from .specs import TensorSpec
+from .tensor_spec import TensorSpec
 
 
 def leaves(value: object, path: str) -> Iterator[tuple[str, object]]:

@@ -23,7 +23,7 @@ from ..exc import UnsupportedPythonType
 from ..language.compile_time import constexpr
 from .captures import Baked
 from .reads import is_library
-from .specs import TensorSpec
+from .tensor_spec import TensorSpec
 
 Extractor = Callable[[Any], Hashable]
 

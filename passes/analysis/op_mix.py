@@ -15,7 +15,7 @@ from ...dialects.dims import Dim, dims_of, element_of, substitute, symbols_of
 from ...dialects.quick import ops_in
 from ...dialects.targets import MAX_LANES
 from ...dialects.tile import BlockAttr, DotOp, ForOp, KernelOp, LoadOp, LoopBase
-from ..fragments import next_power_of_two
+from ...sizes import next_power_of_2
 from .bounds import bound_dim
 
 Role: TypeAlias = Literal["batch", "m", "n", "k"]
@@ -112,7 +112,7 @@ class OpMix:
     def usual_lanes(self, dim: Dim) -> int:
         """The lanes that a full slice takes at a time by default; 1 for dims that block sizes decide."""
         if isinstance(dim, int):
-            return next_power_of_two(dim) if dim <= LARGEST_PERSISTENT else DEFAULT_CHUNK
+            return next_power_of_2(dim) if dim <= LARGEST_PERSISTENT else DEFAULT_CHUNK
         return 1 if symbols_of(dim) & self.kernel.blocks.data.keys() else DEFAULT_CHUNK
 
     @property
@@ -137,7 +137,7 @@ class OpMix:
             limit = self.size_limit(symbol, block)
             share = budget if symbol in self.reduced else max(budget // inner, 1)
             wanted = self._dot_block(self.roles.get(symbol, set())) if self.has_dot else share
-            sizes[symbol] = max(min(wanted, limit), next_power_of_two(block.min.data))
+            sizes[symbol] = max(min(wanted, limit), next_power_of_2(block.min.data))
             if symbol in self.reduced:
                 inner = max(inner, sizes[symbol])
             else:
@@ -171,7 +171,7 @@ class OpMix:
     def size_limit(self, symbol: str, block: BlockAttr) -> int:
         """The largest size worth trying: the maximum that the user gave, or the extent's next power of two."""
         extent = self.extents.get(symbol)
-        limit = MAX_LANES if extent is None else next_power_of_two(max(extent, 1))
+        limit = MAX_LANES if extent is None else next_power_of_2(max(extent, 1))
         given = getattr(block.max, "data", None)
         return limit if given is None else min(limit, _floor_power(given))
 
@@ -211,7 +211,7 @@ class OpMix:
 def lane_count(dims: Iterable[Dim], sizes: Mapping[str, int]) -> int:
     """The lanes of a value in registers, as far as its dims are known."""
     known = (substitute(dim, sizes) for dim in dims)
-    return math.prod(next_power_of_two(dim) for dim in known if isinstance(dim, int))
+    return math.prod(next_power_of_2(dim) for dim in known if isinstance(dim, int))
 
 
 def free_blocks(kernel: KernelOp) -> Iterable[tuple[str, BlockAttr]]:

@@ -10,7 +10,8 @@ from xdsl.ir import Block, SSAValue
 from ...dialects.dims import Dim, dims_of, element_of, substitute, symbols_of
 from ...dialects.quick import ops_in
 from ...dialects.tile import DotOp, KernelOp, ShiftOp
-from ..fragments import is_power_of_two, next_power_of_two
+from ...sizes import next_power_of_2
+from ..fragments import is_power_of_two
 from .bounds import tile_dim
 
 MIN_CONTRACTION_BITS = 256
@@ -50,7 +51,7 @@ class PhysicalDims:
         if size >= least and is_power_of_two(size):
             blocks_alone = all(is_power_of_two(self._sizes[name]) for name in symbols_of(dim))
             return dim if blocks_alone else size
-        return next_power_of_two(max(size, least))
+        return next_power_of_2(max(size, least))
 
     def lanes(self, dim: Dim) -> Dim:
         """The lanes of `dim` under this config: an int unless they depend on a run-time extent."""

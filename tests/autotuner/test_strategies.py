@@ -17,7 +17,7 @@ import helion_ir.language as hl
 from helion_ir import Config, Settings, exc
 from helion_ir.autotuner.progress import Reporter, decorator_line, level_number, milliseconds
 from helion_ir.autotuner.strategies import FiniteSearch, PatternSearch, RandomSearch, Trial, leading, neighbors, walk
-from helion_ir.space.spec import ConfigSpec
+from helion_ir.space.config_spec import ConfigSpec
 
 
 def product(x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:

@@ -25,7 +25,7 @@ import helion_ir
 from helion_ir import exc
 from helion_ir.config import SHORTHANDS, Config
 from helion_ir.pipeline import Pipeline, pass_table, pipeline_string
-from helion_ir.space.spec import ConfigSpec
+from helion_ir.space.config_spec import ConfigSpec
 
 from ..support.ir_text import kernel, parse
 

@@ -109,7 +109,7 @@ FAULTS = (
         "triton/test_printer_variables.py::test_printed_statements_compute_the_ssa_values",
     ),
     Fault(
-        11, "what a config leaves open is not made to fit", "helion_ir/space/spec.py",
+        11, "what a config leaves open is not made to fit", "helion_ir/space/config_spec.py",
         "        values = self._completion.complete(values, open_)\n", "",
         "config/test_resources.py::test_open_stages_are_as_many_as_fit",
     ),

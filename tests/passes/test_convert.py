@@ -13,7 +13,7 @@ from xdsl.dialects.builtin import ModuleOp
 
 from helion_ir.interpreter.run_tile import Argument
 from helion_ir.pipeline import Pipeline
-from helion_ir.space.spec import ConfigSpec
+from helion_ir.space.config_spec import ConfigSpec
 
 from ..support.differential import check_pass_agrees
 from ..support.ir_text import kernel

@@ -17,7 +17,7 @@ from xdsl.passes import PassPipeline
 
 from helion_ir.interpreter.run_tile import Argument
 from helion_ir.pipeline import CONVERSION, Pipeline, pass_class, pass_table, pipeline_string
-from helion_ir.space.spec import ConfigSpec
+from helion_ir.space.config_spec import ConfigSpec
 
 from ..support.differential import check_pass_agrees
 from ..support.ir_text import kernel, parse

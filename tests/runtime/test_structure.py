@@ -25,7 +25,7 @@ from helion_ir.runtime.stages import Stages, ir_text
 from helion_ir.runtime.structure import LAUNCH_KEYS, LoweredConfig, Structure, Structures, only_func, only_kernel
 from helion_ir.session import Session
 from helion_ir.settings import Settings
-from helion_ir.space.spec import ConfigSpec
+from helion_ir.space.config_spec import ConfigSpec
 
 from ..support.ir_text import kernel
 

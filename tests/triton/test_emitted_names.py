@@ -10,7 +10,7 @@ from typing import Any
 import numpy
 import pytest
 import torch
-from helion_ir.backends.triton.helpers import HELPERS
+from helion_ir.backends.triton.emitted_helpers import HELPERS
 from helion_ir.dialects import names as module_names
 from helion_ir.dialects.names import NameScope, host_name, identifier, kernel_name
 

@@ -16,8 +16,8 @@ from ..rewriting import CALL, statement_code
 from ..source import node_location, walks
 from ..tracer import Tracer
 from .boolean_operators import BooleanOperators
+from .called_functions import Helper, HelperCall, helper_call, helper_of, needs_values, rebinds
 from .environment import Environment, Snapshot
-from .helpers import Helper, HelperCall, helper_call, helper_of, needs_values, rebinds
 from .hl_functions import loop_range
 from .liveness import liveness
 from .loops import Loop

@@ -13,7 +13,7 @@ from typing import Any
 import torch
 
 from ...dialects.names import NameScope
-from .helpers import LIBRARIES
+from .called_functions import LIBRARIES
 
 _CONSTANTS = (int, float, bool, str, bytes, type(None), torch.dtype)
 Captured = tuple[types.FunctionType | None, str]

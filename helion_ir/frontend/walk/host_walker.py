@@ -17,10 +17,10 @@ from ..source import error_location, located, node_location
 from ..tensors import HostTensor, TracedTensor
 from ..tracer import Tracer
 from ..tuples import TensorList, TensorTuple
+from .called_functions import helper_call, needs_values
 from .control_flow import ControlFlow
 from .device_walker import LOOP_FUNCTIONS, DeviceWalker, assigned_names
 from .environment import Environment
-from .helpers import helper_call, needs_values
 from .liveness import liveness
 from .loops import Loop
 from .mutation import watch_of_host

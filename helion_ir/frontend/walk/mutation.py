@@ -17,8 +17,8 @@ import torch
 from ... import exc
 from ...language.tiles import Tile
 from ..tensors import DeviceTensor
+from .called_functions import LIBRARIES
 from .environment import Environment, children, is_leaf
-from .helpers import LIBRARIES
 
 _DEPTH = 8
 _MUTABLE = (list, dict, set, deque)
