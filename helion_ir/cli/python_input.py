@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import inspect
 import linecache
 import sys
 import traceback
@@ -104,7 +105,8 @@ def _user_error(error: BaseException, path: Path) -> PythonInputError:
 def tile_module_of(module: ModuleType, path: Path, kernel: str | None) -> ModuleOp:
     """The config-free `tile` module of a kernel in a Python file that is loaded, on the CPU's example arguments.
 
-    The file's function `example_args(device)` returns the arguments, one tuple, for whichever kernel is taken.
+    The file's function `example_args(device)`, or `example_args()`, returns the arguments, one tuple, for whichever
+    kernel is taken.
     Raises `PythonInputError` when the kernel or the arguments do not serve.
     """
     path = path.resolve()
@@ -113,7 +115,8 @@ def tile_module_of(module: ModuleType, path: Path, kernel: str | None) -> Module
         example_args = getattr(module, EXAMPLE_ARGS, None)
         if not callable(example_args):
             raise PythonInputError(f"{path}: error: the file must define {EXAMPLE_ARGS}(device) for its kernel")
-        args = cast("Sequence[Any]", example_args("cpu"))
+        device = ("cpu",) if inspect.signature(example_args).parameters else ()
+        args = cast("Sequence[Any]", example_args(*device))
         return bindable.bind(tuple(args)).tile_module.clone()
     except PythonInputError:
         raise

@@ -250,6 +250,8 @@ def test_python_input(tmp_path: Path) -> None:
     assert "tile.kernel @fill" in helion_opt(str(path)).out
     assert helion_opt(str(path), "--kernel", "first").code == 0
     assert "no kernel 'second'; kernels of this file: first" in failure(str(path), "--kernel", "second")
+    path.write_text(PYTHON.replace('(device="cpu")', "()").replace(", device=device", ""))
+    assert "tile.kernel @fill" in helion_opt(str(path)).out
 
 
 @pytest.mark.parametrize(
