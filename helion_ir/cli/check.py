@@ -15,7 +15,7 @@ from xdsl.dialects.builtin import ModuleOp, StringAttr, TupleType
 from xdsl.ir import Attribute
 from xdsl.utils.exceptions import InterpretationError, PassFailedException
 
-from ..dialects.dims import Dim, substitute
+from ..dialects.dims import Dim, substitute, symbols_of
 from ..dialects.tile import KernelOp, RefType
 from ..dialects.tl import FuncOp
 from ..interpreter import run_func, run_kernel
@@ -40,8 +40,16 @@ class Inputs:
         sizes = [substitute(dim, self.symbols) for ref in refs for dim in ref.size_dims]
         self.bound = max(1, min((size for size in sizes if isinstance(size, int)), default=8))
         """What integers stay below: an index of any dimension of any ref."""
+        self._choose_parts(kernel, [dim for ref in refs for dim in (*ref.size_dims, *ref.stride_dims)])
         self.args: list[Any] = [self._value(type_) for type_ in self.types]
         self._derive(kernel)
+        self.known = {
+            text: self.symbols[symbol]
+            for symbol, expr in kernel.symbols.data.items()
+            if isinstance(expr, StringAttr)
+            for text in (expr.data, f"({expr.data})")
+        }
+        """The values of what the host computes sizes from, whether or not the kernel takes it."""
 
     def copies(self) -> list[Any]:
         """Fresh copies of the arguments, of the same strides."""
@@ -51,6 +59,18 @@ class Inputs:
         for dim in dims:
             if isinstance(dim, str) and dim.isidentifier():
                 self.symbols.setdefault(dim, SIZES[len(self.symbols) % len(SIZES)])
+
+    def _choose_parts(self, kernel: KernelOp, dims: Sequence[Dim]) -> None:
+        """Give the symbols that occur in expressions only a value: that of the integer argument that they are."""
+        scalars = {
+            expr.data
+            for expr, type_ in zip(kernel.arg_exprs, self.types, strict=True)
+            if not isinstance(type_, RefType | TupleType)
+        }
+        for symbol in sorted(set().union(*map(symbols_of, dims)) - self.symbols.keys() - set(dims)):
+            expr = kernel.symbols.data.get(symbol)
+            given = isinstance(expr, StringAttr) and expr.data.strip("()") in scalars
+            self.symbols[symbol] = self.bound if given else SIZES[len(self.symbols) % len(SIZES)]
 
     def _derive(self, kernel: KernelOp) -> None:
         """Give the symbols that no ref's size names the value of their host expression, where it can be had."""
@@ -136,7 +156,7 @@ class Checker:
         args = self.inputs.copies()
         try:
             if any(isinstance(op, FuncOp) for op in module.ops):
-                run_func(module, args, seed=seed)
+                run_func(module, args, seed=seed, known=self.inputs.known)
             else:
                 run_kernel(module, args, self.inputs.symbols, seed=seed)
         except InterpretationError as error:

@@ -34,6 +34,7 @@ def run_func(
     *,
     seed: int = 0,
     shuffle: bool = False,
+    known: Mapping[str, int] | None = None,
 ) -> None:
     """Run all programs of the module's `tl.func`; what its pointers address is written in place.
 
@@ -45,12 +46,13 @@ def run_func(
         grid: the launch grid; evaluated from the function's `grid` region when left out.
         seed: of the poison in lanes that a mask without `other` leaves: NaN for even seeds, garbage for odd ones.
         shuffle: run the programs in a random order.
+        known: values of host expressions that name what is no argument of the function.
 
     Raises:
         InterpretationError: an argument does not fit; an access is out of bounds; names the op's location.
     """
     func = _only_func(module)
-    host = _HostNames(func, args)
+    host = _HostNames(func, args, known or {})
     values = tuple(
         bind_argument(name.data, argument.type, host.argument(number))
         for number, (name, argument) in enumerate(zip(func.arg_names, func.body.block.args, strict=True))
@@ -82,13 +84,13 @@ def _only_func(module: ModuleOp) -> tl.FuncOp:
 class _HostNames:
     """The host's view of a launch: expressions of arguments and constexprs, evaluated over the given arguments."""
 
-    def __init__(self, func: tl.FuncOp, args: Sequence[Argument]):
+    def __init__(self, func: tl.FuncOp, args: Sequence[Argument], known: Mapping[str, int]):
         if len(args) > len(func.arg_names):
             raise InterpretationError(f"the kernel takes {len(func.arg_names)} arguments, got {len(args)}")
         self.func, self.args = func, args
         self.exprs = [expr.data for expr in func.arg_exprs]
         self.known: dict[str, Any] = {name.data: arg for name, arg in zip(func.arg_names, args, strict=False)}
-        self.known |= dict(zip(self.exprs, args, strict=False))
+        self.known |= {**known, **dict(zip(self.exprs, args, strict=False))}
 
     def evaluate(self, expr: str) -> Any:
         """The value of a host expression."""

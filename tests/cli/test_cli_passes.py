@@ -181,3 +181,35 @@ def test_the_pipeline_of_a_compiled_example_replays(name: str, monkeypatch: pyte
     assert (done.code, done.err) == (0, "")
     assert done.out.strip() == compiled.source.strip()
     sys.modules.pop(name, None)
+
+
+HOST_ONLY = """\
+import torch
+import helion_ir
+import helion_ir.language as hl
+
+
+@helion_ir.kernel(static_shapes=False)
+def kernel(x: torch.Tensor, n: int, y: torch.Tensor):
+    out = torch.zeros([n * 2 + y.size(0)], device=x.device)
+    for t in hl.tile(out.size(0) // 2):
+        out[t] = x[t] * 2 + y.size(0)
+    return out
+
+
+def example_args():
+    return torch.randn(40), 9, torch.randn(7)
+"""
+
+
+def test_sizes_of_what_the_host_alone_uses_are_checked_at_every_level(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "host_only.py"
+    path.write_text(HOST_ONLY)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    module = importlib.import_module("host_only")
+    compiled = helion_ir.compile(module.kernel, {"block_sizes": [8]}, module.example_args())
+    done = helion_opt(str(path), "--check", "-p", compiled.pipeline, "-t", "triton")
+    assert (done.code, done.err) == (0, "")
+    assert done.out == compiled.source
