@@ -82,3 +82,24 @@ def test_totals_of_several_uses(unrolled: int) -> None:
     torch.testing.assert_close(largest, x.amax(-1))
     torch.testing.assert_close(out, y - x.amax(-1)[:, None])
     compiled.binary("sm_90")
+
+
+@helion_ir.kernel(autotune_effort="none")
+def normalized(x: torch.Tensor) -> torch.Tensor:
+    out = torch.empty_like(x)
+    for rows in hl.tile(x.size(0)):
+        largest = hl.full([rows], float("-inf"))
+        for columns in hl.tile(x.size(1)):
+            largest = torch.maximum(largest, x[rows, columns].amax(-1))
+        for columns in hl.tile(x.size(1)):
+            out[rows, columns] = x[rows, columns] - largest[:, None]
+    return out
+
+
+def test_a_total_whose_view_an_unrolled_loop_uses() -> None:
+    x = torch.randn(5, 96)
+    for factors in ([0, 0, 0], [0, 0, 4]):
+        config = {"block_sizes": [8, 32, 8], "range_unroll_factors": factors, "num_warps": 4}
+        compiled = helion_ir.compile(normalized, config, (x,))
+        torch.testing.assert_close(compiled(x), x - x.amax(-1, keepdim=True))
+        compiled.binary("sm_90")

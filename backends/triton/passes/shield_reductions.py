@@ -14,7 +14,7 @@ from xdsl.pattern_rewriter import PatternRewriter, RewritePattern, op_type_rewri
 from ....dialects import tl
 from ....dialects.dims import dims_of, element_of
 from ....dialects.inline_triton import is_static_loop
-from ....dialects.value import PermuteOp
+from ....dialects.value import BroadcastOp, ExpandDimsOp, PermuteOp
 from ....passes.locations import rewrite
 
 
@@ -65,16 +65,17 @@ def _is_unrolled(loop: scf.ForOp) -> bool:
 
 
 def _is_used_again(total: SSAValue) -> bool:
-    """Whether a loop's result has several uses once later loops are unrolled."""
+    """Whether a loop's result has several uses once later loops are unrolled; views print inside of their users."""
     uses = [use.operation for use in total.uses]
     if len(uses) != 1:
         return len(uses) > 1
-    around = uses[0].parent_op()
+    (user,) = uses
+    around = user.parent_op()
     while around is not None and not isinstance(around, tl.FuncOp):
         if isinstance(around, scf.ForOp) and (_is_unrolled(around) or is_static_loop(around)):
             return True
         around = around.parent_op()
-    return False
+    return isinstance(user, ExpandDimsOp | BroadcastOp | PermuteOp) and _is_used_again(user.result)
 
 
 def _adds(op: tl.ReduceOp, user: Operation | Block, carried: SSAValue) -> bool:
