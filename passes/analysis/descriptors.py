@@ -73,6 +73,8 @@ class Descriptors:
             yield "the last index is no tile"
         if may_alias(memory_of(op.ref), self._read_and_written):
             yield "the ref is both read and written"
+        if isinstance(op, LoadOp) and _addresses(op):
+            yield "what it loads addresses another access, which the pipeliner of Triton 3.7 cannot arrange"
         if op in self._hazards:
             yield "barriers do not order descriptors, which go through another proxy, with other accesses"
         for index, size in zip(indices, op.ref_type.size_dims, strict=True):
@@ -134,6 +136,22 @@ class Descriptors:
             padded = (self._physical.is_padded(tile_dim(t)) or not tile_exact(t, self._sizes) for t in tiles)
             if any(padded):
                 yield "lanes that are not read must hold something else than zero"
+
+
+def _addresses(op: LoadOp) -> bool:
+    """Whether an index of another access is computed from what a load gives."""
+    pending, seen = [op.result], set[SSAValue]()
+    while pending:
+        value = pending.pop()
+        for use in value.uses:
+            user = use.operation
+            if isinstance(user, AccessBase):
+                if value in user.indices:
+                    return True
+            elif not user.regions:
+                pending.extend(result for result in user.results if result not in seen)
+                seen.update(user.results)
+    return False
 
 
 def _bytes(ref: RefType) -> int:

@@ -79,3 +79,26 @@ def test_blocks_of_less_than_128_bytes_use_pointers(rows: int, legal: bool) -> N
     compiled = helion_ir.compile(doubled, {"indexing": ["tensor_descriptor", "pointer"]}, (x,))
     torch.testing.assert_close(compiled(x), x * 2)
     assert loads_by_descriptor(compiled) == legal
+
+
+@kernel
+def gathered(x: torch.Tensor, at: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+    out = torch.empty([x.size(0), y.size(1)], dtype=torch.float32, device=x.device)
+    for m, n in hl.tile(out.size()):
+        out[m, n] = hl.dot(x[m, :], y[at[:] + 1, n])
+    return out
+
+
+def test_loads_of_positions_use_pointers() -> None:
+    """Triton's pipeliner cannot predicate them in a persistent loop of two stages."""
+    x, y = torch.randn(13, 32), torch.randn(41, 48)
+    at = torch.randint(0, 40, [32], dtype=torch.int32)
+    config = {
+        "block_sizes": [16, 16], "pid_type": "persistent_blocked", "range_num_stages": [2], "num_stages": 1,
+        "indexing": ["tensor_descriptor"] * 4,
+    }  # fmt: skip
+    compiled = helion_ir.compile(gathered, config, (x, at, y))
+    torch.testing.assert_close(compiled(x, at, y), x @ y[at + 1], rtol=1e-4, atol=1e-4)
+    assert "at_desc" not in compiled.source
+    assert "x_desc.load(" in compiled.source
+    compiled.binary("sm_90")
