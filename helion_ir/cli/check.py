@@ -67,7 +67,8 @@ class Inputs:
             for expr, type_ in zip(kernel.arg_exprs, self.types, strict=True)
             if not isinstance(type_, RefType | TupleType)
         }
-        for symbol in sorted(set().union(*map(symbols_of, dims)) - self.symbols.keys() - set(dims)):
+        occurring = {symbol for dim in dims for symbol in symbols_of(dim)}
+        for symbol in sorted(occurring - self.symbols.keys() - set(dims)):  # strides of their own come with the tensors
             expr = kernel.symbols.data.get(symbol)
             given = isinstance(expr, StringAttr) and expr.data.strip("()") in scalars
             self.symbols[symbol] = self.bound if given else SIZES[len(self.symbols) % len(SIZES)]

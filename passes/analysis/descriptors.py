@@ -140,7 +140,8 @@ class Descriptors:
 
 def _addresses(op: LoadOp) -> bool:
     """Whether an index of another access is computed from what a load gives."""
-    pending, seen = [op.result], set[SSAValue]()
+    pending: list[SSAValue] = [op.result]
+    seen: set[SSAValue] = set()
     while pending:
         value = pending.pop()
         for use in value.uses:
