@@ -13,6 +13,8 @@ from contextlib import suppress
 from pathlib import Path
 from types import ModuleType
 
+from ..files import write_whole
+
 _loaded: dict[str, ModuleType] = {}
 
 
@@ -41,17 +43,8 @@ def _keep(path: Path, source: str) -> bool:
         if path.read_text(encoding="utf-8") == source:
             return True
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        descriptor, temporary = tempfile.mkstemp(dir=path.parent, suffix=".tmp")
+        write_whole(path, source)
     except OSError:
-        return False
-    try:
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            file.write(source)
-        os.replace(temporary, path)
-    except OSError:
-        with suppress(OSError):
-            os.unlink(temporary)
         return False
     return True
 

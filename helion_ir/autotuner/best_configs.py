@@ -9,8 +9,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import tempfile
-from contextlib import suppress
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -21,6 +19,7 @@ from xdsl.printer import Printer
 from .. import exc
 from ..backends.load import cache_dir
 from ..config import Config
+from ..files import write_whole
 from ..runtime.specialized import SpecializedKernel
 
 LONGEST = 1 << 20
@@ -60,25 +59,12 @@ def remember(bound: SpecializedKernel, config: Config) -> Path | None:
     key = cache_key(bound)
     path = _path(key)
     try:
-        _write(path, json.dumps({"key": key, "config": config.config}, indent=2))
+        write_whole(path, json.dumps({"key": key, "config": config.config}, indent=2))
     except (OSError, TypeError, ValueError) as error:
         message = f"{bound.name}: the best config is not kept for other processes: {error}"
         exc.warn(exc.CacheNotWritable(message), tuple(bound.settings.ignore_warnings))
         return None
     return path
-
-
-def _write(path: Path, text: str) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor, temporary = tempfile.mkstemp(dir=path.parent, suffix=".tmp")
-    try:
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            file.write(text)
-        os.replace(temporary, path)
-    except BaseException:
-        with suppress(OSError):
-            os.unlink(temporary)
-        raise
 
 
 def recall(bound: SpecializedKernel) -> Config | None:
