@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Iterator
+from collections.abc import Hashable, Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import torch
@@ -103,8 +103,9 @@ class Storages:
         One tensor given twice is one tensor of the kernel; then no iteration of a top-level loop may touch what
         another one writes, as they run in no order. Ops of unknown effects may order them: that is the user's.
         """
-        accesses = [access for access in accesses_of(kernel) if isinstance(access.op, AccessBase)]
-        ordered = any(not isinstance(access.op, AccessBase) for access in accesses_of(kernel))
+        every = accesses_of(kernel)
+        accesses = [access for access in every if isinstance(access.op, AccessBase)]
+        unordered = accesses if len(accesses) == len(every) else []
         touched = dict.fromkeys(each for access in accesses for each in self._arguments(access.memory))
         written = dict.fromkeys(e for access in accesses if access.writes for e in self._arguments(access.memory))
         for done, storage in enumerate(written):
@@ -114,9 +115,9 @@ class Storages:
             one, rest = self.arguments[storage], [self.arguments[each] for each in others]
             self.tracer.guards[f"{OVERLAPS}({one.expr}, ({', '.join(each.expr for each in rest)},))"] = None
             for other in rest:
-                self._meet(kernel, one, other, ordered)
+                self._meet(kernel, one, other, unordered)
 
-    def _meet(self, kernel: KernelOp, one: Argument, other: Argument, ordered: bool) -> None:
+    def _meet(self, kernel: KernelOp, one: Argument, other: Argument, unordered: Sequence[Access]) -> None:
         how = overlap(one.value, other.value)
         if how == DISJOINT:
             return
@@ -125,15 +126,13 @@ class Storages:
         if how != SAME:
             self._apart |= {storage_of(one.tensor), storage_of(other.tensor)}
             kernel.memory = self.attribute()
-        if ordered:
-            return
         pair = {self.root(one.tensor)}
 
         def concerns(first: Access, second: Access) -> bool:
             return bool(self._roots(first.memory) & self._roots(second.memory) & pair)
 
         for grid in grids_of(kernel):
-            if (found := race(kernel, grid, concerns)) is not None:
+            if (found := race(unordered, grid, concerns)) is not None:
                 write, read = found if found[0].writes else reversed(found)
                 what = "are the same tensor" if how == SAME else "lie partly in the same memory"
                 raise exc.InvalidAPIUsage(
@@ -178,10 +177,11 @@ class Storages:
     def _check_races(self, kernel: KernelOp) -> None:
         """Refuse a loop one iteration of which surely reads what another one writes; ops of unknown effects may order
         them."""
-        if any(not isinstance(access.op, AccessBase) for access in accesses_of(kernel)):
+        accesses = accesses_of(kernel)
+        if any(not isinstance(access.op, AccessBase) for access in accesses):
             return
         for grid in grids_of(kernel):
-            if (found := sure_race(kernel, grid)) is not None:
+            if (found := sure_race(kernel, accesses, grid)) is not None:
                 store, load = found
                 name = self._name(store)
                 raise exc.InvalidAPIUsage(

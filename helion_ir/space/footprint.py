@@ -17,7 +17,7 @@ from ..dialects.quick import ops_in
 from ..dialects.targets import GPU, OTHER_REGISTERS, WGMMA_REGISTERS
 from ..dialects.tile import DotOp, GridOp, KernelOp, LoadOp, LoopBase, StoreOp
 from ..dialects.value import PermuteOp, ReshapeOp
-from ..passes.analysis.bounds import constant_value
+from ..passes.analysis.bounds import loop_extent
 from ..passes.analysis.op_mix import free_blocks, lane_count
 from ..passes.analysis.physical import contractions
 from ..passes.analysis.rolling import rolls
@@ -296,9 +296,9 @@ def _spans(loop: LoopBase | None) -> tuple[tuple[int, Dim], ...]:
     """The extent and the block of each dimension of a loop; nothing if an extent is not known."""
     if loop is None:
         return ()
-    bounds = [(constant_value(begin), constant_value(end)) for begin, end in zip(loop.begins, loop.ends, strict=True)]
-    known = [end - begin for begin, end in bounds if begin is not None and end is not None]
-    return tuple(zip(known, loop.blocks.as_tuple(), strict=True)) if len(known) == len(bounds) else ()
+    extents = [loop_extent(loop, number) for number in range(len(loop.blocks))]
+    known = [extent for extent in extents if extent is not None]
+    return tuple(zip(known, loop.blocks.as_tuple(), strict=True)) if len(known) == len(extents) else ()
 
 
 def _loop_of(op: Operation) -> LoopBase | None:

@@ -95,6 +95,12 @@ def bound_dim(bound: Bound) -> Dim | None:
     return bound if isinstance(bound, int | str) else scalar_dim(bound)
 
 
+def loop_extent(loop: LoopBase, number: int) -> int | None:
+    """How far a dimension of a loop goes; None where only the device, or a size, knows."""
+    begin, end = map(bound_dim, loop.bounds(number))
+    return end - begin if isinstance(begin, int) and isinstance(end, int) else None
+
+
 def tile_step(tile: SSAValue) -> int:
     """The distance of a tile's neighbouring positions."""
     owner = tile.owner

@@ -23,23 +23,22 @@ def may_meet(one: Access, other: Access, crossed: Operation | None) -> bool:
     """Whether two accesses, a write among them, may meet; in different iterations of `crossed`."""
     if not (one.writes or other.writes) or not may_alias(one.memory, other.memory) or _commute(one.op, other.op):
         return False
-    if one.indices is None or other.indices is None or not positions_agree(one.memory, other.memory):
-        return True
-    return not _differ(one.indices, other.indices, crossed)
+    return not _comparable(one, other) or not _differ(one.indices or (), other.indices or (), crossed)
+
+
+def _comparable(one: Access, other: Access) -> bool:
+    """Whether equal subscripts of two accesses are the same element."""
+    return one.indices is not None and other.indices is not None and positions_agree(one.memory, other.memory)
 
 
 def conflict(earlier: Access, access: Access, crossed: Operation | None) -> bool:
     """Whether an access must not come, in another thread, before an earlier one; in another iteration of `crossed`."""
     reads_written = earlier.writes and access.reads
-    if not access.after_others or not (reads_written or access.writes) or not may_alias(earlier.memory, access.memory):
+    if not access.after_others or not (reads_written or access.writes) or not may_meet(earlier, access, crossed):
         return False
-    if _commute(earlier.op, access.op):
-        return False
-    if earlier.indices is None or access.indices is None or not positions_agree(earlier.memory, access.memory):
+    if reads_written or not _comparable(earlier, access):
         return True
-    if _differ(earlier.indices, access.indices, crossed):
-        return False
-    if reads_written or not _same(earlier.indices, access.indices, crossed):
+    if not _same(earlier.indices or (), access.indices or (), crossed):
         return True
     return not earlier.writes and not _in_place(earlier.op, access.op)
 

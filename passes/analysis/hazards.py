@@ -20,7 +20,7 @@ conflict is one (`dependency`).
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import cached_property
 from typing import NamedTuple, TypeAlias
 
@@ -95,9 +95,11 @@ def dependency(kernel: KernelOp) -> Dependency | None:
     return None
 
 
-def race(kernel: KernelOp, grid: GridOp, concerns: Callable[[Access, Access], bool]) -> tuple[Access, Access] | None:
+def race(
+    accesses: Iterable[Access], grid: GridOp, concerns: Callable[[Access, Access], bool]
+) -> tuple[Access, Access] | None:
     """Two accesses in one top-level loop, of those that `concerns` picks, that conflict between its iterations."""
-    here = [access for access in accesses_of(kernel) if grid.is_ancestor(access.op)]
+    here = [access for access in accesses if grid.is_ancestor(access.op)]
     for i, one in enumerate(here):
         for other in here[i:]:
             if concerns(one, other) and may_meet(one, other, grid):

@@ -16,7 +16,7 @@ from ...dialects.quick import ops_in
 from ...dialects.targets import MAX_LANES
 from ...dialects.tile import BlockAttr, DotOp, ForOp, KernelOp, LoadOp, LoopBase
 from ...sizes import next_power_of_2
-from .bounds import bound_dim
+from .bounds import loop_extent
 
 Role: TypeAlias = Literal["batch", "m", "n", "k"]
 
@@ -84,7 +84,7 @@ class OpMix:
     def _add_loop(self, loop: LoopBase, arg: SSAValue, dim: Dim) -> None:
         if not isinstance(dim, str):
             return
-        bounds = _loop_extent(loop, arg)
+        bounds = loop_extent(loop, loop.loop_args.index(arg))
         known = self.extents.get(dim, 0)
         self.extents[dim] = None if bounds is None or known is None else max(bounds, known)
         if isinstance(loop, ForOp):
@@ -224,12 +224,6 @@ def free_blocks(kernel: KernelOp) -> Iterable[tuple[str, BlockAttr]]:
 def _element_bytes(value: SSAValue) -> int:
     element = element_of(value)
     return element.size if isinstance(element, FixedBitwidthType) else 4
-
-
-def _loop_extent(loop: LoopBase, arg: SSAValue) -> int | None:
-    index = loop.loop_args.index(arg)
-    begin, end = bound_dim(loop.begins[index]), bound_dim(loop.ends[index])
-    return end - begin if isinstance(begin, int) and isinstance(end, int) else None
 
 
 def _floor_power(number: int) -> int:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import NamedTuple
 
 from xdsl.dialects import arith
 from xdsl.ir import Block, SSAValue
 
 from ...dialects.tile import BlockAttr, ForOp, GridOp, KernelOp, LoadOp, ShiftOp, StoreOp, TileType, WholeOp
-from .accesses import Access, accesses_of
+from .accesses import Access
 from .aliases import may_alias, positions_agree
-from .bounds import constant_value
+from .bounds import constant_value, loop_extent
 
 
 class _Run(NamedTuple):
@@ -22,12 +23,12 @@ class _Run(NamedTuple):
     walked: SSAValue | None = None
 
 
-def sure_race(kernel: KernelOp, grid: GridOp) -> tuple[Access, Access] | None:
-    """A store and a load that meet in different iterations of `grid`, whatever the data; the store first.
+def sure_race(kernel: KernelOp, accesses: Iterable[Access], grid: GridOp) -> tuple[Access, Access] | None:
+    """A store and a load of a kernel that meet in different iterations of `grid`, whatever the data; the store first.
 
     Only what is certain counts: constant extents, no mask, no branch; several programs unless a block is fixed.
     """
-    here = [access for access in accesses_of(kernel) if grid.is_ancestor(access.op) and _always(access, grid)]
+    here = [access for access in accesses if grid.is_ancestor(access.op) and _always(access, grid)]
     stores = [access for access in here if isinstance(access.op, StoreOp) and access.op.mask is None]
     loads = [access for access in here if isinstance(access.op, LoadOp) and access.op.mask is None]
     for store in stores:
@@ -42,7 +43,7 @@ def _always(access: Access, grid: GridOp) -> bool:
     """Whether an access runs in every iteration: there are only loops around it, of constant bounds."""
     around = access.op.parent_op()
     while isinstance(around, ForOp):
-        if any(_extent(around, number) < 1 for number in range(len(around.loop_args))):
+        if any((loop_extent(around, number) or 0) < 1 for number in range(len(around.loop_args))):
             return False
         around = around.parent_op()
     return around is grid
@@ -87,16 +88,10 @@ def _run(index: SSAValue, grid: GridOp, shift: int = 0) -> _Run | None:
     return _Run(begin + shift, end + shift, index if loop is grid else None)
 
 
-def _extent(loop: GridOp | ForOp, number: int) -> int:
-    """How far a dimension of a loop goes; 0 where only the device, or a size, knows."""
-    begin, end = map(constant_value, loop.bounds(number))
-    return 0 if begin is None or end is None else end - begin
-
-
 def _iterations(kernel: KernelOp, grid: GridOp, number: int) -> int:
     """How many iterations a dimension of the grid has, under the least block size that a config may choose."""
     type_ = grid.loop_args[number].type
     dim = type_.dim if isinstance(type_, TileType) else 1
     known = kernel.blocks.data.get(dim) if isinstance(dim, str) else None
     block = known.min.data if isinstance(known, BlockAttr) else dim if isinstance(dim, int) else 1
-    return -(-_extent(grid, number) // block)
+    return -(-(loop_extent(grid, number) or 0) // block)
