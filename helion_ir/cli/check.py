@@ -44,12 +44,12 @@ class Inputs:
         self.args: list[Any] = [self._value(type_) for type_ in self.types]
         self._derive(kernel)
         self.known = {
-            text: self.symbols[symbol]
+            f"({expr.data})": self.symbols[symbol]
             for symbol, expr in kernel.symbols.data.items()
             if isinstance(expr, StringAttr)
-            for text in (expr.data, f"({expr.data})")
         }
-        """The values of what the host computes sizes from, whether or not the kernel takes it."""
+        """The values of what the host computes sizes from, whether or not the kernel takes it; lowering puts each in
+        parentheses."""
 
     def copies(self) -> list[Any]:
         """Fresh copies of the arguments, of the same strides."""
@@ -70,7 +70,7 @@ class Inputs:
         occurring = {symbol for dim in dims for symbol in symbols_of(dim)}
         for symbol in sorted(occurring - self.symbols.keys() - set(dims)):  # strides of their own come with the tensors
             expr = kernel.symbols.data.get(symbol)
-            given = isinstance(expr, StringAttr) and expr.data.strip("()") in scalars
+            given = isinstance(expr, StringAttr) and expr.data in scalars
             self.symbols[symbol] = self.bound if given else SIZES[len(self.symbols) % len(SIZES)]
 
     def _derive(self, kernel: KernelOp) -> None:

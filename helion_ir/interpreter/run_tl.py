@@ -46,7 +46,7 @@ def run_func(
         grid: the launch grid; evaluated from the function's `grid` region when left out.
         seed: of the poison in lanes that a mask without `other` leaves: NaN for even seeds, garbage for odd ones.
         shuffle: run the programs in a random order.
-        known: values of host expressions that name what is no argument of the function.
+        known: values of the parts of host expressions that name what is no argument of the function, as text.
 
     Raises:
         InterpretationError: an argument does not fit; an access is out of bounds; names the op's location.
@@ -90,15 +90,19 @@ class _HostNames:
         self.func, self.args = func, args
         self.exprs = [expr.data for expr in func.arg_exprs]
         self.known: dict[str, Any] = {name.data: arg for name, arg in zip(func.arg_names, args, strict=False)}
-        self.known |= {**known, **dict(zip(self.exprs, args, strict=False))}
+        self.known |= dict(zip(self.exprs, args, strict=False))
+        self.parts = known
 
     def evaluate(self, expr: str) -> Any:
         """The value of a host expression."""
         if expr in self.known:
             return self.known[expr]
         names = {name: value for name, value in self.known.items() if name.isidentifier()}
+        text = expr
+        for part, number in self.parts.items():
+            text = text.replace(part, str(number))
         try:
-            return eval(expr, {"torch": torch, **HOST_FUNCTIONS, **names})
+            return eval(text, {"torch": torch, **HOST_FUNCTIONS, **names})
         except Exception as error:
             raise InterpretationError(f"cannot evaluate the host expression {expr!r}, pass it: {error}") from error
 
