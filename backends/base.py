@@ -169,7 +169,7 @@ class Backend:
 
     def emit(self, module: ModuleOp) -> str:
         """The text of a module that went through the passes. Raises DiagnosticException for what cannot be printed."""
-        raise NotImplementedError
+        self._unsupported("print kernels")
 
     def text(self, module: ModuleOp) -> Text:
         """The text of `module`, to be printed again for other values of a launch; nothing changes `module` later."""

@@ -219,7 +219,7 @@ def _prints_its_input(op: Operation) -> bool:
     return "implicit" in op.attributes
 
 
-def as_unsigned(context: PrinterContext, value: SSAValue) -> Expr:
+def as_unsigned(context: PrinterContext, value: SSAValue, *, beside_tensor: bool = False) -> Expr:
     """The operand as an unsigned integer of its width; a scalar that Triton broadcasts by itself stays one.
 
     A bare constant is of 32 bits: beside a tensor it takes the tensor's type, beside a narrower scalar it does not.
@@ -228,11 +228,10 @@ def as_unsigned(context: PrinterContext, value: SSAValue) -> Expr:
     assert isinstance(element, IntegerType)
     owner = value.owner
     if isinstance(owner, SplatOp | BroadcastOp) and _prints_its_input(owner):
-        wide = integer_of(owner.input)
-        return as_unsigned(context, owner.input) if wide is None else Expr(str(wide % (1 << element.width.data)))
+        return as_unsigned(context, owner.input, beside_tensor=True)
     if (constant := integer_of(value)) is not None:
-        text = str(constant % (1 << element.width.data))
-        return Expr(text if element.width.data >= 32 else f"tl.full([], {text}, {unsigned_dtype(element)})")
+        text, bare = str(constant % (1 << element.width.data)), beside_tensor or element.width.data >= 32
+        return Expr(text if bare else f"tl.full([], {text}, {unsigned_dtype(element)})")
     if element == builtin.i1:
         return context.expr(value)
     return cast(context.expr(value), unsigned_dtype(element), scalar=not dims_of(value), bitcast=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 
 from xdsl.dialects.builtin import (
     ArrayAttr,
@@ -125,6 +126,7 @@ class KernelOp(IRDLOperation):
             _check_host(self.host.data)
 
 
+@lru_cache(maxsize=256)
 def _check_host(source: str) -> None:
     """Raise for a host function that is no Python, or that never launches its kernel and raises nowhere instead."""
     try:
