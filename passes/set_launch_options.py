@@ -12,8 +12,6 @@ from .analysis.op_mix import OpMix
 from .fragments import EnumFragment, Fragment, IntegerFragment, PowerOfTwoFragment
 from .schedule import Fragments, Key, SchedulePass, kernels
 
-_OTHER_LIMITS = tuple(range(24, 256, 8))
-
 
 @dataclass(frozen=True)
 class SetLaunchOptionsPass(SchedulePass):
