@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import enum
 import types
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -11,6 +12,7 @@ import torch
 
 from .. import exc
 from ..language import constexpr
+from ..specialization.contents import is_users
 from .builder import element_type
 from .storage import Argument, storage_of
 from .symbols.nodes import BoolNode, FloatNode, IntNode
@@ -18,7 +20,7 @@ from .tensors import HostTensor
 from .tracer import Tracer, meta_like
 from .tuples import is_tensors
 
-_CONSTANTS = (str, torch.dtype, torch.device, type(None), type, torch.memory_format, torch.layout)
+_CONSTANTS = (str, bytes, torch.dtype, torch.device, type(None), type, torch.memory_format, torch.layout, enum.Enum)
 
 
 class Arguments:
@@ -29,7 +31,7 @@ class Arguments:
         self.tensors: list[tuple[str, HostTensor]] = []
         """Every tensor in the arguments, with the host expression that reaches it."""
         self._named: torch.device | None = None
-        self._functions: dict[int, Any] = {}
+        self._functions: dict[int, Any] = {}  # by id: functions and objects, as they are traced
 
     @property
     def device(self) -> torch.device | None:
@@ -48,12 +50,8 @@ class Arguments:
             return value
         if isinstance(value, torch.Tensor) or _is_spec(value):
             return self._tensor(value, expr)
-        if isinstance(value, bool):
-            return self._with_path(torch.SymBool(BoolNode(self.tracer, None, hint=value, expr=expr)), expr)
-        if isinstance(value, int):
-            return torch.SymInt(IntNode(self.tracer, self.tracer.new_symbol(expr, value, argument=True)))
-        if isinstance(value, float):
-            return self._with_path(torch.SymFloat(FloatNode(self.tracer, hint=value, expr=expr)), expr)
+        if isinstance(value, int | float):
+            return self._number(value, expr)
         if isinstance(value, list | tuple | Mapping):
             return self._container(value, expr)
         if dataclasses.is_dataclass(value) and not isinstance(value, type):
@@ -62,9 +60,18 @@ class Arguments:
             return dataclasses.replace(value, **wrapped)
         if isinstance(value, types.FunctionType):
             return self._function(value, expr)
+        if is_users(type(value)):
+            return self._object(value, expr)
         if callable(value):
             return value
         raise exc.UnsupportedPythonType(f"argument {expr} is a {type(value).__name__}, which a kernel cannot take")
+
+    def _number(self, value: float, expr: str) -> Any:
+        if isinstance(value, bool):
+            return self._with_path(torch.SymBool(BoolNode(self.tracer, None, hint=value, expr=expr)), expr)
+        if isinstance(value, int):
+            return torch.SymInt(IntNode(self.tracer, self.tracer.new_symbol(expr, value, argument=True)))
+        return self._with_path(torch.SymFloat(FloatNode(self.tracer, hint=value, expr=expr)), expr)
 
     def _with_path(self, value: Any, expr: str) -> Any:
         self.tracer.paths[id(value.node)] = expr
@@ -126,6 +133,27 @@ class Arguments:
         for i, (cell, original) in enumerate(zip(cells, value.__closure__, strict=True)):
             cell.cell_contents = self._captured(original.cell_contents, f"{expr}.__closure__[{i}].cell_contents")
         return copy
+
+    def _object(self, value: Any, expr: str) -> Any:
+        """An object of the user's with the tensors that it holds wrapped; the rest is baked in, and in the key."""
+        if id(value) in self._functions:
+            return self._functions[id(value)]
+        if type(value).__new__ is not object.__new__ or not hasattr(value, "__dict__"):
+            return value
+        copy = self._functions[id(value)] = object.__new__(type(value))
+        copy.__dict__ |= {name: self._held(part, f"{expr}.{name}") for name, part in vars(value).items()}
+        return copy
+
+    def _held(self, value: Any, expr: str) -> Any:
+        """What an object holds: tensors wrapped, wherever they are."""
+        if isinstance(value, torch.Tensor) or is_users(type(value)):
+            return self._captured(value, expr)
+        if type(value) in (dict, list, tuple):
+            items = value if isinstance(value, dict) else dict(enumerate(value))
+            parts = {key: self._held(part, f"{expr}[{key!r}]") for key, part in items.items()}
+            if any(parts[key] is not items[key] for key in items):
+                return parts if isinstance(value, dict) else type(value)(parts.values())
+        return value
 
     def _captured(self, value: Any, expr: str) -> Any:
         try:

@@ -33,6 +33,7 @@ from ..specialization.tensor_spec import tensors_in
 from .bound import BoundKernel
 from .compiled import CompiledKernel
 from .decorators import check_decorators
+from .methods import KernelMethod
 
 Evaluate = Callable[..., Hashable]
 Guards = tuple[str, ...]
@@ -92,6 +93,15 @@ class Kernel:
         self.reset()
         watch(self)
 
+    @property
+    def __device_function__(self) -> FunctionType:
+        """What a call in device code of another kernel runs."""
+        return self.fn
+
+    def __get__(self, instance: object, owner: type | None = None) -> Kernel | KernelMethod:
+        """A kernel in a class is a method, as a function there is."""
+        return self if instance is None else KernelMethod(self, instance)
+
     def __repr__(self) -> str:
         return f"<helion_ir kernel {self.fn.__module__}.{self.fn.__qualname__}>"
 
@@ -122,7 +132,7 @@ class Kernel:
         self._specializations: dict[Hashable, _Specializations] = {}
         self._runs: dict[Hashable, Run] = {}
         self._elsewhere: dict[str, Kernel] = {}
-        self._make_key = KeyMaker(self.settings.static_shapes)
+        self._make_key = KeyMaker(self.settings.static_shapes, self.fn)
         self._captures = Captures(self.fn)
         self._key: Callable[[tuple[object, ...]], Hashable] = self._first_key
         self._eager = self.settings.ref_mode is RefMode.EAGER
@@ -173,6 +183,8 @@ class Kernel:
                 f"{self.fn.__name__}: key= gave what cannot be hashed: {error}",
                 location=self.signature.place,
             ) from error
+        if isinstance(error, exc.UnsupportedPythonType) and error.location is None:
+            error.location = self.signature.place
 
     def _first_key(self, args: tuple[object, ...]) -> Hashable:
         """The key of the first call, when the function's module is complete: what later keys are made of."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Hashable
 from types import FunctionType, MethodType
 from typing import Any
@@ -54,9 +55,10 @@ class Captures:
 
 
 class Baked:
-    """Makes keys of functions and objects that kernels are given."""
+    """Makes keys of functions and objects that a kernel, whose function it is, is given."""
 
-    def __init__(self) -> None:
+    def __init__(self, function: FunctionType | None = None) -> None:
+        self._function = function
         self._known: dict[int, tuple[object, Trail, Hashable]] = {}
 
     def key(self, value: Any, held: Callable[[object], Hashable]) -> Hashable:
@@ -69,12 +71,19 @@ class Baked:
         if known is not None and known[0] is value and known[1].holds():
             return known[2]
         module = value.__module__ if isinstance(value, FunctionType) else type(value).__module__
-        found, trail = content_of(lambda contents: contents.of(value), module, Trail)
+        found, trail = content_of(functools.partial(self._content, value), module, Trail)
         if len(self._known) >= _KEPT:
             self._known.clear()
         if trail is not None:
             self._known[id(value)] = value, trail, found
         return found
+
+    def _content(self, value: object, contents: Contents) -> Hashable:
+        """The content of a value, as far as it or the kernel can name what is in it."""
+        if self._function is not None and not isinstance(value, FunctionType):
+            contents.reads(self._function)
+            contents.closure_reads(self._function)
+        return contents.of(value)
 
 
 def baked(value: Any) -> Hashable:

@@ -32,7 +32,8 @@ def leaves(value: object, path: str) -> Iterator[tuple[str, object]]:
 
 
 def check_tensors(names: Sequence[str], args: Sequence[object], location: SourceLocation) -> None:
-    """Raise `UnsupportedPythonType` for a tensor that is no plain strided memory: sparse, nested, quantized, …"""
+    """Raise `UnsupportedPythonType` for a tensor that is no plain strided memory (sparse, nested, quantized, …), and
+    for what is NumPy's."""
     for name, arg in zip(names, args, strict=False):
         for path, leaf in leaves(arg, name):
             if isinstance(leaf, torch.Tensor) and (found := _unusual(leaf)):
@@ -40,6 +41,11 @@ def check_tensors(names: Sequence[str], args: Sequence[object], location: Source
                 raise UnsupportedPythonType(
                     f"argument {path} is {what}; kernels take dense strided tensors", hint=hint, location=location
                 )
+            if type(leaf).__module__ == "numpy":
+                raise UnsupportedPythonType(
+                    f"argument {path} is a numpy.{type(leaf).__name__}",
+                    hint="pass torch.from_numpy(array); of a NumPy number, .item()", location=location,
+                )  # fmt: skip
 
 
 def _unusual(tensor: torch.Tensor) -> tuple[str, str] | None:

@@ -23,6 +23,13 @@ from .trail import Trail
 
 _OPEN = (torch.nn.Module, SimpleNamespace, argparse.Namespace)
 """Classes of libraries whose objects hold what users put there."""
+
+
+def is_users(kind: type) -> bool:
+    """Whether what objects of a class hold is the user's."""
+    return issubclass(kind, _OPEN) or not is_library(kind.__module__)
+
+
 _DYNAMIC = frozenset(("__dict__", "vars", "getattr", "dir", "asdict", "astuple", "fields", "replace", "attrgetter"))
 """Names in code that may ask for attributes by names that are not in it."""
 _BOOKKEEPING = frozenset((
@@ -80,6 +87,9 @@ class Contents:
                 return rule(self, value)
         if kind.__module__ == "numpy" and hasattr(value, "tobytes"):
             return self._fact(_numpy_key, value)
+        called = getattr(value, "__device_function__", None)  # of a kernel
+        if called is not None:
+            return (kind, self.of(called))
         if kind.__module__.startswith("triton.") and isinstance(getattr(value, "fn", None), FunctionType):
             return (kind, self.function(value.fn))
         if self._is_library(kind.__module__) and not (issubclass(kind, _OPEN) or kind.__name__ == "constexpr"):
@@ -280,4 +290,4 @@ def _numpy_key(value: Any) -> Hashable:
     return (type(value), str(value.dtype), value.shape, value.tobytes())
 
 
-__all__ = ["Contents", "Same"]
+__all__ = ["Contents", "Same", "is_users"]

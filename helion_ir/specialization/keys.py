@@ -11,6 +11,7 @@
 from __future__ import annotations
 
 import dataclasses
+import enum
 from collections.abc import Callable, Hashable, Mapping
 from types import BuiltinFunctionType, BuiltinMethodType, FunctionType, NoneType
 from typing import Any
@@ -22,6 +23,7 @@ from ..dialects.targets import ALIGNMENT
 from ..exc import UnsupportedPythonType
 from ..language.compile_time import constexpr
 from .captures import Baked
+from .contents import is_users
 from .reads import is_library
 from .tensor_spec import TensorSpec
 
@@ -51,13 +53,13 @@ def _of_value(value: Hashable) -> Hashable:
 
 
 class KeyMaker:
-    """Makes keys for one setting of `static_shapes`; an extractor per type, found once."""
+    """Makes keys for one setting of `static_shapes`; an extractor per type, found once. `function`: the kernel's."""
 
-    def __init__(self, static_shapes: bool) -> None:
+    def __init__(self, static_shapes: bool, function: FunctionType | None = None) -> None:
         tensor: Extractor = _static_tensor if static_shapes else _dynamic_tensor
         spec: Extractor = _static_spec if static_shapes else _dynamic_spec
         self._tensor = tensor
-        self._baked = Baked()
+        self._baked = Baked(function)
         self._extractors: dict[type, Extractor] = {
             torch.Tensor: tensor,
             torch.nn.Parameter: tensor,
@@ -110,7 +112,9 @@ class KeyMaker:
             return self._mapping
         if dataclasses.is_dataclass(kind):
             return self._fields
-        if callable(value):
+        if issubclass(kind, enum.Enum):
+            return _of_value
+        if callable(value) or is_users(kind):
             return self._object
         try:
             hash(value)

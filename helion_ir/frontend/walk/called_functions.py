@@ -15,16 +15,19 @@ import linecache
 import sys
 import types
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 from ... import exc
 from ..rewriting import NUMBER_ATTRIBUTES
 from ..source import CodeKey, function_source
+from .matching import with_rest
 
 LIBRARIES = frozenset(("torch", "triton", "numpy", "helion_ir", *sys.stdlib_module_names))
 _DECIDING = (
     ast.If,
+    ast.Match,
     ast.IfExp,
     ast.While,
     ast.For,
@@ -40,7 +43,7 @@ _LOOPS = (ast.For, ast.While)
 _SCOPES = (ast.FunctionDef, ast.Lambda)
 _PYTHONS = (
     ast.Try, ast.With, ast.Break, ast.Continue, ast.Global, ast.Nonlocal, ast.ClassDef, ast.Import, ast.ImportFrom,
-    ast.Match, ast.Yield, ast.YieldFrom, ast.AsyncFunctionDef, ast.AsyncFor, ast.AsyncWith,
+    ast.Yield, ast.YieldFrom, ast.AsyncFunctionDef, ast.AsyncFor, ast.AsyncWith,
 )  # fmt: skip
 """What only Python itself can run."""
 
@@ -74,6 +77,28 @@ class HelperCall:
     def parameters(self) -> dict[str, None]:
         """The names of the parameters."""
         return dict.fromkeys(inspect.signature(self.callee).parameters)
+
+
+def function_of_kernel(function: Any) -> Any:
+    """What a call of a kernel in device code runs: its function; None for what is no kernel."""
+    return getattr(function, "__device_function__", None)
+
+
+@contextmanager
+def part_of_kernel(function: types.FunctionType, place: exc.SourceLocation | None) -> Iterator[None]:
+    """A call at `place` of a kernel's function: what is wrong in one with loops of its own is that it is called."""
+    try:
+        yield
+    except exc.Base as error:
+        helper, name = helper_of(function), function.__name__
+        if helper is None or not any(isinstance(node, ast.For) for part in helper.body for node in ast.walk(part)):
+            raise
+        raise exc.NestedKernelCallsNotSupported(
+            f"kernel {name} is called in another kernel, of which it cannot be a part: {error.message}",
+            hint="in device code a kernel is called for what it computes of tiles: one that allocates its result is "
+            "called after the other",
+            location=place,
+        ) from error
 
 
 def helper_call(function: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> HelperCall | None:
@@ -176,6 +201,9 @@ def _single_exit(statements: Sequence[ast.stmt], last: ast.stmt) -> list[ast.stm
             rest = list(statements[i + 1 :])
             arms = (_single_exit([*arm, *rest], last) for arm in (statement.body, statement.orelse))
             return [*result, ast.copy_location(ast.If(statement.test, *arms), statement)]
+        if isinstance(statement, ast.Match) and any(isinstance(node, ast.Return) for node in _own_nodes(statement)):
+            rest = list(statements[i + 1 :])
+            return [*result, with_rest(statement, lambda body, rest=rest: _single_exit([*body, *rest], last))]
         result.append(statement)
         if isinstance(statement, ast.Return):
             return result

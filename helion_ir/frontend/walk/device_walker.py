@@ -3,24 +3,37 @@
 from __future__ import annotations
 
 import ast
+import inspect
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import nullcontext
 from functools import lru_cache
 from typing import Any
 
 import torch
+from xdsl.dialects import arith
+from xdsl.ir import SSAValue
 
 from ... import exc
 from ... import language as hl
 from ..rewriting import CALL, statement_code
-from ..source import node_location, walks
+from ..source import current_location, node_location, walks
 from ..tracer import Tracer
 from .boolean_operators import BooleanOperators
-from .called_functions import Helper, HelperCall, helper_call, helper_of, needs_values, rebinds
+from .called_functions import (
+    Helper,
+    HelperCall,
+    function_of_kernel,
+    helper_call,
+    helper_of,
+    needs_values,
+    part_of_kernel,
+    rebinds,
+)
 from .environment import Environment, Snapshot
 from .hl_functions import loop_range
 from .liveness import liveness
 from .loops import Loop
+from .matching import Matching, captured
 from .mutation import StructureChanged, watch_of_function
 from .python_functions import known_values, python_function, with_values
 from .statements import Statements
@@ -42,12 +55,10 @@ def assigned_names(statements: Sequence[ast.stmt]) -> Mapping[str, None]:
 
 @lru_cache(maxsize=4096)
 def _assigned_names(statements: tuple[ast.stmt, ...]) -> Mapping[str, None]:
-    return {
-        node.id: None
-        for statement in statements
-        for node in ast.walk(statement)
-        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)
-    }
+    nodes = [node for statement in statements for node in ast.walk(statement)]
+    names = (n.id for n in nodes if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store))
+    patterns = (name for n in nodes if isinstance(n, ast.match_case) for name in captured(n.pattern))
+    return dict.fromkeys((*names, *patterns))
 
 
 class DeviceWalker(Statements):
@@ -74,6 +85,32 @@ class DeviceWalker(Statements):
             self.walk(node.body if truth else node.orelse)
         else:
             self.control.branch(truth, lambda: self.walk(node.body), lambda: self.walk(node.orelse))
+
+    def visit_Match(self, node: ast.Match) -> None:
+        matching = Matching(self.tracer, self.environment, self.file, self.evaluate(node.subject))
+        self._cases(matching, node.cases)
+
+    def _cases(self, matching: Matching, cases: Sequence[ast.match_case]) -> None:
+        """The first case that fits; where that is known at run time only, it or the others."""
+        for i, case in enumerate(cases):
+            truth = self.control.truth(matching.matches(case.pattern))
+            if truth is not False and case.guard is not None:
+                guard = self.control.truth(self.evaluate(case.guard))
+                truth = guard if truth is True else self._both(truth, guard)
+            if truth is True:
+                return self.walk(case.body)
+            if truth is not False:
+                self.tracer.builder.at(node_location(case.pattern, self.file))
+                rest = cases[i + 1 :]
+                return self.control.branch(
+                    truth, lambda body=case.body: self.walk(body), lambda rest=rest: self._cases(matching, rest)
+                )
+        return None
+
+    def _both(self, first: SSAValue, second: bool | SSAValue) -> bool | SSAValue:
+        if isinstance(second, bool):
+            return first if second else False
+        return self.tracer.builder.emit(arith.AndIOp(first, second))
 
     def visit_While(self, node: ast.While) -> None:
         if node.orelse:
@@ -160,6 +197,10 @@ class DeviceWalker(Statements):
 
     def _call(self, function: Any, /, *args: Any, **kwargs: Any) -> Any:
         """A call: functions of the user's that may have run-time branches or loops are walked."""
+        if (of_kernel := function_of_kernel(function)) is not None:
+            place = current_location(self.tracer.files)
+            with part_of_kernel(inspect.unwrap(of_kernel), place):
+                return self._call(of_kernel, *args, **kwargs)
         call = helper_call(function, args, kwargs)
         if call is None:
             result = python_function(self.tracer, function, args, kwargs)

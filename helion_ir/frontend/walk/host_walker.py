@@ -163,7 +163,7 @@ class HostWalker:
         environment = Environment(self.names, dict(self.local))
         tracer.in_device = True
         try:
-            later = (self._read_after(node) | self._carried(node)).intersection(self.local)
+            later = self._kept(node).intersection(self.local)
             watch = watch_of_host(self.names, self.local, _names_read(tracer.source.tree))
             walker = DeviceWalker(tracer, environment, self.file, tracer.source.tree.body, later)
             tracer.builder.at(node_location(node, self.file))
@@ -185,19 +185,11 @@ class HostWalker:
         walker.assign(node.target, index)
         walker.walk(node.body)
 
-    def _carried(self, loop: ast.For) -> set[str]:
-        """Variables of the host that the body reads before it assigns them: a value from one tile to the next."""
-        live = liveness(tuple(self.tracer.source.tree.body)).before.get(loop, frozenset())
-        return set(live & set(assigned_names(loop.body)))
-
-    def _read_after(self, loop: ast.For) -> set[str]:
-        """Names that host code reads after a loop."""
-        last = loop.end_lineno or loop.lineno
-        return {
-            n.id
-            for n in ast.walk(self.tracer.source.tree)
-            if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Load) and n.lineno > last
-        }
+    def _kept(self, loop: ast.For) -> set[str]:
+        """Variables that a loop may not assign: host code reads them after it, or the next tile what this one left."""
+        live = liveness(tuple(self.tracer.source.tree.body))
+        carried = live.begin.get(loop, frozenset()) & set(assigned_names(loop.body))
+        return {*carried, *live.after.get(loop, frozenset())}
 
     # Names of host values
 

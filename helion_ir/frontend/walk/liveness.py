@@ -13,12 +13,14 @@ _FUNCTIONS = (ast.FunctionDef, ast.Lambda)
 
 @dataclass
 class Liveness:
-    """For each loop, the names that may be read before they are bound again: when it is reached, and when it is done.
+    """For each loop, the names that may be read before they are bound again: when it is reached, when an iteration
+    begins, and when it is done.
 
     Names that functions defined in the text read are always among them.
     """
 
     before: dict[ast.For, Names] = field(default_factory=dict)
+    begin: dict[ast.For, Names] = field(default_factory=dict)
     after: dict[ast.For, Names] = field(default_factory=dict)
 
     def _walk(self, statements: Sequence[ast.stmt], live: Names) -> Names:
@@ -32,6 +34,10 @@ class Liveness:
             return _names(node.test, ast.Load) | self._walk(node.body, live) | self._walk(node.orelse, live)
         if isinstance(node, ast.For):
             return self._for(node, live)
+        if isinstance(node, ast.Match):
+            bodies = [self._walk(case.body, live) for case in node.cases]
+            heads = [_names(part, ast.Load) for case in node.cases for part in (case.pattern, case.guard) if part]
+            return live.union(_names(node.subject, ast.Load), *heads, *bodies)
         if isinstance(node, ast.While):
             head = live | _names(node.test, ast.Load)
             return head | self._walk(node.body, head | self._walk(node.body, head)) | self._walk(node.orelse, live)
@@ -41,7 +47,8 @@ class Liveness:
             return live | _names(node, ast.Load) | _names(node.target, ast.Store)
         nested = [part for part in ast.walk(node) if isinstance(part, ast.For)]
         for loop in nested:
-            self._note(loop, live | _names(node, ast.Load), live | _names(node, ast.Load))
+            every = live | _names(node, ast.Load)
+            self._note(loop, every, every, every)
         return live | _names(node, ast.Load)
 
     def _for(self, node: ast.For, live: Names) -> Names:
@@ -50,11 +57,12 @@ class Liveness:
         for _ in range(2):  # what the body reads first is live at its end, too
             head = head | (self._walk(node.body, head) - target)
         before = head | _names(node.iter, ast.Load) | self._walk(node.orelse, live)
-        self._note(node, before, live)
+        self._note(node, before, self._walk(node.body, frozenset()) - target, live)
         return before
 
-    def _note(self, node: ast.For, before: Names, after: Names) -> None:
+    def _note(self, node: ast.For, before: Names, begin: Names, after: Names) -> None:
         self.before[node] = self.before.get(node, frozenset()) | before
+        self.begin[node] = self.begin.get(node, frozenset()) | begin
         self.after[node] = self.after.get(node, frozenset()) | after
 
 
@@ -84,7 +92,7 @@ def liveness(statements: tuple[ast.stmt, ...]) -> Liveness:
     result = Liveness()
     result._walk(statements, _captured(statements))
     always = _captured(statements)
-    for table in (result.before, result.after):
+    for table in (result.before, result.begin, result.after):
         for node, names in table.items():
             table[node] = names | always
     return result
