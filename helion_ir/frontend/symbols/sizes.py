@@ -382,8 +382,9 @@ class Sizes:
         if not any(poly.value in (-1, 0, 1, 2) for poly in (lhs, rhs)):
             return None
         usual = self._assume(predicate, lhs - rhs)
-        signed = any(atom in self.int_args for poly in (lhs, rhs) for atom in poly.atoms())
-        return usual if usual == truth or not (self.exact or signed) else None
+        # An argument may be any number, a quotient or remainder 0 as well as not.
+        open_ = any(atom in self.int_args or atom in self.quotients for poly in (lhs, rhs) for atom in poly.atoms())
+        return usual if usual == truth or not (self.exact or open_) else None
 
     @contextmanager
     def exactly(self) -> Iterator[None]:

@@ -1,0 +1,129 @@
+"""Kernels against references: what the examples consist of, and a check for kernels of one's own.
+
+EXAMPLES = [Example("rms_norm", rms_norm, example_args, reference)]
+
+if __name__ == "__main__":
+    main(EXAMPLES)
+"""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch.utils._pytree import tree_leaves, tree_map
+
+from .kernels import compile
+
+SMALL_FLOATS = (torch.float16, torch.bfloat16, torch.float32)
+TOLERANCES = {
+    torch.float64: 1e-10,
+    torch.float32: 2e-5,
+    torch.float16: 4e-3,
+    torch.bfloat16: 2e-2,
+    torch.float8_e4m3fn: 0.13,
+    torch.float8_e5m2: 0.26,
+}
+"""A few steps of a dtype; of 8-bit floats one."""
+
+
+@dataclass(frozen=True)
+class Example:
+    """A kernel, arguments to try it with, and the function of PyTorch that it must agree with.
+
+    `run` is a kernel, or a function that calls kernels. `args(device)` makes its arguments: of real sizes for `"cuda"`,
+    else small ones. `reference` takes the same arguments; unless `widen` is false, it gets their floats in float64 when
+    results are compared, and as they are when it is timed. Results are tensors, or tuples of tensors and None;
+    tolerances are those of `torch.testing.assert_close` for a result's dtype unless both are given. `config`: run with
+    this one instead of the default. `targets`: the GPUs for which it can be compiled, of those that tests try.
+    """
+
+    title: str
+    run: Callable[..., Any]
+    args: Callable[[str], Sequence[object]]
+    reference: Callable[..., Any]
+    tolerance: float | None = None
+    widen: bool = True
+    config: Any = None
+    targets: tuple[str, ...] = ("sm_90", "gfx942")
+
+    def make(self, device: str) -> tuple[object, ...]:
+        """The arguments, the same ones at each call."""
+        torch.manual_seed(0)
+        return tuple(self.args(device))
+
+    def runner(self, args: Sequence[object]) -> Callable[..., Any]:
+        """What to call for these arguments."""
+        return self.run if self.config is None else compile(self.run, self.config, tuple(args))  # pyright: ignore[reportArgumentType]
+
+    def check(self, device: str) -> float:
+        """The largest error of the results; AssertionError for one beyond the tolerances."""
+        args, again = self.make(device), self.make(device)
+        actual = _tensors(self.runner(args)(*args))
+        expected = _tensors(self.reference(*(tree_map(_wide, again) if self.widen else again)))
+        assert len(actual) == len(expected), f"{self.title}: {len(actual)} results, {len(expected)} expected"
+        given = [TOLERANCES[each.dtype] for each in _tensors(args) if each.dtype in SMALL_FLOATS]
+        return max((self._difference(*pair, given) for pair in zip(actual, expected, strict=True)), default=0.0)
+
+    def _difference(self, ours: torch.Tensor, exact: torch.Tensor, given: Sequence[float]) -> float:
+        if not ours.is_floating_point():
+            torch.testing.assert_close(ours, exact.to(ours.dtype))
+            return 0.0
+        tolerance = self.tolerance or max(TOLERANCES[ours.dtype], *given, 0.0)
+        wide, exact = ours.double(), exact.to(ours.dtype).double()
+        finite = exact[exact.isfinite()]
+        magnitude = finite.abs().mean().item() if finite.numel() else 0.0
+        torch.testing.assert_close(wide, exact, rtol=tolerance, atol=tolerance * magnitude, equal_nan=True)
+        return (wide - exact).abs().nan_to_num().max().item() if ours.numel() else 0.0
+
+    def times(self, device: str) -> tuple[float, float]:
+        """Milliseconds of a call of the kernel, and of the reference."""
+        args = self.make(device)
+        run = self.runner(args)
+        return milliseconds(lambda: run(*args), device), milliseconds(lambda: self.reference(*args), device)
+
+
+def milliseconds(run: Callable[[], object], device: str, repeats: int = 20) -> float:
+    """Median time of one call: by events on a GPU, after warm-up; one call by the clock elsewhere."""
+    if device != "cuda":
+        start = time.perf_counter()
+        run()
+        return (time.perf_counter() - start) * 1e3
+    for _ in range(3):
+        run()
+    samples: list[float] = []
+    for _ in range(repeats):
+        start_event, end_event = torch.cuda.Event(enable_timing=True), torch.cuda.Event(enable_timing=True)
+        start_event.record()
+        run()
+        end_event.record()
+        torch.cuda.synchronize()
+        samples.append(start_event.elapsed_time(end_event))
+    return statistics.median(samples)
+
+
+def main(examples: Iterable[Example]) -> None:
+    """Check each example, and print a line with its largest error and its times."""
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    for example in examples:
+        error = example.check(device)
+        ours, eager = example.times(device)
+        shapes = " × ".join("x".join(map(str, each.shape)) or "scalar" for each in _tensors(example.make(device)))
+        print(
+            f"{example.title:<36} {device:<5} max error {error:.1e} {ours:9.3f} ms, PyTorch {eager:9.3f} ms  {shapes}"
+        )
+
+
+def _tensors(value: object) -> list[torch.Tensor]:
+    return [leaf for leaf in tree_leaves(value) if isinstance(leaf, torch.Tensor)]
+
+
+def _wide(value: Any) -> Any:
+    return value.double() if isinstance(value, torch.Tensor) and value.dtype in SMALL_FLOATS else value
+
+
+__all__ = ["Example", "main", "milliseconds"]

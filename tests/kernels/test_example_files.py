@@ -1,0 +1,43 @@
+"""Every example of examples/*/: against its reference on the CPU at both levels and as Triton text, and compiled."""
+
+from __future__ import annotations
+
+import multiprocessing
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
+
+import pytest
+
+from ..support.example_files import all_examples, check, compile_for, correct
+from ..support.executions import environment
+
+NAMES = list(all_examples())
+
+
+@pytest.fixture(scope="module")
+def interpreting() -> Iterator[ProcessPoolExecutor]:
+    """A process in which Triton interprets."""
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(1, mp_context=context, initializer=correct) as pool:
+        with environment(TRITON_INTERPRET="1", OMP_NUM_THREADS="1"):
+            pool.submit(correct).result()
+        yield pool
+
+
+@pytest.mark.filterwarnings("ignore:")
+@pytest.mark.parametrize("level", ["tile", "tl"])
+@pytest.mark.parametrize("name", NAMES)
+def test_reference_interpreter(name: str, level: str) -> None:
+    check(name, level)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_triton_interpreter(name: str, interpreting: ProcessPoolExecutor) -> None:
+    interpreting.submit(check, name).result()
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_compiles(name: str) -> None:
+    """For an NVIDIA and an AMD GPU that are not here."""
+    for target in all_examples()[name].targets:
+        compile_for(name, target)
