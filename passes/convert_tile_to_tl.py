@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 from xdsl.context import Context
 from xdsl.dialects import scf
-from xdsl.dialects.builtin import ArrayAttr, IntAttr, IntegerType, ModuleOp, StringAttr, TupleType, i64
-from xdsl.ir import Attribute, Block, Operation, Region, SSAValue
+from xdsl.dialects.builtin import ArrayAttr, IntAttr, IntegerType, ModuleOp, StringAttr, i64
+from xdsl.ir import Block, Operation, Region, SSAValue
 from xdsl.passes import ModulePass
 from xdsl.utils.exceptions import PassFailedException
 
@@ -116,7 +116,7 @@ class KernelConverter:
         if not mapping.persistent:
             return None
         args = zip(self.kernel.arg_exprs, self.kernel.body.block.args, strict=True)
-        ref = next((found for expr, arg in args if (found := _some_tensor(expr.data, arg.type))), None)
+        ref = tile.some_tensor((expr.data, arg.type) for expr, arg in args)
         if ref is None:
             raise PassFailedException("convert-tile-to-tl: a persistent kernel needs a tensor argument")
         factor = "" if mapping.multiplier == 1 else f" * {mapping.multiplier}"
@@ -228,14 +228,6 @@ def _sum(emit: Emitter, values: Sequence[SSAValue]) -> SSAValue:
     for value in values[1:]:
         result = emit.add(result, value)
     return result
-
-
-def _some_tensor(expression: str, type_: Attribute) -> str | None:
-    """The host expression of a tensor among what an argument passes: the argument itself, or an item of a tuple."""
-    if isinstance(type_, TupleType):
-        items = (_some_tensor(f"{expression}[{i}]", item) for i, item in enumerate(type_.types))
-        return next((item for item in items if item), None)
-    return expression if isinstance(type_, tile.RefType) else None
 
 
 def _arg_name(expression: str) -> str:

@@ -20,9 +20,15 @@ KINDS = ("load", "store", "atomic", "loop", "reduction")
 """Each kind is numbered by itself, from 0, in program order."""
 
 
+UNCOUNTED = "uncounted"
+"""Attribute of an access that the user did not write: it is no site."""
+
+
 def site_kind(op: Operation) -> str | None:
     """The kind of site that `op` is, by its effects where it is an access; None if it is none."""
     if isinstance(op, AccessBase):
+        if UNCOUNTED in op.attributes:
+            return None
         kinds = {effect.kind for effect in get_effects(op) or ()}
         if len(kinds) == 2:
             return "atomic"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 
 from xdsl.dialects.builtin import (
@@ -13,6 +13,7 @@ from xdsl.dialects.builtin import (
     IntegerType,
     StringAttr,
     SymbolNameConstraint,
+    TupleType,
     i32,
 )
 from xdsl.ir import Attribute, Block, Operation, Region
@@ -35,7 +36,7 @@ from xdsl.utils.exceptions import VerifyException
 from ..axis_kinds import CarriesAxes
 from ..names import LAUNCH
 from ..questions import questions_of
-from .types import BlockAttr, IndexInt, MemoryAttr
+from .types import BlockAttr, IndexInt, MemoryAttr, RefType
 
 
 @irdl_op_definition
@@ -147,4 +148,17 @@ def kernel_around(op: Operation | None) -> KernelOp | None:
     return op
 
 
-__all__ = ["KernelOp", "kernel_around"]
+def some_tensor(arguments: Iterable[tuple[str, Attribute]]) -> str | None:
+    """The host expression of a tensor among what arguments pass, each a host expression and a type; None if there is
+    none. A call makes its tensor for the launch: what is asked of it would make another."""
+    for expression, type_ in arguments:
+        if isinstance(type_, TupleType):
+            items = ((f"{expression}[{i}]", item) for i, item in enumerate(type_.types))
+            if (found := some_tensor(items)) is not None:
+                return found
+        elif isinstance(type_, RefType) and not expression.endswith(")"):
+            return expression
+    return None
+
+
+__all__ = ["KernelOp", "kernel_around", "some_tensor"]

@@ -203,7 +203,10 @@ class Baseline:
                 _copy(self._own[at], self._given[at])
 
     def _outputs(self, run: Run) -> list[torch.Tensor]:
-        with torch.no_grad(), PoisonedMemory():
+        """What a run gives; every run draws the same random numbers."""
+        devices = {tensor.device for tensor in self._own if tensor.device.type == "cuda"}
+        with torch.random.fork_rng(devices), torch.no_grad(), PoisonedMemory():
+            torch.manual_seed(0)
             results = run(*self.args)
         return tensors_in(results)
 

@@ -26,6 +26,7 @@ from ..specialization.in_place import Written
 from .arguments import Arguments, constant_parameter
 from .operators import opaque as _opaque  # noqa: F401
 from .operators import primitives as _primitives  # noqa: F401
+from .operators import random as _random  # noqa: F401
 from .source import error_location, node_location, walks
 from .symbols.expressions import Poly
 from .symbols.sizes import Options, Retrace, WidePositions
@@ -196,6 +197,7 @@ def _trace(
         _empty_grid(tracer)
     if "opaque" in vars(tracer):
         tracer.opaque.check_parameters(tracer.arg_names)
+    tracer.seeds.close()
     exprs = [*tracer.arg_exprs, *tracer.used_symbols.values()]
     used = {name: alias for name, alias in keep.items() if any(alias in e for e in exprs)}
     text, missing = host_text(tracer.source, module_names, walker.launches, tracer.registrations, exprs, used)

@@ -24,6 +24,7 @@ from ..language.tiles import Tile
 from ..passes.analysis.positions import least_position
 from .builder import ref_element_type
 from .placement import Placement
+from .seeds import Seeds
 from .source import FunctionSource
 from .storage import Storages
 from .symbols.expressions import Poly
@@ -36,11 +37,12 @@ from .tuples import TupleArguments
 
 @dataclass(frozen=True)
 class Mark:
-    """A state of a trace: the last op of the current block, the block sizes, the number of effects."""
+    """A state of a trace: the last op of the current block, the block sizes, the numbers of effects and of seeds."""
 
     last: Operation | None
     blocks: dict[str, tile.BlockAttr]
     effects: int
+    seeds: int
 
 
 class Tracer(Scalars):
@@ -64,9 +66,11 @@ class Tracer(Scalars):
         self.storages = Storages(self)
         self.tuples = TupleArguments(self, self.storages, self.ref_type)
         self.placement = Placement(self, self.tuples, self.captured)
+        self.seeds = Seeds(self)
         self._reals: dict[int, HostTensor] = {}
         self._ends: dict[SSAValue, Poly] = {}  # the end of each loop tile, where host sizes say it
         self.begins: dict[SSAValue, SSAValue] = {}  # where each loop's tiles and indices begin
+        self.ends: dict[SSAValue, SSAValue] = {}  # and where they end
         self._open: list[Block] = []  # blocks around the one being filled
         self._scopes: list[list[SSAValue]] = []  # tiles of the loops around, innermost last
         self.watches: list[Any] = []  # what may not change in the bodies being walked (mutation.Watch)
@@ -219,14 +223,14 @@ class Tracer(Scalars):
 
     def mark(self) -> Mark:
         """The state of the trace, for `back_to`."""
-        return Mark(self.builder.block.last_op, dict(self.blocks), self.effects)
+        return Mark(self.builder.block.last_op, dict(self.blocks), self.effects, self.seeds.count)
 
     def back_to(self, mark: Mark) -> None:
         """Undo what was emitted since `mark`, in the same block."""
         block = self.builder.block
         while (op := block.last_op) is not None and op is not mark.last:
             block.erase_op(op, safe_erase=False)
-        self.blocks, self.effects = dict(mark.blocks), mark.effects
+        self.blocks, self.effects, self.seeds.count = dict(mark.blocks), mark.effects, mark.seeds
 
     @contextmanager
     def tiles_active(self, tiles: Sequence[SSAValue]) -> Iterator[None]:
@@ -325,6 +329,10 @@ class Tracer(Scalars):
         owner = value.owner if isinstance(value.owner, Block) else value.owner.parent
         blocks = [*self._open, self.builder.block]
         return next((number for number, block in enumerate(blocks) if block is owner), -1)
+
+    def scopes(self) -> list[SSAValue]:
+        """The tiles and indices of the loops around, outermost first."""
+        return [value for scope in self._scopes for value in scope]
 
     def _in_scope(self, value: SSAValue) -> bool:
         """Whether a value is defined in the current block or one around it."""

@@ -25,6 +25,7 @@ from helion_ir.dialects.value import (
     JoinOp,
     LibdeviceOp,
     PermuteOp,
+    PhiloxOp,
     ReduceBase,
     ReshapeOp,
     ScanBase,
@@ -35,6 +36,7 @@ from helion_ir.dialects.value import (
 
 from . import contractions
 from .elementwise import CAST, COMPARE, in_float32, libdevice
+from .random import philox
 from .state import State
 from .tile_access import TileValue
 
@@ -133,6 +135,7 @@ ROWS: dict[type[Operation], Evaluate] = {
     SplitOp: lambda state, op, args: args[0].unbind(-1),
     CompareOp: _compare, SelectOp: lambda state, op, args: (torch.where(*args),),
     BitcastOp: _bitcast, CastOp: _cast, LibdeviceOp: _libdevice, GatherOp: _gather,
+    PhiloxOp: lambda state, op, args: philox(*args),
     tile.ReduceOp: _reduce, tile.ArgReduceOp: _arg_reduce, tile.ScanOp: _scan, tile.DotOp: _dot,
     tl.ReduceOp: _reduce, tl.ArgReduceOp: _arg_reduce, tl.ScanOp: _scan, tl.DotOp: _dot,
     tl.CopyOp: lambda state, op, args: args,

@@ -20,6 +20,7 @@ from .memory import (
     store,
 )
 from .opaque import inline_asm_elementwise, inline_triton, triton_kernel
+from .random import rand, rand4x, randint
 from .symm_mem import symm_mem_sync
 from .tiles import Tile, tile_begin, tile_block_size, tile_count, tile_end, tile_id, tile_index
 from .values import arange, clamp, cumprod, cumsum, dot, full, join, split, subscript, zeros
@@ -28,7 +29,8 @@ __all__ = [
     "Tile", "arange", "atomic_add", "atomic_and", "atomic_cas", "atomic_max", "atomic_min", "atomic_or",
     "atomic_xchg", "atomic_xor", "clamp", "constexpr", "cumprod", "cumsum", "dot", "full", "grid",
     "inline_asm_elementwise", "inline_triton", "join",
-    "load", "register_block_size", "specialize", "split", "static_range", "store", "subscript", "symm_mem_sync",
+    "load", "rand", "rand4x", "randint", "register_block_size",
+    "specialize", "split", "static_range", "store", "subscript", "symm_mem_sync",
     "tile", "tile_begin", "tile_block_size", "tile_count", "tile_end", "tile_id", "tile_index",
     "triton_kernel", "zeros",
 ]  # fmt: skip
@@ -36,7 +38,7 @@ __all__ = [
 
 _LATER = frozenset((
     "associative_scan", "barrier", "device_print", "dot_scaled", "jagged_tile", "pdl_launch_dependents", "pdl_wait",
-    "rand", "rand4x", "randint", "reduce", "register_tunable", "signal", "stacktensor_like", "wait",
+    "reduce", "register_tunable", "signal", "stacktensor_like", "wait",
 ))  # fmt: skip
 """Functions of the language that this version lacks."""
 del compile_time, loops, memory, opaque, tiles, values  # noqa: F821 - submodules: hl.tiles would be a mistaken hl.tile

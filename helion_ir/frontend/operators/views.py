@@ -96,7 +96,7 @@ def expand(tracer: Tracer, x: DeviceTensor, size: Sequence[Any], *, implicit: bo
     dims = [source[i - lead] if dim == -1 and i >= lead else dim for i, dim in enumerate(wanted)]
     if any(s not in (1, d) for s, d in zip(source, dims[lead:], strict=True)):
         raise exc.ShapeMismatch(f"cannot expand {list(source)} to {dims}")
-    tiles = _tiles_of_sizes(size)
+    tiles = tiles_of_sizes(size)
     for axis, (dim, known) in enumerate(zip(source, x.tiles, strict=True), lead):
         tiles[axis] = known if dim == dims[axis] else tiles[axis]
     return viewed(tracer, tracer.builder.broadcast(x.ssa, dims), x, tiles)
@@ -187,10 +187,10 @@ def slice_value(
 def filled(tracer: Tracer, sizes: Sequence[Any], value: Any, dtype: torch.dtype) -> DeviceTensor:
     """`value` in every lane of a shape that the user wrote."""
     scalar = operand(tracer, value, dtype).ssa
-    return tracer.tensor(tracer.builder.splat(scalar, to_dims(tracer, sizes)), dtype, _tiles_of_sizes(sizes))
+    return tracer.tensor(tracer.builder.splat(scalar, to_dims(tracer, sizes)), dtype, tiles_of_sizes(sizes))
 
 
-def _tiles_of_sizes(sizes: Sequence[Any]) -> list[AxisTile]:
+def tiles_of_sizes(sizes: Sequence[Any]) -> list[AxisTile]:
     """A tile that is a size says which lanes are valid; a block size has all of them."""
     if len(sizes) == 1 and isinstance(sizes[0], list | tuple):
         sizes = sizes[0]

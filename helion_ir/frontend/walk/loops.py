@@ -89,14 +89,15 @@ class Loops(Regions):
         tracer = self.tracer
         begins = [index_value(tracer, b) for b in loop.begins]
         ends = [index_value(tracer, e) for e in loop.ends]
-        return self._loop_block(loop, begins), begins, ends
+        return self._loop_block(loop, begins, ends), begins, ends
 
-    def _loop_block(self, loop: Loop, begins: Sequence[SSAValue]) -> Block:
+    def _loop_block(self, loop: Loop, begins: Sequence[SSAValue], ends: Sequence[SSAValue]) -> Block:
         types: list[Attribute] = [
             self.tracer.index_type if isinstance(dim, int) else tile.TileType(dim) for dim in loop.blocks
         ]
         block = Block(arg_types=types)
         self.tracer.begins.update(zip(block.args, begins, strict=True))
+        self.tracer.ends.update(zip(block.args, ends, strict=True))
         return block
 
     def _indices(self, loop: Loop, block: Block) -> Any:
@@ -155,7 +156,7 @@ class Loops(Regions):
         tiles: Tiles = {}
 
         def attempt(carried: dict[Path, Carried]) -> tuple[Block, dict[Path, Any]]:
-            block = self._loop_block(loop, begins)
+            block = self._loop_block(loop, begins, ends)
             args = self._carry_in(block, carried, start, tiles, sharing)
             with tracer.into(block), tracer.tiles_active(block.args[: len(loop.blocks)]), self._frame(start) as frame:
                 body(self._indices(loop, block))
@@ -222,7 +223,7 @@ class Loops(Regions):
 
     def _settle(self, start: Snapshot, carried: dict[Path, Carried], attempt: Any, sharing: Sharing) -> Any:
         """Walk the body until it changes nothing that is not carried."""
-        blocks, effects = dict(self.tracer.blocks), self.tracer.effects
+        blocks, effects, seeds = dict(self.tracer.blocks), self.tracer.effects, self.tracer.seeds.count
         wanted = carried
         for _ in range(_ATTEMPTS):
             firsts = {sharing.first(path): kind for path, kind in wanted.items()}
@@ -233,7 +234,7 @@ class Loops(Regions):
                 wanted = {**wanted, **carried, **more.paths}
                 start.restore()
                 self.tracer.blocks = dict(blocks)
-                self.tracer.effects = effects
+                self.tracer.effects, self.tracer.seeds.count = effects, seeds
                 continue
             return block, carried, args
         raise exc.CantCombineTypesInControlFlow("the types of this loop's variables change in every iteration")

@@ -230,7 +230,7 @@ class DispatchHook(TorchDispatchMode):
             if isinstance(target, HostTensor):
                 raise exc.HostTensorDirectUsage(f"device code changes a whole host tensor ({func})")
             raise exc.InductorLoweringError(f"no lowering for operator {func}")
-        functional = getattr(getattr(aten, name[:-1], None), func._overloadname, None)
+        functional = _FUNCTIONAL.get(func) or getattr(getattr(aten, name[:-1], None), func._overloadname, None)
         if functional is None:
             raise exc.InductorLoweringError(f"no lowering for operator {func}")
         with self:
@@ -313,6 +313,12 @@ class DispatchHook(TorchDispatchMode):
         return reference(*args[0]) if name in _UNPACKED else reference(*args, **kwargs)
 
 
+_FUNCTIONAL = {
+    aten.bernoulli_.float: lambda x, p=0.5, **options: aten.bernoulli.p(x, p, **options),
+    aten.bernoulli_.Tensor: aten.bernoulli.Tensor,
+    aten.normal_.default: aten.normal_functional.default,
+}  # fmt: skip
+"""In-place operators whose functional form has another name."""
 _UNPACKED = frozenset(("broadcast_tensors",))
 """Operators whose Python form takes the tensors of its list one by one."""
 _MOVES = frozenset(

@@ -30,3 +30,9 @@
 %power = value.libdevice "pow"(%v, %w) : (tensor<?x64xf32, #tile.dims<b0, 64>>, tensor<?x64xf32, #tile.dims<b0, 64>>) -> tensor<?x64xf32, #tile.dims<b0, 64>>
 // CHECK: %fetched = value.gather %v, %i {axis = #builtin.int<1>} : tensor<?x64xf32, #tile.dims<b0, 64>>, tensor<?x8xi32, #tile.dims<b0, 8>> -> tensor<?x8xf32, #tile.dims<b0, 8>>
 %fetched = value.gather %v, %i {axis = #builtin.int<1>} : tensor<?x64xf32, #tile.dims<b0, 64>>, tensor<?x8xi32, #tile.dims<b0, 8>> -> tensor<?x8xf32, #tile.dims<b0, 8>>
+
+%seed, %seeds = "test.op"() : () -> (i64, tensor<?x8xi64, #tile.dims<b0, 8>>)
+// CHECK: %a, %b, %c, %d = value.philox %seed, %i : i64, tensor<?x8xi32, #tile.dims<b0, 8>> -> tensor<?x8xi32, #tile.dims<b0, 8>>
+%a, %b, %c, %d = value.philox %seed, %i : i64, tensor<?x8xi32, #tile.dims<b0, 8>> -> tensor<?x8xi32, #tile.dims<b0, 8>>
+// CHECK: %e, %f, %g, %h = value.philox %seeds, %seeds : tensor<?x8xi64, #tile.dims<b0, 8>>, tensor<?x8xi64, #tile.dims<b0, 8>> -> tensor<?x8xi32, #tile.dims<b0, 8>>
+%e, %f, %g, %h = value.philox %seeds, %seeds : tensor<?x8xi64, #tile.dims<b0, 8>>, tensor<?x8xi64, #tile.dims<b0, 8>> -> tensor<?x8xi32, #tile.dims<b0, 8>>

@@ -28,3 +28,18 @@
 %x = "test.op"() : () -> tensor<4xf32>
 // CHECK: cannot broadcast dims (4,) to (8, 4): equal rank, and 1 where they differ
 %r = value.broadcast %x : tensor<4xf32> -> tensor<8x4xf32>
+// -----
+
+%seed, %i = "test.op"() : () -> (i32, tensor<4xi32>)
+// CHECK: the seed must be i64, the offset i32 or i64
+%a, %b, %c, %d = value.philox %seed, %i : i32, tensor<4xi32> -> tensor<4xi32>
+// -----
+
+%seed, %i = "test.op"() : () -> (i64, tensor<4xi64>)
+// CHECK: the bits must be i32 of the offset's dims
+%a, %b, %c, %d = value.philox %seed, %i : i64, tensor<4xi64> -> tensor<4xi64>
+// -----
+
+%seed, %i = "test.op"() : () -> (tensor<4xi64>, i32)
+// CHECK: the seed must be a scalar, or have the offset's dims
+%a, %b, %c, %d = value.philox %seed, %i : tensor<4xi64>, i32 -> i32
