@@ -24,6 +24,7 @@ from ..language.api import ACTIVE
 from ..specialization.host_names import host_names
 from ..specialization.in_place import Written
 from .arguments import Arguments, constant_parameter
+from .operators import concatenation as _concatenation  # noqa: F401
 from .operators import opaque as _opaque  # noqa: F401
 from .operators import primitives as _primitives  # noqa: F401
 from .operators import random as _random  # noqa: F401

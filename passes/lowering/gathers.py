@@ -8,18 +8,38 @@ from xdsl.dialects import arith
 from xdsl.ir import SSAValue
 
 from ...dialects import tile, tl
-from ...dialects.dims import Dim, dims_of
+from ...dialects.dims import Dim, dims_of, element_of
 from ...dialects.value import ExpandDimsOp, GatherOp, ReshapeOp
 from ..analysis.bounds import tile_dim
+from ..analysis.reach import reach_of
 from .context import Lowering
 from .registry import row
 
 
 @row(GatherOp)
 def lower_gather(low: Lowering, op: GatherOp) -> Sequence[SSAValue]:
+    """Lanes of the index that are past an end hold anything, so they are folded into the lanes that there are."""
     axis, lanes = op.axis.data, low.signature.physical.lanes
-    counts = lanes(dims_of(op.input)[axis]), lanes(dims_of(op.index)[axis])
-    return (gather(low, low.value(op.input), low.value(op.index), axis, *counts),)
+    have, want = lanes(dims_of(op.input)[axis]), lanes(dims_of(op.index)[axis])
+    index, reach = low.value(op.index), reach_of(op.index, lanes)
+    if reach is None or not isinstance(have, int) or reach[0] < 0 or reach[1] >= have:
+        index = _folded(low, index, dims_of(op.input)[axis])
+    return (gather(low, low.value(op.input), index, axis, have, want),)
+
+
+def _folded(low: Lowering, index: SSAValue, dim: Dim) -> SSAValue:
+    """An index whose every lane is one of those of `dim`, a power of two of them: those that are stay."""
+    emit, element = low.emit, element_of(index)
+    last = emit.sub(emit.cast_int(lane_count(low, dim), element), emit.constant(1, element))
+    return emit.binary(arith.AndIOp, index, emit.broadcast(last, dims_of(index)))
+
+
+def lane_count(low: Lowering, dim: Dim) -> SSAValue:
+    """How many lanes a dim has in registers, as a scalar of the index type."""
+    lanes = low.signature.lanes(dim)
+    if isinstance(lanes, str) and lanes.isidentifier():
+        return low.emit.op(tl.ConstexprOp, (), lanes, low.index_type).result
+    return low.dim_value(low.signature.physical.of(dim))
 
 
 def gather(low: Lowering, value: SSAValue, index: SSAValue, axis: int, have: Dim, want: Dim) -> SSAValue:

@@ -14,7 +14,7 @@ from ...dialects.dims import Dim, dims_of, substitute
 from ...dialects.value import ReshapeOp, SplatOp, kept_axes
 from ..construction import reduce_op
 from .context import Lowering
-from .gathers import gather
+from .gathers import gather, lane_count
 from .registry import row
 
 
@@ -67,8 +67,12 @@ def _fetch_mixed(low: Lowering, value: SSAValue, source: list[_Axis], target: li
     merged, made = (_product([axis.lanes for axis in part]) for part in (inner, outer))
     value = emit.op(ReshapeOp, (value,), (*before, merged, *after)).result
     lane = emit.cast_int(emit.op(tl.ArangeOp, (), made).result, low.index_type)
-    number = _renumber(low, lane, [_lanes(low, axis) for axis in outer], [low.dim_value(axis.dim) for axis in outer])
-    index = _renumber(low, number, [low.dim_value(axis.dim) for axis in inner], [_lanes(low, axis) for axis in inner])
+    number = _renumber(
+        low, lane, [lane_count(low, axis.dim) for axis in outer], [low.dim_value(axis.dim) for axis in outer]
+    )
+    index = _renumber(
+        low, number, [low.dim_value(axis.dim) for axis in inner], [lane_count(low, axis.dim) for axis in inner]
+    )
     index = emit.binary(arith.MinSIOp, index, emit.sub(_all_lanes(low, inner), emit.constant(1, low.index_type)))
     if not all(isinstance(axis.size, int) for axis in inner):  # a run-time extent of 0 makes any number
         index = emit.binary(arith.MaxSIOp, index, emit.constant(0, low.index_type))
@@ -98,17 +102,14 @@ def _renumber(low: Lowering, number: SSAValue, widths: Sequence[SSAValue], other
     return result
 
 
-def _lanes(low: Lowering, axis: _Axis) -> SSAValue:
-    """The run-time value of an axis's dim in registers."""
-    if isinstance(axis.lanes, str) and axis.lanes.isidentifier():
-        return low.emit.op(tl.ConstexprOp, (), axis.lanes, low.index_type).result
-    return low.dim_value(low.signature.physical.of(axis.dim))
+def _lanes(low: Lowering, axes: Sequence[_Axis]) -> list[SSAValue]:
+    return [lane_count(low, axis.dim) for axis in axes]
 
 
 def _all_lanes(low: Lowering, axes: Sequence[_Axis]) -> SSAValue:
     result = low.emit.constant(1, low.index_type)
-    for axis in axes:
-        result = low.emit.mul(result, _lanes(low, axis))
+    for lanes in _lanes(low, axes):
+        result = low.emit.mul(result, lanes)
     return result
 
 

@@ -220,18 +220,3 @@ def test_parts(name: str) -> None:
     expected = PARTS[name](x).reshape(5, -1)
     actual = run(taken_apart, x, PARTS[name], blocks={"b0": 4})
     torch.testing.assert_close(actual[:, : expected.size(1)], expected)
-
-
-@pytest.mark.parametrize(
-    ("f", "error"),
-    [
-        (lambda v: v[:, None].chunk(2, 0)[0], exc.UnsupportedSplitOperation),
-        (lambda v: torch.cat([v, v]), exc.InductorLoweringError),
-        (lambda v: torch.cat([v, v, v], 1), exc.InductorLoweringError),
-        (lambda v: torch.stack([v, v, v]), exc.InductorLoweringError),
-        (lambda v: v.chunk(3, 1)[0], exc.UnsupportedSplitOperation),
-    ],
-)
-def test_parts_that_are_no_powers_of_two(f: Any, error: type[exc.Base]) -> None:
-    with pytest.raises(error):
-        trace(taken_apart, (torch.randn(5, 8), f))

@@ -8,21 +8,19 @@ from typing import Any
 
 import torch
 from xdsl.dialects import arith
-from xdsl.dialects.builtin import IntegerType
 from xdsl.ir import Block, SSAValue
 
 from ... import exc
 from ...dialects import tile
-from ...dialects.dims import Dim, dims_of, element_of
-from ...dialects.value import CompareOp, ReshapeOp, SelectOp
+from ...dialects.dims import Dim, dims_of
+from ...dialects.value import ReshapeOp
 from ...language.tiles import Tile
-from ...passes.analysis.positions import never_negative
 from ..builder import UNSIGNED, element_type
 from ..symbols.nodes import poly_of, sym_int
 from ..tensors import DeviceTensor, HostTensor
 from ..tracer import Tracer
 from .table import Operand, broadcast, broadcast_to, like, operand
-from .views import local_scalar, viewed
+from .taking import from_the_end, slice_bound, slice_length, slice_step
 
 
 @dataclass
@@ -53,7 +51,7 @@ def flatten_index(index: Any) -> list[Any]:
     return flat
 
 
-def _fill_ellipsis(items: list[Any], rank: int) -> list[Any]:
+def fill_ellipsis(items: list[Any], rank: int) -> list[Any]:
     """Every dimension has a subscript; `None` stays."""
     consumed = sum(1 for item in items if item is not None and item is not Ellipsis)
     if sum(1 for item in items if item is Ellipsis) > 1:
@@ -71,7 +69,7 @@ def _fill_ellipsis(items: list[Any], rank: int) -> list[Any]:
 def subscript(tracer: Tracer, tensor: HostTensor, index: Any, *, writes: bool = False, masked: bool = False) -> Indices:
     """Resolve a subscript of a host tensor: of a load, or of what `writes`; `masked`: lanes may be left out."""
     tracer.check_positions(tensor)
-    items = _fill_ellipsis(flatten_index(index), tensor.dim())
+    items = fill_ellipsis(flatten_index(index), tensor.dim())
     result = Indices()
     axis = dimension = 0
     tensors: list[tuple[int, DeviceTensor]] = []
@@ -169,7 +167,7 @@ def _index(tracer: Tracer, tensor: HostTensor, dimension: int, item: Any, result
         return tracer.integer(item if item >= 0 else item + size)
     if isinstance(item, torch.SymInt):
         tracer.within(item, size - 1)
-        return _from_the_end(tracer, tracer.integer(item), size)
+        return from_the_end(tracer, tracer.integer(item), size)
     if isinstance(item, slice):
         value = _slice(tracer, size, item)
         result.needs_zeros |= tracer.may_begin_before(value)
@@ -186,7 +184,7 @@ def _index(tracer: Tracer, tensor: HostTensor, dimension: int, item: Any, result
         positions = item.ssa
         if narrow:
             positions = tracer.builder.integer(positions, tracer.index_type, unsigned=item.dtype in UNSIGNED)
-        positions = _from_the_end(tracer, positions, size)
+        positions = from_the_end(tracer, positions, size)
         return positions if item.dim() == 0 else like(tracer, positions, item)
     if isinstance(item, torch.Tensor):
         raise exc.HostTensorDirectUsage(
@@ -195,36 +193,12 @@ def _index(tracer: Tracer, tensor: HostTensor, dimension: int, item: Any, result
     raise exc.InvalidIndexingType(f"a {type(item).__name__} is no index")
 
 
-def _from_the_end(tracer: Tracer, positions: SSAValue, size: int | torch.SymInt) -> SSAValue:
-    """Positions of which negative ones count from the end, as in PyTorch."""
-    if never_negative(positions, tracer.begins):
-        return positions
-    builder, element, dims = tracer.builder, element_of(positions), dims_of(positions)
-    assert isinstance(element, IntegerType)
-    negative = builder.emit(CompareOp("lt", positions, builder.filled(0, element, dims)))
-    moved = builder.emit(arith.AddiOp(positions, builder.splat(tracer.integer(size, element), dims)))
-    return builder.emit(SelectOp(negative, moved, positions))
-
-
 def _slice(tracer: Tracer, size: Any, item: slice) -> SSAValue:
-    step = 1 if item.step is None else item.step
-    if not isinstance(step, int) or step <= 0:
-        raise exc.InvalidSliceStep(f"the step of a slice must be a positive constant, got {item.step}")
-    begin, end = (_bound(tracer, size, bound, default) for bound, default in ((item.start, 0), (item.stop, size)))
+    step = slice_step(item)
+    begin, end = (slice_bound(tracer, size, bound, default) for bound, default in ((item.start, 0), (item.stop, size)))
     if step == 1 and poly_of(begin).value == 0 and poly_of(end) == poly_of(size):
         return tracer.builder.emit(tile.WholeOp(tracer.dim(size)))
-    length = sym_int(tracer, tracer.resolved(poly_of(end) - poly_of(begin)))
-    if step != 1:
-        length = (length + step - 1) // step
-    try:
-        dim = tracer.dim(length)
-    except exc.ShapeSpecializingAllocation:
-        raise exc.TensorSliceBound(
-            f"the slice has the length {length}, which is known on the device only",
-            hint="use a tile: for t in hl.tile(begin, end)",
-        ) from None
-    if isinstance(dim, int) and dim < 0:
-        raise exc.TensorSliceBound(f"the slice {begin}:{end} ends before it begins")
+    dim = slice_length(tracer, begin, end, step)
     return tracer.builder.emit(tile.RangeOp(tracer.integer(begin), _clipped(tracer, end, size), dim, step))
 
 
@@ -235,25 +209,6 @@ def _clipped(tracer: Tracer, end: Any, size: Any) -> SSAValue:
     if (edge is not None and tracer.ends_within(edge, size)) or tracer.at_most(end, size):
         return value
     return tracer.builder.emit(arith.MinSIOp(value, tracer.integer(size)))
-
-
-def _bound(tracer: Tracer, size: Any, bound: Any, default: Any) -> Any:
-    """A bound of a slice: negative constants count from the end, constants are clipped to the size."""
-    if bound is None:
-        return default
-    if isinstance(bound, DeviceTensor) and bound.dim() == 0:
-        return local_scalar(tracer, bound)
-    if isinstance(bound, int) and isinstance(size, int):
-        return max(0, bound + size) if bound < 0 else min(bound, size)
-    if isinstance(bound, int):
-        reaches = tracer.decide("ge", poly_of(size), poly_of(abs(bound)))
-        if reaches is False:
-            return 0 if bound < 0 else size
-        return size + bound if bound < 0 else bound
-    if isinstance(bound, int | torch.SymInt):
-        tracer.within(bound, size)
-        return bound
-    raise exc.TensorSliceBound(f"a {type(bound).__name__} cannot bound a slice")
 
 
 _EVICTION = {
@@ -384,25 +339,3 @@ def _atomic_target(tracer: Tracer, target: Any, index: Any, sem: str, kind: str)
         raise exc.InvalidAPIUsage(f"GPUs have no atomic_{kind} of {tensor.dtype}", hint=f"it takes tensors of {known}")
     tracer.placement.writes(tensor, (), atomic=True)
     return tensor, subscript(tracer, tensor, index, writes=True)
-
-
-def view_value(tracer: Tracer, value: DeviceTensor, index: Any) -> DeviceTensor:
-    """`value[index]` of a device value: keep dimensions (`:`) and add some (`None`)."""
-    items = _fill_ellipsis(list(index) if isinstance(index, tuple | list) else [index], value.dim())
-    result, tiles, axis = value.ssa, list(value.tiles), 0
-    for item in items:
-        if item is None:
-            result = tracer.builder.expand_dims(result, axis)
-            tiles.insert(axis, None)
-        elif isinstance(item, int) and not isinstance(item, bool) and tracer.fixed(dims_of(result)[axis]) == 1:
-            dims = dims_of(result)
-            result = tracer.builder.emit(ReshapeOp(result, [*dims[:axis], *dims[axis + 1 :]]))
-            del tiles[axis]
-            continue
-        elif not (isinstance(item, slice) and item == slice(None)):
-            raise exc.InvalidIndexingType(
-                "a device value takes only `:` and `None` as subscripts",
-                hint="subscript the host tensor instead, or use torch.gather",
-            )
-        axis += 1
-    return viewed(tracer, result, value, tiles, False)

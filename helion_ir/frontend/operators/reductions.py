@@ -17,7 +17,6 @@ from xdsl.ir import SSAValue
 from ... import exc
 from ...dialects import tile
 from ...dialects.dims import dims_of
-from ...dialects.value import GatherOp
 from ..tensors import DeviceTensor
 from ..tracer import Tracer
 from .predicates import isinf, where
@@ -251,7 +250,7 @@ def logsumexp(tracer: Tracer, x: DeviceTensor, dim: Any, keepdim: bool = False) 
     return _cast(tracer, result, dtype, elidable=True)
 
 
-# Scans, flips and gathers
+# Scans and flips
 
 
 def scan(tracer: Tracer, kind: str, x: DeviceTensor, dim: int, dtype: Any, reverse: bool = False) -> DeviceTensor:
@@ -283,9 +282,3 @@ def flip(tracer: Tracer, x: DeviceTensor, dims: Sequence[int]) -> DeviceTensor:
         over = tracer.axis_tile(dims_of(value)[axis], x.tiles[axis])
         value = tracer.builder.emit(tile.FlipOp(value, axis, over))
     return like(tracer, value, x)
-
-
-@lowers(aten.gather.default)
-def gather(tracer: Tracer, x: DeviceTensor, dim: int, index: DeviceTensor, **_: Any) -> DeviceTensor:
-    axis = canonicalize_dim(x.dim(), dim)
-    return tracer.tensor(tracer.builder.emit(GatherOp(x.ssa, index.ssa, axis)), x.dtype, index.tiles)

@@ -161,26 +161,6 @@ def flatten(tracer: Tracer, x: Any, start_dim: int = 0, end_dim: int = -1) -> An
     return reshaped(tracer, x, [*dims[:first], tracer.dim(sym_int(tracer, size)), *dims[last + 1 :]])
 
 
-@lowers_function(torch.Tensor.split, torch.split)
-def split_function(tracer: Tracer, x: Any, *args: Any, **kwargs: Any) -> Any:
-    if not isinstance(x, DeviceTensor):
-        return NotImplemented
-    raise exc.UnsupportedSplitOperation(
-        "torch.split is not supported in device code", hint="use hl.split, or torch.chunk where sizes are powers of two"
-    )
-
-
-@lowers(aten.slice.Tensor)
-def slice_value(
-    tracer: Tracer, x: DeviceTensor, dim: int = 0, start: Any = None, end: Any = None, step: int = 1
-) -> DeviceTensor:
-    whole = (start is None or (isinstance(start, int) and start == 0)) and step == 1
-    size = tracer.poly_of_dim(dims_of(x.ssa)[canonicalize_dim(x.dim(), dim)])
-    if whole and (end is None or (isinstance(end, int) and end >= 2**62) or poly_of(end) == size):
-        return x
-    raise exc.InductorLoweringError("a part of a device value cannot be taken", hint="load the part: x[begin:end]")
-
-
 # Making tensors
 
 

@@ -15,7 +15,7 @@ from ...dialects.dims import Dim
 from ...language.api import implement
 from ...language.tiles import Tile, Tiles, tile_shift
 from ...sizes import next_power_of_2
-from ..operators import memory, products, reductions, views
+from ..operators import memory, products, reductions, value_subscripts, views
 from ..operators import split_join as parts
 from ..symbols.nodes import poly_of
 from ..tensors import DeviceTensor
@@ -211,7 +211,7 @@ def clamp(tracer: Tracer, x: Any, min: Any = None, max: Any = None) -> Any:
 implement(hl.dot)(products.hl_dot)
 implement(hl.split)(parts.split)
 implement(hl.join)(parts.join)
-implement(hl.subscript)(memory.view_value)
+implement(hl.subscript)(value_subscripts.view_value)
 
 
 @implement(hl.cumsum)

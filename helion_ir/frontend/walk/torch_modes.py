@@ -18,8 +18,9 @@ from xdsl.ir import SSAValue
 from ... import exc
 from ...dialects.dims import Dim, dims_of
 from ..operators.conversions import rounded
-from ..operators.memory import load, store, view_value
+from ..operators.memory import load, store
 from ..operators.table import FUNCTIONS, HALVES, LOWERINGS, Operand, aten, broadcast_to, like
+from ..operators.value_subscripts import view_value
 from ..placement import same_device
 from ..tensors import CPU, AxisTile, DeviceTensor, HostTensor, TracedTensor
 from ..tracer import Tracer, meta_like
