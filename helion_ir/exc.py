@@ -187,10 +187,6 @@ class BarrierOnlyAllowedAtTopLevel(Base):
     """`hl.barrier()` stands between top-level loops only."""
 
 
-class BarrierRequiresPersistent(Base):
-    """A barrier needs a persistent grid."""
-
-
 class EmptyDeviceLoopAfterDCE(Base):
     """A device loop has no effect."""
 
@@ -401,6 +397,10 @@ class UnknownSetting(InvalidAPIUsage, TypeError):
 
 class InvalidConfig(Base):
     """A config key is unknown, or its value illegal for the kernel."""
+
+
+class BarrierRequiresPersistent(InvalidConfig):
+    """A barrier needs a persistent grid."""
 
 
 class NotEnoughConfigs(Base):

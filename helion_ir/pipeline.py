@@ -26,6 +26,7 @@ CONFIG_FREE = (
     "elide-precision-casts",
     "approximate-math",  # does nothing without the setting fast_math
     "dce",
+    "insert-grid-barriers",
 )
 """Once per specialization. The plugins of stage `tile-early` follow."""
 

@@ -6,8 +6,11 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 CDIV, NEXT_POWER_OF_2, MULTIPROCESSORS = "__cdiv__", "__next_power_of_2__", "__multiprocessors__"
+TOGETHER, BARRIER_STATE = "__together__", "__barrier_state__"
 """Functions that host text and host expressions may call, each spelled by the backend that prints them: the ceiling of
-a quotient, the least power of two that is not below a size, the multiprocessors of the device of a tensor."""
+a quotient, the least power of two that is not below a size, the multiprocessors of the device of a tensor; of a number
+of programs, those that run at the same time on the device of a tensor (an interpreter may run one after the other);
+the memory by which the programs of a launch meet there."""
 CPU_SMS = 4
 """Programs of a persistent kernel on a machine without GPU: few, because an interpreter runs them."""
 
@@ -29,9 +32,25 @@ def multiprocessors(tensor: Any) -> int:
     return CPU_SMS
 
 
+def together(tensor: Any, programs: int) -> int:
+    """All of them: the reference interpreter takes programs from barrier to barrier."""
+    return programs
+
+
+def barrier_state(tensor: Any) -> Any:
+    """What the reference interpreter takes, and does not look at."""
+    import torch  # noqa: PLC0415 - lowering, which imports this file, does without
+
+    return tensor.new_zeros(1, dtype=torch.int32)
+
+
 HOST_FUNCTIONS: Mapping[str, Callable[..., Any]] = {
-    CDIV: cdiv, NEXT_POWER_OF_2: next_power_of_2, MULTIPROCESSORS: multiprocessors
+    CDIV: cdiv, NEXT_POWER_OF_2: next_power_of_2, MULTIPROCESSORS: multiprocessors, TOGETHER: together,
+    BARRIER_STATE: barrier_state,
 }  # fmt: skip
 """What host text calls, where an interpreter runs it."""
 
-__all__ = ["CDIV", "CPU_SMS", "HOST_FUNCTIONS", "MULTIPROCESSORS", "NEXT_POWER_OF_2", "cdiv", "next_power_of_2"]
+__all__ = [
+    "BARRIER_STATE", "CDIV", "CPU_SMS", "HOST_FUNCTIONS", "MULTIPROCESSORS", "NEXT_POWER_OF_2", "TOGETHER", "cdiv",
+    "next_power_of_2",
+]  # fmt: skip

@@ -5,10 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial, reduce
+from typing import NamedTuple
 
 from xdsl.context import Context
-from xdsl.dialects import scf
-from xdsl.dialects.builtin import ArrayAttr, IntAttr, IntegerType, ModuleOp, StringAttr, i64
+from xdsl.dialects import arith, scf
+from xdsl.dialects.builtin import ArrayAttr, DictionaryAttr, IntAttr, IntegerType, ModuleOp, StringAttr, i32, i64
 from xdsl.ir import Block, Operation, Region, SSAValue
 from xdsl.passes import ModulePass
 from xdsl.utils.exceptions import PassFailedException
@@ -19,8 +21,8 @@ from ..dialects.inline_triton import CallOp
 from ..dialects.names import NameScope, identifier
 from ..dialects.quick import ops_in
 from ..dialects.settings import SETTINGS, setting
-from ..sizes import MULTIPROCESSORS
-from .analysis.hazards import dependency
+from ..sizes import BARRIER_STATE, MULTIPROCESSORS, TOGETHER
+from .analysis.phases import phases_of, uncut
 from .analysis.physical import PhysicalDims
 from .construction import launch_grid_op
 from .lowering import gathers, joins, memory, opaque, programs, reshapes, symm_mem, tile_queries, values
@@ -32,6 +34,20 @@ from .schedule import kernels
 
 _ROW_MODULES = (gathers, joins, memory, opaque, reshapes, symm_mem, tile_queries, values)
 """Importing them fills the table of lowerings."""
+
+
+class _Phase(NamedTuple):
+    """The grids of a phase with the mappings of their programs, and what stands beside them, the barrier first."""
+
+    grids: Sequence[tile.GridOp]
+    mappings: Sequence[programs.ProgramMapping]
+    beside: Sequence[Operation]
+
+    @staticmethod
+    def of(ops: Sequence[Operation]) -> _Phase:
+        grids = [op for op in ops if isinstance(op, tile.GridOp)]
+        beside = [op for op in ops if not isinstance(op, tile.GridOp)]
+        return _Phase(grids, [*map(programs.ProgramMapping.of, grids)], beside)
 
 
 class KernelConverter:
@@ -62,22 +78,33 @@ class KernelConverter:
 
     def convert(self) -> tl.FuncOp:
         """The function that replaces the kernel."""
-        grids = tile.grids_of(self.kernel)
+        phases = [_Phase.of(ops) for ops in phases_of(self.kernel)]
+        grids = [grid for phase in phases for grid in phase.grids]
         if not grids:
             raise PassFailedException(f"convert-tile-to-tl: kernel {self.kernel.sym_name.data} has no tile.grid")
         _check_independent(self.kernel)
-        mappings = [programs.ProgramMapping.of(grid) for grid in grids]
         if any(tile.MANY_PROGRAMS in grid.attributes for grid in grids):
             self.number_type = i64
-        self._emit_body(grids, mappings)
-        self._emit_grid(grids, mappings)
+        if len(phases) > 1:
+            self._add_barrier_state()
+        self._emit_body(phases)
+        self._emit_grid(phases)
         _erase_unused(self.func)
         self.signature.add_host_blocks()
-        exprs = [*(expr.data for expr in self.kernel.arg_exprs), *(self._host(s) for s in self._symbol_args)]
+        exprs = [*(expr.data for expr in self.func.arg_exprs), *(self._host(s) for s in self._symbol_args)]
         self.func.properties["arg_names"] = ArrayAttr([*self.func.arg_names, *map(StringAttr, self._symbol_names)])
         self.func.properties["arg_exprs"] = ArrayAttr([StringAttr(expr) for expr in exprs])
         self.func.properties["constexprs"] = tl.constexprs_attr(self.signature.constexprs)
         return self.func
+
+    def _add_barrier_state(self) -> None:
+        """The argument by which programs meet, and a launch that fails where they would not all run at once."""
+        name, expr = self.scope.fresh("barrier_state"), f"{BARRIER_STATE}({self._some_tensor()})"
+        self.func.properties["arg_names"] = ArrayAttr([*self.func.arg_names, StringAttr(name)])
+        self.func.properties["arg_exprs"] = ArrayAttr([*self.func.arg_exprs, StringAttr(expr)])
+        self.func.properties["options"] = DictionaryAttr({**self.func.options.data, tl.COOPERATIVE: IntAttr(1)})
+        for block in (self.func.body.block, self.func.grid.block):
+            block.insert_arg(tl.PtrType(i32), len(block.args)).name_hint = name
 
     def _host(self, symbol: str) -> str:
         return self.signature.host_expr(symbol)
@@ -111,32 +138,40 @@ class KernelConverter:
             counts.append(low.emit.cast_int(count, self.number_type))
         return counts
 
-    def _programs(self, low: Lowering, mapping: programs.ProgramMapping) -> SSAValue | None:
-        """How many programs a persistent kernel launches; None for the others."""
+    def _some_tensor(self) -> str:
+        """The host expression of a tensor that the kernel is given."""
+        args = zip(self.kernel.arg_exprs, self.kernel.body.block.args, strict=True)
+        found = tile.some_tensor((expr.data, arg.type) for expr, arg in args)
+        if found is None:
+            raise PassFailedException("convert-tile-to-tl: a persistent kernel needs a tensor argument")
+        return found
+
+    def _programs(self, low: Lowering, mapping: programs.ProgramMapping, *, meet: bool) -> SSAValue | None:
+        """How many programs a persistent kernel launches, which `meet` at barriers; None for the others."""
         if not mapping.persistent:
             return None
-        args = zip(self.kernel.arg_exprs, self.kernel.body.block.args, strict=True)
-        ref = tile.some_tensor((expr.data, arg.type) for expr, arg in args)
-        if ref is None:
-            raise PassFailedException("convert-tile-to-tl: a persistent kernel needs a tensor argument")
-        factor = "" if mapping.multiplier == 1 else f" * {mapping.multiplier}"
+        ref = self._some_tensor()
         count = f"{MULTIPROCESSORS}({ref})"
         if reserved := setting(self.kernel, "reserved_sms"):
             count = f"max({count} - {reserved}, 1)"
-        self.signature.constexprs["_NUM_SM"] = count + factor
+        count += "" if mapping.multiplier == 1 else f" * {mapping.multiplier}"
+        self.signature.constexprs["_NUM_SM"] = f"{TOGETHER}({ref}, {count})" if meet else count
         return low.emit.op(tl.ConstexprOp, (), "_NUM_SM", self.number_type).result
 
-    def _emit_grid(self, grids: Sequence[tile.GridOp], mappings: Sequence[programs.ProgramMapping]) -> None:
+    def _emit_grid(self, phases: Sequence[_Phase]) -> None:
         block = self.func.grid.block
         low = self._lowering(block)
-        low.emit.location = grids[0].location
-        counts = [self._counts(low, grid) for grid in grids]
-        workers = self._programs(low, mappings[0])
-        if len(grids) == 1:
-            dims = programs.launch_dims(low.emit, mappings[0], counts[0], workers)
+        first = next(phase for phase in phases if phase.grids)
+        low.emit.location = first.grids[0].location
+        workers: SSAValue | None = None
+        counts = [[self._counts(low, grid) for grid in phase.grids] for phase in phases]
+        workers = self._programs(low, first.mappings[0], meet=len(phases) > 1)
+        if len(phases) == len(first.grids) == 1:
+            dims = programs.launch_dims(low.emit, first.mappings[0], counts[0][0], workers)
         else:
-            every = _sum(low.emit, [programs.total(low.emit, c) for c in counts])
-            dims = programs.launch_dims(low.emit, mappings[0], [every], workers)
+            every = [_sum(low.emit, [programs.total(low.emit, c) for c in each]) for each in counts if each]
+            most = reduce(partial(low.emit.binary, arith.MaxSIOp), every)
+            dims = programs.launch_dims(low.emit, first.mappings[0], [most], workers)
         if workers is not None and not all(map(has_no_effects, block.ops)):
             dims = [workers]  # only the device knows how many tiles there are
             for op in [op for op in reversed(block.ops) if op is not workers.owner]:
@@ -144,12 +179,23 @@ class KernelConverter:
                 op.erase(safe_erase=False)
         low.emit.effect_op(launch_grid_op, dims)
 
-    def _emit_body(self, grids: Sequence[tile.GridOp], mappings: Sequence[programs.ProgramMapping]) -> None:
+    def _emit_body(self, phases: Sequence[_Phase]) -> None:
         low = self._lowering(self.func.body.block)
+        for phase in phases:
+            for op in phase.beside:
+                if isinstance(op, tile.BarrierOp):
+                    low.emit.location = op.location
+                    low.emit.effect_op(tl.GridBarrierOp, (self.func.body.block.args[len(self.kernel.arg_names)],))
+                else:
+                    lower(low, op)
+            if phase.grids:
+                self._emit_phase(low, phase.grids, phase.mappings)
+        low.emit.effect_op(tl.ReturnOp, ())
+
+    def _emit_phase(
+        self, low: Lowering, grids: Sequence[tile.GridOp], mappings: Sequence[programs.ProgramMapping]
+    ) -> None:
         emit = low.emit
-        for op in self.kernel.body.block.ops:
-            if not isinstance(op, tile.GridOp):
-                lower(low, op)
         emit.location = grids[0].location
         counts = [self._counts(low, grid) for grid in grids]
         if mappings[0].persistent:
@@ -158,7 +204,7 @@ class KernelConverter:
             body = Block(arg_types=[begin.type])
             body.args[0].name_hint = "virtual_pid"
             with emit.nested(body, hoistable=True):
-                self._phases(low, grids, mappings, counts, body.args[0])
+                self._loops(low, grids, mappings, counts, body.args[0])
                 emit.location = grids[0].location
                 emit.effect_op(scf.YieldOp, ())
             loop = emit.effect(scf.ForOp(begin, end, step, [], body))
@@ -168,10 +214,9 @@ class KernelConverter:
             self._program(low, grids[0], ids)
         else:
             (pid,) = programs.program_ids(emit, 1)
-            self._phases(low, grids, mappings, counts, pid)
-        emit.effect_op(tl.ReturnOp, ())
+            self._loops(low, grids, mappings, counts, pid)
 
-    def _phases(
+    def _loops(
         self,
         low: Lowering,
         grids: Sequence[tile.GridOp],
@@ -192,10 +237,10 @@ class KernelConverter:
         arms = [Block(), Block()]
         inside = emit.compare("lt", pid, size)
         with emit.nested(arms[0], hoistable=False):
-            self._phases(low, grids[:1], mappings[:1], counts[:1], pid)
+            self._loops(low, grids[:1], mappings[:1], counts[:1], pid)
             emit.effect_op(scf.YieldOp, ())
         with emit.nested(arms[1], hoistable=False):
-            self._phases(low, grids[1:], mappings[1:], counts[1:], emit.sub(pid, size))
+            self._loops(low, grids[1:], mappings[1:], counts[1:], emit.sub(pid, size))
             emit.effect_op(scf.YieldOp, ())
         emit.effect(scf.IfOp(inside, [], Region(arms[0]), Region(arms[1])))
 
@@ -236,11 +281,11 @@ def _arg_name(expression: str) -> str:
 
 
 def _check_independent(kernel: tile.KernelOp) -> None:
-    """Grids of one kernel run side by side: none may touch what another writes."""
-    if (found := dependency(kernel)) is not None:
+    """Grids of one phase run side by side: none may touch what another writes."""
+    for hazard in uncut(kernel):
         raise PassFailedException(
-            f"convert-tile-to-tl: {found.later.op.name} in a top-level loop and {found.earlier.op.name} in an earlier "
-            "one may touch the same memory, which needs a grid-wide barrier"
+            f"convert-tile-to-tl: {hazard.later.op.name} in a top-level loop and {hazard.earlier.op.name} in an "
+            "earlier one may touch the same memory, which needs a grid-wide barrier"
         )
 
 

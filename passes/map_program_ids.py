@@ -12,7 +12,8 @@ from xdsl.dialects.builtin import IntAttr, ModuleOp, StringAttr
 from xdsl.ir import Block, SSAValue
 from xdsl.utils.exceptions import PassFailedException
 
-from ..dialects.tile import BeginOp, EndOp, ForOp, GridOp, grids_of
+from .. import exc
+from ..dialects.tile import BeginOp, EndOp, ForOp, GridOp, grids_of, has_barriers
 from .analysis.bounds import bound_dim
 from .analysis.op_mix import OpMix
 from .fragments import EnumFragment, Fragment, PowerOfTwoFragment
@@ -20,6 +21,8 @@ from .schedule import Fragments, Key, SchedulePass, kernels
 
 PERSISTENT = ("persistent_blocked", "persistent_interleaved")
 PID_TYPES = ("flat", "xyz", *PERSISTENT)
+RESIDENT = EnumFragment(PERSISTENT, also_legal=("flat", "xyz"))
+"""Of kernels with barriers, whose programs must all run at once; `check` refuses the other types, and says why."""
 MAX_GROUP = 64
 MAX_MULTIPLIER = 128
 
@@ -49,7 +52,7 @@ class MapProgramIdsPass(SchedulePass):
         if not grids:
             return {}
         space: dict[str, list[Fragment]] = {
-            "pid_type": [_pid_types(grids)],
+            "pid_type": [RESIDENT if _has_barriers(module) else _pid_types(grids)],
             "num_sm_multiplier": [PowerOfTwoFragment(1, 8, 1, max_size=MAX_MULTIPLIER)],
         }
         if groups := [
@@ -62,6 +65,12 @@ class MapProgramIdsPass(SchedulePass):
     @classmethod
     def check(cls, module: ModuleOp, config: Mapping[str, object]) -> str | None:
         pid_type, multiplier = config.get("pid_type", "flat"), config.get("num_sm_multiplier", 1)
+        if pid_type not in PERSISTENT and _has_barriers(module):
+            raise exc.BarrierRequiresPersistent(
+                f"pid_type={pid_type!r}: the top-level loops depend on each other, so that all programs meet between "
+                "them, for which all must run at once",
+                hint=f"leave pid_type out, or choose one of {', '.join(PERSISTENT)}",
+            )
         if multiplier != 1 and pid_type not in PERSISTENT:
             return (
                 f"num_sm_multiplier={multiplier!r} needs a persistent grid, but pid_type={pid_type!r}; "
@@ -71,19 +80,27 @@ class MapProgramIdsPass(SchedulePass):
 
     @classmethod
     def repair(cls, module: ModuleOp, config: dict[str, object]) -> dict[str, object]:
+        if config.get("pid_type") not in PERSISTENT and _has_barriers(module):
+            config = {**config, "pid_type": PERSISTENT[0]}
         return {**config, "num_sm_multiplier": 1} if cls.check(module, config) else config
 
     def apply(self, ctx: Context, op: ModuleOp) -> None:
         if self.pid_type not in PID_TYPES:
             raise PassFailedException(f"unknown pid_type {self.pid_type!r}, expected one of {', '.join(PID_TYPES)}")
-        groups = iter(self.l2_groupings)
+        groups, barriers = iter(self.l2_groupings), _has_barriers(op)
         for grid in (grid for kernel in kernels(op) for grid in grids_of(kernel)):
             rank = len(grid.begins)
+            if barriers and self.pid_type not in PERSISTENT:
+                raise PassFailedException(f"a barrier between loops needs a persistent grid, got {self.pid_type!r}")
             if self.pid_type == "xyz" and rank > 3:
                 raise PassFailedException(f"xyz takes up to 3 dimensions, this grid has {rank}")
             grid.attributes["pid_type"] = StringAttr(self.pid_type)
             grid.attributes["l2_grouping"] = IntAttr(next(groups, 1) if rank > 1 else 1)
             grid.attributes["num_sm_multiplier"] = IntAttr(self.num_sm_multiplier)
+
+
+def _has_barriers(module: ModuleOp) -> bool:
+    return any(has_barriers(kernel) for kernel in kernels(module))
 
 
 def _pid_types(grids: list[GridOp]) -> EnumFragment:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 
 from xdsl.dialects import arith
-from xdsl.dialects.builtin import DictionaryAttr, IntAttr
+from xdsl.dialects.builtin import DictionaryAttr, IntAttr, StringAttr
 from xdsl.ir import Operation, SSAValue
 from xdsl.utils.exceptions import DiagnosticException
 
@@ -16,10 +16,13 @@ from ...dialects import tl
 from ...dialects.quick import ops_in
 from ...dialects.value import CompareOp, SelectOp
 from ...sizes import CDIV, CPU_SMS, MULTIPROCESSORS, NEXT_POWER_OF_2
+from .barrier_rows import HOST_NAMES, HOST_SOURCES
 from .expressions import Expr, Precedence, binary, call, literal
 from .tables import COMPARISONS
 
-_SPELLED = {CDIV: "triton.cdiv", NEXT_POWER_OF_2: "triton.next_power_of_2"}
+_SPELLED = {CDIV: "triton.cdiv", NEXT_POWER_OF_2: "triton.next_power_of_2", **HOST_NAMES}
+_FLAGS = frozenset((tl.COOPERATIVE,))
+"""Launch options that are true or false."""
 _IMPORTED = re.compile(r"^import triton as triton\n", re.MULTILINE)
 LAUNCH = re.compile(r"^([ \t]*)__launch__\(\)[ \t]*$", re.MULTILINE)
 _SIMPLE = re.compile(r"[\w.]+(\(\w*\)|\[\w+\])*")
@@ -166,6 +169,12 @@ class HostFunction:
         self.func = func
         self.allocates = any(type(op) is tl.MakeTensorDescriptorOp for op in ops_in(func.body.block))
         """Whether the kernel makes tensor descriptors, for which the host must give Triton an allocator."""
+        exprs = [*func.arg_exprs, *func.constexprs.data.values()]
+        self.sources = [
+            text for name, text in HOST_SOURCES.items()
+            if any(isinstance(expr, StringAttr) and name in expr.data for expr in exprs)
+        ]  # fmt: skip
+        """Functions that it calls, which the module must define."""
         self._grid = grid(func)
         self._args = [spelled(expr.data) for expr in func.arg_exprs]
         text = _IMPORTED.sub("", spelled(func.host.data))
@@ -193,7 +202,8 @@ class HostFunction:
 
     def _launch(self, constexprs: DictionaryAttr, options: DictionaryAttr) -> list[str]:
         """The statements that launch the kernel."""
-        named = [f"{name}={value.data}" for name, value in options.data.items() if isinstance(value, IntAttr)]
+        given = {name: value.data for name, value in options.data.items() if isinstance(value, IntAttr)}
+        named = [f"{name}={bool(value) if name in _FLAGS else value}" for name, value in given.items()]
         head = f"_{self.func.sym_name.data}[{self._grid}]("
         return wrapped(head, [*self._args, *constexprs.data, *named])
 

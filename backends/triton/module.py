@@ -76,6 +76,7 @@ def emit(module: ModuleOp, *, comments: bool = True, host: Callable[[HostFunctio
             function = HostFunction(func)
             if function.allocates:
                 printer.helpers.add("_alloc")
+            printer.sources.update((text, text) for text in function.sources)
             body.write(host(function) + "\n\n\n")
     return _header(printer) + body.getvalue().rstrip("\n") + "\n"
 

@@ -32,6 +32,7 @@ from ...dialects.value import (
     SplatOp,
     SplitOp,
 )
+from .barrier_rows import BARRIERS
 from .expressions import (
     Expr,
     Precedence,
@@ -404,5 +405,6 @@ ROWS: dict[type[Operation], Row] = {
     **MEMORY,
     **OPAQUE,
     **SYMM_MEM,
+    **BARRIERS,
 }
 """How each op without regions prints: an expression, which is a statement of its own where it has no result."""

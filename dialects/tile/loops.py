@@ -38,6 +38,7 @@ from xdsl.utils.exceptions import VerifyException
 
 from ..axis_kinds import CarriesAxes
 from ..dims import Dim, DimsAttr
+from ..effects import ThreadBarrier, UnknownEffects
 from .kernel import KernelOp
 from .types import IndexInt, TileType
 
@@ -125,9 +126,36 @@ class GridOp(LoopBase):
         self.verify_loop()
 
 
+@irdl_op_definition
+class BarrierOp(IRDLOperation):
+    """Between top-level loops: all programs have ended the loops before it, and what these wrote is visible after it.
+
+    ```mlir
+    tile.grid … { … tile.store %v, %buffer[%tile] … }
+    tile.barrier
+    tile.grid … { … tile.load %buffer[%other] … }
+    ```
+    `hl.barrier()` is one, and `insert-grid-barriers` adds those that are missing. Effects: reads and writes
+    everything.
+    """
+
+    name = "tile.barrier"
+
+    traits = traits_def(UnknownEffects(), ThreadBarrier(), HasParent(KernelOp))
+    assembly_format = "attr-dict"
+
+    def __init__(self) -> None:
+        super().__init__()
+
+
 def grids_of(kernel: KernelOp) -> list[GridOp]:
     """The top-level loops of a kernel, in order."""
     return [op for op in kernel.body.block.ops if isinstance(op, GridOp)]
+
+
+def has_barriers(kernel: KernelOp) -> bool:
+    """Whether the top-level loops of a kernel are phases with barriers between them."""
+    return any(isinstance(op, BarrierOp) for op in kernel.body.block.ops)
 
 
 @irdl_op_definition
@@ -211,4 +239,4 @@ class ForOp(LoopBase):
             raise VerifyException("the bounds of a static loop must be constants")
 
 
-__all__ = ["MANY_PROGRAMS", "ForOp", "GridOp", "LoopBase", "YieldOp", "grids_of"]
+__all__ = ["MANY_PROGRAMS", "BarrierOp", "ForOp", "GridOp", "LoopBase", "YieldOp", "grids_of", "has_barriers"]

@@ -28,6 +28,10 @@ from xdsl.utils.exceptions import VerifyException
 
 from ..effects import ThreadBarrier, UnknownEffects
 from ..tile.types import IndexInt
+from .types import PtrType
+
+COOPERATIVE = "launch_cooperative_grid"
+"""The launch option under which all programs run at once, or the launch fails."""
 
 
 def constexprs_attr(values: Mapping[str, int | str]) -> DictionaryAttr:
@@ -44,7 +48,7 @@ class FuncOp(IRDLOperation):
     - `constexprs`: constexpr parameters in order: an int, or the host expression (a string) that gives it.
     - `grid`: a second region over the same arguments that ends in `tl.launch_grid`: the grid's dimensions.
     - `host`: source of the host function; its statement `__launch__()` stands for the launch.
-    - `options`: `num_warps`, `num_stages`, `maxnreg` of the launch.
+    - `options`: `num_warps`, `num_stages`, `maxnreg`, and flags of the launch.
     """
 
     name = "tl.func"
@@ -219,7 +223,30 @@ class DebugBarrierOp(IRDLOperation):
         super().__init__()
 
 
+@irdl_op_definition
+class GridBarrierOp(IRDLOperation):
+    """All programs of the launch meet; what any of them wrote before is visible to all of them after it.
+
+    ```mlir
+    tl.grid_barrier %state : !tl.ptr<i32>
+    ```
+    `state` is a counter in memory, of which each barrier flips the sign and leaves the rest 0: it serves any number
+    of barriers and of launches, one after the other. All programs must run at once, and each must come to every
+    barrier: it stands in the body of the function. Effects: reads and writes everything.
+    """
+
+    name = "tl.grid_barrier"
+
+    state = operand_def(PtrType)
+
+    traits = traits_def(UnknownEffects(), ThreadBarrier(), HasParent(FuncOp))
+    assembly_format = "$state attr-dict `:` type($state)"
+
+    def __init__(self, state: SSAValue):
+        super().__init__(operands=[state])
+
+
 __all__ = [
-    "CdivOp", "ConstexprOp", "CopyOp", "DebugBarrierOp", "FuncOp", "LaunchGridOp", "NumProgramsOp", "ProgramIdOp",
-    "ReturnOp", "constexprs_attr",
+    "COOPERATIVE", "CdivOp", "ConstexprOp", "CopyOp", "DebugBarrierOp", "FuncOp", "GridBarrierOp", "LaunchGridOp",
+    "NumProgramsOp", "ProgramIdOp", "ReturnOp", "constexprs_attr",
 ]  # fmt: skip

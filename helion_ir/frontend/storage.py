@@ -15,7 +15,8 @@ from ..dialects.targets import ALIGNMENT
 from ..dialects.tile import AccessBase, KernelOp, MemoryAttr, grids_of
 from ..passes.analysis.accesses import Access, accesses_of
 from ..passes.analysis.aliases import Location
-from ..passes.analysis.hazards import dependency, race
+from ..passes.analysis.hazards import race
+from ..passes.analysis.phases import uncut
 from ..passes.analysis.races import sure_race
 from ..specialization.overlap import DISJOINT, SAME, overlap
 from .symbols.scalars import Scalars
@@ -157,22 +158,21 @@ class Storages:
     # Top-level loops
 
     def check_loops(self, kernel: KernelOp) -> None:
-        """Refuse a top-level loop that depends on an earlier one. Raises `LoopDependencyError` at its line."""
+        """Refuse a loop whose iterations race; without `auto_barrier`, also one that depends on an earlier loop with no
+        `hl.barrier()` between. Raises `LoopDependencyError` at its line."""
         self._check_races(kernel)
-        found = dependency(kernel)
-        if found is None:
+        if self.tracer.options.auto_barrier:
             return
-        grid, earlier, later = found
-        names = [self._name(access) for access in (later, earlier)]
-        name = names[0] if names[0] == names[1] else f"{names[0]} ({names[1]} there)"
-        why = "grid-wide barriers, which auto_barrier would insert, are not built yet"
-        if not self.tracer.options.auto_barrier:
-            why = "auto_barrier=False leaves the barrier between them to hl.barrier(), which is not built yet"
-        raise exc.LoopDependencyError(
-            f"this loop {_verb(later)} {name}{_line_of(later.op)}, which an earlier one {_verb(earlier)}"
-            f"{_line_of(earlier.op)}: the programs of both run in no order, and {why}",
-            hint="make it two kernels", location=exc.SourceLocation.of_op(grid),
-        )  # fmt: skip
+        for hazard in uncut(kernel):
+            earlier, later = hazard.earlier, hazard.later
+            names = [self._name(access) for access in (later, earlier)]
+            name = names[0] if names[0] == names[1] else f"{names[0]} ({names[1]} there)"
+            raise exc.LoopDependencyError(
+                f"this loop {_verb(later)} {name}{_line_of(later.op)}, which an earlier one {_verb(earlier)}"
+                f"{_line_of(earlier.op)}: the programs of both run in no order, and auto_barrier=False leaves the "
+                "barrier between them to you",
+                hint="write hl.barrier() between the loops", location=exc.SourceLocation.of_op(hazard.at),
+            )  # fmt: skip
 
     def _check_races(self, kernel: KernelOp) -> None:
         """Refuse a loop one iteration of which surely reads what another one writes; ops of unknown effects may order

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 from xdsl.dialects.builtin import FileLineColLoc
@@ -60,11 +61,34 @@ class BlockInterpreter(Interpreter):
 
     def run_ssacfg_region(self, region: Region, args: PythonValues, name: str = "unknown") -> PythonValues:
         block = region.block
-        values = self._values
+        self._values.update(zip(block.args, args, strict=True))
+        return self._run_steps(self._steps_of(block))
+
+    def run_in_turn(
+        self, block: Block, args: PythonValues, splits: Callable[[Operation], bool], turns: Sequence[Callable[[], None]]
+    ) -> None:
+        """Run a block once for each of `turns`, which are called beforehand: all of them up to an op that `splits`,
+        then all up to the next one."""
+        steps = self._steps_of(block)
+        cuts = [0, *[number for number, step in enumerate(steps) if splits(step.op)], len(steps)]
+        self._values.update(zip(block.args, args, strict=True))
+        own = [dict(self._values) for _ in turns] if len(cuts) > 2 else None
+        for begin, end in pairwise(cuts):
+            for number, turn in enumerate(turns):
+                turn()
+                if own is not None:
+                    self._values = own[number]
+                self._run_steps(steps[begin:end])
+
+    def _steps_of(self, block: Block) -> list[Step]:
         steps = self._steps.get(block)
         if steps is None:
             steps = self._steps[block] = [self._plan(op) for op in block.ops]
-        values.update(zip(block.args, args, strict=True))
+        return steps
+
+    def _run_steps(self, steps: Sequence[Step]) -> PythonValues:
+        """What the terminator among the steps returns; nothing if there is none."""
+        values = self._values
         for step in steps:
             try:
                 inputs = tuple([values[operand] for operand in step.operands])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import torch
@@ -68,10 +69,9 @@ def run_func(
         if grid is None:
             grid = tuple(map(int, interpreter.run_ssacfg_region(func.grid, values, "grid")))
         state.grid = (*grid, 1, 1)[:3]
-        programs = itertools.product(*map(range, reversed(state.grid)))
-        for backwards in state.shuffled(list(programs)) if shuffle else programs:
-            state.program = backwards[::-1]
-            interpreter.run_ssacfg_region(func.body, values, "tl.func")
+        every = list(itertools.product(*map(range, reversed(state.grid))))
+        turns = [partial(state.enter, each[::-1]) for each in (state.shuffled(every) if shuffle else every)]
+        interpreter.run_in_turn(func.body.block, values, lambda op: isinstance(op, tl.GridBarrierOp), turns)
 
 
 def _only_func(module: ModuleOp) -> tl.FuncOp:

@@ -89,6 +89,10 @@ class State:
     def __post_init__(self) -> None:
         self._generator.manual_seed(self.seed)
 
+    def enter(self, program: tuple[int, ...]) -> None:
+        """Let `program` be the one that runs."""
+        self.program = program
+
     def size(self, dim: Dim) -> int:
         """The value of a dim.
 

@@ -25,6 +25,7 @@ from helion_ir.dialects.tile import (
     AccessBase,
     AtomicCASOp,
     AtomicRMWOp,
+    BarrierOp,
     BeginOp,
     CountOp,
     EndOp,
@@ -165,6 +166,7 @@ ROWS: dict[type[Operation], Evaluate] = {
     CountOp: lambda state, op, args: _scalar(state, op, args[0].count),
     SymbolOp: lambda state, op, args: _scalar(state, op, state.size(op.value)),
     LoadOp: _load, StoreOp: _store, AtomicRMWOp: _atomic_rmw, AtomicCASOp: _atomic_cas,
+    BarrierOp: lambda state, op, args: (),
     PadOp: _pad, KeepOp: _keep, FlipOp: _flip,
 }  # fmt: skip
 

@@ -140,6 +140,7 @@ ROWS: dict[type[Operation], Evaluate] = {
     tl.ReduceOp: _reduce, tl.ArgReduceOp: _arg_reduce, tl.ScanOp: _scan, tl.DotOp: _dot,
     tl.CopyOp: lambda state, op, args: args,
     tl.DebugBarrierOp: lambda state, op, args: (),
+    tl.GridBarrierOp: lambda state, op, args: (),
     inline_triton.MakeTupleOp: lambda state, op, args: (args,),
     inline_triton.ElementOp: lambda state, op, args: (args[0][int(args[1])],),
 }  # fmt: skip

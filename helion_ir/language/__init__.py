@@ -6,7 +6,7 @@ import difflib
 
 from .. import exc
 from .compile_time import constexpr, register_block_size, specialize
-from .loops import grid, static_range, tile
+from .loops import barrier, grid, static_range, tile
 from .memory import (
     atomic_add,
     atomic_and,
@@ -27,7 +27,7 @@ from .values import arange, clamp, cumprod, cumsum, dot, full, join, split, subs
 
 __all__ = [
     "Tile", "arange", "atomic_add", "atomic_and", "atomic_cas", "atomic_max", "atomic_min", "atomic_or",
-    "atomic_xchg", "atomic_xor", "clamp", "constexpr", "cumprod", "cumsum", "dot", "full", "grid",
+    "atomic_xchg", "atomic_xor", "barrier", "clamp", "constexpr", "cumprod", "cumsum", "dot", "full", "grid",
     "inline_asm_elementwise", "inline_triton", "join",
     "load", "rand", "rand4x", "randint", "register_block_size",
     "specialize", "split", "static_range", "store", "subscript", "symm_mem_sync",
@@ -37,7 +37,7 @@ __all__ = [
 
 
 _LATER = frozenset((
-    "associative_scan", "barrier", "device_print", "dot_scaled", "jagged_tile", "pdl_launch_dependents", "pdl_wait",
+    "associative_scan", "device_print", "dot_scaled", "jagged_tile", "pdl_launch_dependents", "pdl_wait",
     "reduce", "register_tunable", "signal", "stacktensor_like", "wait",
 ))  # fmt: skip
 """Functions of the language that this version lacks."""

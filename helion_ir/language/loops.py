@@ -24,3 +24,11 @@ def grid(begin_or_end: Any, end: Any = None, /, step: Any = None) -> Any:
 @api(host=True)
 def static_range(begin_or_end: int, end: int | None = None, /, step: int = 1) -> Any:
     """Loop over Python ints that are known at compile time; the kernel may hold the loop or its iterations."""
+
+
+@api(host=True)
+def barrier() -> None:
+    """Between top-level loops: the loops after it begin when all programs have ended those before it.
+
+    A statement of its own in host code. It needs a persistent grid, which the search space then offers alone.
+    """

@@ -14,10 +14,11 @@ from ...dialects.constants import constant_of
 from ...dialects.dims import dims_of, substitute
 from ...dialects.effects import READ, WRITE, has_no_effects, ref_effects
 from ...dialects.quick import ops_in
-from ...dialects.tile import AccessBase, KernelOp, LoadOp, RefType, ShiftOp, TileType
+from ...dialects.tile import AccessBase, KernelOp, LoadOp, RefType, ShiftOp, TileType, has_barriers
 from .aliases import Location, Memory, may_alias, memory_of
 from .bounds import Bound, bound_dim, constant_value, known_divisor, tile_bounds, tile_dim, tile_exact, tile_step
 from .hazards import Hazards
+from .phases import hazards_between
 from .physical import PhysicalDims
 
 ALIGNMENT = 16
@@ -53,8 +54,9 @@ class Descriptors:
 
     @cached_property
     def _hazards(self) -> Set[Operation]:
-        """The accesses that the threads of a program must order with others."""
-        return Hazards(self.kernel).ops
+        """The accesses that barriers order with others: those of a program's threads, or of the whole grid."""
+        between = hazards_between(self.kernel) if has_barriers(self.kernel) else ()
+        return Hazards(self.kernel).ops.union(*[(h.earlier.op, h.later.op) for h in between])
 
     def refusal(self, op: AccessBase) -> str | None:
         """Why the access must use pointers; None if a descriptor does the same."""

@@ -14,8 +14,7 @@ another may load. The *hazards* of a program are pairs of accesses to memory tha
 
 `conflicts.py` compares two accesses.
 
-Programs run in no order, and those of a later top-level loop beside those of an earlier one: between loops every
-conflict is one (`dependency`).
+Programs run in no order, and those of a later top-level loop beside those of an earlier one: see `phases.py`.
 """
 
 from __future__ import annotations
@@ -28,8 +27,8 @@ from xdsl.dialects import scf
 from xdsl.dialects.builtin import StringAttr
 from xdsl.ir import Block, Operation
 
-from ...dialects.tile import GridOp, KernelOp, grids_of
-from .accesses import Access, Accesses, accesses_of
+from ...dialects.tile import GridOp, KernelOp
+from .accesses import Access, Accesses
 from .conflicts import conflict, may_meet
 
 
@@ -68,31 +67,6 @@ class Hazards:
     @cached_property
     def _order(self) -> Accesses:
         return Accesses(self.kernel)
-
-
-class Dependency(NamedTuple):
-    """Two accesses in different programs, which run in no order, to elements that may be the same."""
-
-    grid: GridOp
-    earlier: Access
-    later: Access
-
-
-def dependency(kernel: KernelOp) -> Dependency | None:
-    """The first access of a top-level loop that depends on one of an earlier top-level loop."""
-    grids = grids_of(kernel)
-    if len(grids) < 2:
-        return None
-    before: list[Access] = []
-    accesses = accesses_of(kernel)
-    for grid in grids:
-        here = [access for access in accesses if grid.is_ancestor(access.op)]
-        for later in here:
-            for earlier in before:
-                if may_meet(earlier, later, None):
-                    return Dependency(grid, earlier, later)
-        before += here
-    return None
 
 
 def race(

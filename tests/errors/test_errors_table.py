@@ -39,8 +39,6 @@ TensorOperationInWrapper WrongDevice TiledKMatmulAccumulationWarning BlockPtrInd
 NAMES = PAGE.split()
 
 RESERVED = {
-    "BarrierOnlyAllowedAtTopLevel": "barrier",
-    "BarrierRequiresPersistent": "barrier",
     "InvalidJaggedTileUsage": "jagged_tile",
     "TunableTypeNotSupported": "register_tunable",
     "TunableNameConflict": "register_tunable",

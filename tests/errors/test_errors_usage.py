@@ -110,11 +110,30 @@ def submodule(x):
         x[t] = 0
 
 
-@mistake(exc.NoSuchFunction, says="hl.barrier is not there")
-def of_a_later_version(x):
+@mistake(exc.BarrierOnlyAllowedAtTopLevel, says="inside a device loop")
+def barrier_in_a_loop(x):
     for t in hl.tile(x.size()):
         hl.barrier()  # <- hl.barrier
         x[t] = 0
+
+
+@mistake(exc.BarrierOnlyAllowedAtTopLevel, says="another place")
+def barrier_in_a_host_loop(x):
+    for t in hl.tile(x.size()):
+        x[t] = 0
+    for _ in range(2):
+        hl.barrier()  # <- hl.barrier
+
+
+@mistake(exc.TopLevelStatementBetweenLoops, says="between top-level device loops")
+def statement_beside_a_barrier(x):
+    for t in hl.tile(x.size()):
+        x[t] = 0
+    hl.barrier()
+    if x.size(0) > 1:
+        n = x.size(0)  # <- n = x.size(0)
+        for t in hl.tile(n):
+            x[t] += 1
 
 
 @mistake(exc.NoSuchFunction, says="hl.register_tunable is not there")

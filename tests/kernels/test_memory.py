@@ -252,9 +252,13 @@ def test_overlap():
 
 
 def two_loops(
-    first: Callable[..., None], second: Callable[..., None], view: Callable[..., torch.Tensor] = torch.detach
+    first: Callable[..., None],
+    second: Callable[..., None],
+    view: Callable[..., torch.Tensor] = torch.detach,
+    *,
+    auto: bool = True,
 ):
-    @kernel
+    @helion.kernel(autotune_effort="none", auto_barrier=auto)
     def two(x: torch.Tensor) -> torch.Tensor:
         n = x.size(0)
         buffer, out = torch.empty_like(x), torch.empty_like(x)
@@ -300,9 +304,11 @@ def _count_too(buffer, out, u):
         (_store, _load, lambda x: x.view(-1)), (_store_text, _load, lambda x: x[1:]), (_store, _count_too),
     ],
 )  # fmt: skip
-def test_a_later_loop_that_depends_on_an_earlier_one_is_refused(loops):
+def test_a_later_loop_that_depends_on_an_earlier_one_needs_a_barrier(loops):
+    x = torch.randn(64)
+    assert "_grid_barrier(barrier_state)" in helion.compile(two_loops(*loops), {}, (x,)).source
     with pytest.raises(exc.LoopDependencyError, match=r"buffer|other") as caught:
-        two_loops(*loops).bind((torch.randn(64),))
+        two_loops(*loops, auto=False).bind((x,))
     text = str(caught.value)
     assert "for u in hl.tile(n)" in text
     assert "(line " in text
@@ -327,6 +333,7 @@ def test_loops_that_do_not_depend_on_each_other():
         return out
 
     assert_close(halves(x), torch.stack([x, x * 2]))
+    assert "barrier" not in helion.compile(halves, {}, (x,)).source
 
 
 def test_an_iteration_reads_what_the_one_before_stored():

@@ -22,7 +22,7 @@ from .... import exc
 from ....dialects import tl
 from ....dialects.quick import ops_in
 from ....dialects.targets import GPU
-from ....sizes import MULTIPROCESSORS
+from ....sizes import MULTIPROCESSORS, TOGETHER
 from ...base import CompiledBinary
 from ...load import load_source
 from ..expressions import DTYPES
@@ -124,7 +124,7 @@ def _constexpr(name: str, value: Attribute, target: str, given: Mapping[str, int
     assert isinstance(value, StringAttr)
     code = compile(value.data, name, "eval")
     unknown = {name: _Host() for name in code.co_names if not hasattr(builtins, name)}
-    known = {MULTIPROCESSORS: lambda tensor: TARGETS[target].multiprocessors}
+    known = {MULTIPROCESSORS: lambda tensor: TARGETS[target].multiprocessors, TOGETHER: lambda tensor, count: count}
     try:
         result = eval(code, {**unknown, **known})
     except TypeError:

@@ -107,6 +107,15 @@ def static_range(tracer: Tracer, begin_or_end: Any, end: Any = None, /, step: in
     return StaticRange(range(*map(int, bounds)))
 
 
+@implement(hl.barrier)
+def barrier(tracer: Tracer) -> None:
+    where = "inside a device loop" if tracer.in_device else "in another place than between top-level loops"
+    raise exc.BarrierOnlyAllowedAtTopLevel(
+        f"hl.barrier() is called {where}",
+        hint="make it a statement between two top-level loops: all programs of the kernel meet there",
+    )
+
+
 # Compile time
 
 

@@ -19,7 +19,7 @@ from ... import language as hl
 from ...sizes import HOST_FUNCTIONS
 from ..source import FunctionSource
 from .host_prelude import Captured, Prelude, free_names
-from .host_walker import resolve
+from .host_walker import is_barrier, resolve
 
 LAUNCH = "__launch__"
 _ANNOTATIONS = frozenset(("torch", "int", "float", "bool", "str", "None", "tuple", "list", "dict", "object"))
@@ -45,6 +45,9 @@ class _HostRewriter(ast.NodeTransformer):
             error = ast.parse("raise RuntimeError('this branch was not compiled')").body[0]
             return ast.copy_location(error, node)
         return self.generic_visit(node)
+
+    def visit_Expr(self, node: ast.Expr) -> Any:
+        return None if is_barrier(node, self.names) else self.generic_visit(node)
 
     def visit_If(self, node: ast.If) -> Any:
         result = self.generic_visit(node)

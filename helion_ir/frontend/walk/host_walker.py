@@ -12,6 +12,8 @@ from typing import Any
 import torch
 
 from ... import exc
+from ...dialects.tile import BarrierOp
+from ...language import barrier
 from ..rewriting import CALL, expression_code, statement_code
 from ..source import error_location, located, node_location
 from ..tensors import HostTensor, TracedTensor
@@ -77,7 +79,13 @@ class HostWalker:
             assert isinstance(node, ast.For)
             self._device_loop(node)
             return
-        if self.launches and self.between is None:
+        if is_barrier(node, self.names):
+            tracer = self.tracer
+            tracer.builder.at(node_location(node, self.file))
+            with tracer.inside_kernel():
+                tracer.builder.append(BarrierOp())
+            return
+        if self.launches and self.between is None and not isinstance(node, ast.If | ast.Pass):
             self.between = node
         if isinstance(node, ast.Return):
             raise Returned(None if node.value is None else self.evaluate(node.value))
@@ -253,6 +261,14 @@ def _filled(cell: types.CellType) -> bool:
         return cell.cell_contents is not None
     except ValueError:
         return False
+
+
+def is_barrier(node: ast.AST, names: Mapping[str, Any]) -> bool:
+    """Whether this is the statement `hl.barrier()`."""
+    call = node.value if isinstance(node, ast.Expr) else None
+    if not isinstance(call, ast.Call) or call.args or call.keywords:
+        return False
+    return resolve(call.func, names) is barrier
 
 
 def resolve(node: ast.expr, names: Mapping[str, Any]) -> Any:

@@ -120,4 +120,6 @@ tile.kernel @every_other_op attributes {arg_names = ["x", "ids", "bytes", "n"], 
     %gathered = value.gather %v, %wide {axis = #builtin.int<1>} : tensor<?x64xf32, #tile.dims<b0, 64>>, tensor<?x64xi32, #tile.dims<b0, 64>> -> tensor<?x64xf32, #tile.dims<b0, 64>>
     tile.yield
   }
+  // CHECK: tile.barrier
+  tile.barrier
 }
