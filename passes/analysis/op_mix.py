@@ -132,18 +132,24 @@ class OpMix:
         """A size for every block symbol that is not fixed: within its limits and at most the extent's power of two."""
         sizes: dict[str, int] = {}
         budget = max(POINTWISE_LANES // self.row_lanes, 1)
-        inner = 1  # the largest block of the loops that reduce, which share their lanes with the blocks around them
+        inner = 1  # the most lanes of the loops that reduce, which share theirs with the blocks around them
         for symbol, block in reversed(list(free_blocks(self.kernel))):
             limit = self.size_limit(symbol, block)
-            share = budget if symbol in self.reduced else max(budget // inner, 1)
+            nested = self._nested(symbol, sizes)
+            share = max(budget // (nested if symbol in self.reduced else inner), 1)
             wanted = self._dot_block(self.roles.get(symbol, set())) if self.has_dot else share
             sizes[symbol] = max(min(wanted, limit), next_power_of_2(block.min.data))
             if symbol in self.reduced:
-                inner = max(inner, sizes[symbol])
+                inner = max(inner, nested * sizes[symbol])
             else:
                 budget = max(budget // sizes[symbol], 1)
         self._grow(sizes)
         return dict(reversed(sizes.items()))
+
+    def _nested(self, symbol: str, sizes: Mapping[str, int]) -> int:
+        """The lanes that inner loops with `sizes` give a value which has the block `symbol`, too."""
+        values = (dims for dims in self.shapes if symbol in dims)
+        return max((math.prod(sizes.get(str(d), 1) for d in dims if d in self.reduced) for dims in values), default=1)
 
     def _dot_block(self, roles: set[Role]) -> int:
         """A dim that one dot makes and the next contracts (attention's keys) counts as made."""
