@@ -388,6 +388,10 @@ class NoSuchFunction(InvalidAPIUsage, AttributeError):
     """`helion_ir.language` has no function of that name."""
 
 
+class NoBackward(Base):
+    """A gradient is asked for of a kernel that has no backward."""
+
+
 # Configs, tuning, tunables
 
 

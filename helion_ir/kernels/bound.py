@@ -12,6 +12,7 @@ from ..plugins import NONE, Plugins
 from ..runtime.execute import Run
 from ..runtime.specialized import ConfigLike, SpecializedKernel
 from .compiled import Binder
+from .gradient import recording
 
 
 class BoundKernel(SpecializedKernel):
@@ -76,11 +77,15 @@ class BoundKernel(SpecializedKernel):
         """Run on arguments of this specialization."""
         args = self.signature.normalize(args, kwargs)
         self._check(args)
-        return self.run(args)(*args)
+        return recording(cast("Binder", self.kernel), args, self.run(args), self.writes_into)(*args)
 
     def run(self, args: Sequence[object]) -> Run:
         """What calls do now, the first of them with `args`: see `ConfigChoice.for_call`."""
         return self.compiled(self._choice.for_call(args))
+
+    def result_shapes(self, args: Sequence[object]) -> Any:
+        """What a call returns for tensors without data."""
+        return self.shapes(self._choice.given() or self.config_spec.default_config(), args)
 
     def _check(self, args: tuple[object, ...]) -> None:
         """Raise for arguments of another specialization: the code would misread them."""

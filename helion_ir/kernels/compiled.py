@@ -19,11 +19,15 @@ from ..runtime.specialized import ConfigLike, Owner, SpecializedKernel
 from ..runtime.stages import ir_text
 from ..runtime.structure import only_func
 from ..session import current
+from ..specialization.checks import check_real
 from ..specialization.tensor_spec import describe
+from .gradient import Backward, recording
 
 
 class Binder(Owner, Protocol):
     """The interface of a kernel that compiled kernels use."""
+
+    backward: Backward | None
 
     def bind(self, args: Sequence[object], plugins: Plugins | None = None) -> SpecializedKernel:
         """The specialization for arguments, with the current plugins or others."""
@@ -31,6 +35,10 @@ class Binder(Owner, Protocol):
 
     def specialization_key(self, args: Sequence[object]) -> Hashable:
         """The key of a specialization."""
+        ...
+
+    def call_key(self, args: tuple[object, ...]) -> Hashable:
+        """The key of a call."""
         ...
 
     def dispatch(
@@ -66,15 +74,16 @@ class CompiledKernel:
     def __call__(self, *args: object, **kwargs: object) -> Any:
         """Run on real tensors."""
         args = self.kernel.signature.normalize(args, kwargs)
-        key = self.kernel.specialization_key(args)
+        key = self.kernel.call_key(args)
         run = self._runs.get(key)
         if run is None:
+            check_real(self.kernel.signature.parameters, args, self.kernel.signature.place)
             run = self._runs[key] = self.kernel.dispatch(args, self._plugins, self._run_of)
             self._bound = self._bound or self.kernel.bind(args, self._plugins)
         return run(*args)
 
-    def _run_of(self, bound: SpecializedKernel, args: object) -> Run:
-        return bound.compiled(self._given)
+    def _run_of(self, bound: SpecializedKernel, args: tuple[object, ...]) -> Run:
+        return recording(self.kernel, args, bound.compiled(self._given), bound.writes_into)
 
     def __reduce__(self) -> tuple[object, ...]:
         """Pickled as its kernel, its config, and the description of its arguments; compiled again after unpickling."""

@@ -29,11 +29,13 @@ from ..specialization.checks import check_real, check_tensors, refuse_nested_cal
 from ..specialization.keys import KeyMaker
 from ..specialization.overlap import overlaps
 from ..specialization.signature import Signature
-from ..specialization.tensor_spec import tensors_in
+from ..specialization.tensor_spec import tensors_in, without_fakes
 from .bound import BoundKernel
 from .compiled import CompiledKernel
 from .decorators import check_decorators
+from .gradient import Backward, recording
 from .methods import KernelMethod
+from .operator import is_symbolic, number, symbolic_call
 
 Evaluate = Callable[..., Hashable]
 Guards = tuple[str, ...]
@@ -89,6 +91,8 @@ class Kernel:
         self._user_key = key
         self._said_untuned = False
         self._origin: Kernel | None = None
+        self._number = number(self)
+        self.backward: Backward | None = None
         self._configs = _as_configs(configs)
         self.reset()
         watch(self)
@@ -132,7 +136,7 @@ class Kernel:
         self._specializations: dict[Hashable, _Specializations] = {}
         self._runs: dict[Hashable, Run] = {}
         self._elsewhere: dict[str, Kernel] = {}
-        self._make_key = KeyMaker(self.settings.static_shapes, self.fn)
+        self._make_key = KeyMaker(self.settings.static_shapes, self.fn, calls=True)
         self._captures = Captures(self.fn)
         self._key: Callable[[tuple[object, ...]], Hashable] = self._first_key
         self._eager = self.settings.ref_mode is RefMode.EAGER
@@ -145,7 +149,7 @@ class Kernel:
             settings = copy.copy(self.settings)
             settings.backend = name
             other = Kernel(self.fn, configs=self._configs, key=self._user_key, settings=settings)
-            other._origin = self
+            other._origin, other.backward = self, self.backward
             self._elsewhere[name] = other
         return self._elsewhere[name]
 
@@ -161,7 +165,11 @@ class Kernel:
 
     def specialization_key(self, args: Sequence[object]) -> Hashable:
         """The key of a bound kernel; calls with equal keys share one, except for values that `specialize` names."""
-        return self._checked_key(self.signature.complete(args))
+        return self._checked_key(without_fakes(self.signature.complete(args)))
+
+    def call_key(self, args: tuple[object, ...]) -> Hashable:
+        """The key of a call: the specialization's, unless there are fake tensors, on which nothing runs."""
+        return self._checked_key(args)
 
     def _checked_key(self, args: tuple[object, ...]) -> Hashable:
         """The key; where there is none, the error says which argument is to blame."""
@@ -208,7 +216,9 @@ class Kernel:
         """The specialization for these arguments (tensors, fake tensors, `TensorSpec`s); the same object for an
         equal key, and equal `plugins` (those of the current session). An error while it is made leaves nothing
         behind."""
-        return self._bind(self.signature.complete(args), current().plugins if plugins is None else plugins)
+        return self._bind(
+            without_fakes(self.signature.complete(args)), current().plugins if plugins is None else plugins
+        )
 
     def _bind(self, args: tuple[object, ...], plugins: Plugins) -> BoundKernel:
         of_args = self._checked_key(args)
@@ -268,7 +278,12 @@ class Kernel:
     # Calls -----------------------------------------------------------------------------------------------------
 
     def __call__(self, *args: object, **kwargs: object) -> Any:
-        """Run; compiles at the first call of a specialization."""
+        """Run; compiles at the first call of a specialization. In a graph that is being made, and for fake tensors, it
+        is a call of the kernel's operator (`kernels/operator.py`)."""
+        if torch.compiler.is_dynamo_compiling():
+            from .in_graph import call  # noqa: PLC0415 - torch.compile is there when it asks
+
+            return call(self._number, args, kwargs)
         if kwargs or len(args) != self._complete:
             args = self.normalize_args(*args, **kwargs)
         if self._eager:
@@ -280,12 +295,30 @@ class Kernel:
             self._explain(error, args)
             raise
         if run is None:
+            if any(is_symbolic(tensor) for tensor in tensors_in(args)):
+                return symbolic_call(self, args)
             check_real(self.signature.parameters, args, self.signature.place)
             plugins = current().plugins
-            run = self._runs[key] = self.dispatch(args, plugins, BoundKernel.run)
+            run = self._runs[key] = self.dispatch(args, plugins, self._run_of)
             if current().plugins != plugins:  # another thread's doing, meanwhile
                 self.forget_runs()
         return run(*args)
+
+    def _run_of(self, bound: BoundKernel, args: tuple[object, ...]) -> Run:
+        return recording(self, args, bound.run(args), bound.writes_into)
+
+    def register_backward(
+        self, backward: Callable[..., Any], *, setup_context: Callable[..., None] | None = None
+    ) -> Callable[..., Any]:
+        """Make the kernel differentiable: `backward(ctx, *gradients)` gets a gradient for each tensor that the kernel
+        returns, and returns one for each argument (None where there is none; those at the end may be left out).
+
+        `ctx.inputs` and `ctx.output` are the call's arguments and what it returned. To keep less than that, give
+        `setup_context(ctx, inputs, output)`, which says what to keep, as for `torch.library.register_autograd`.
+        Returns `backward`: it is a decorator, too.
+        """
+        self.backward = Backward(backward, setup_context)
+        return backward
 
     def _refuse_eager(self) -> NoReturn:
         if other := backends.get(self.settings.backend).interpreted():

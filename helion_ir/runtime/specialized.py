@@ -19,7 +19,7 @@ from ..pipeline import CONVERSION, Pipeline
 from ..plugins import NONE, Plugins
 from ..settings import Settings
 from ..space.config_spec import ConfigSpec
-from ..specialization.in_place import names_in, writing
+from ..specialization.in_place import checked_targets, names_in
 from ..specialization.signature import Signature
 from ..specialization.tensor_spec import describe, materialize
 from .code_settings import record
@@ -209,15 +209,33 @@ class SpecializedKernel:
             run = self._runs[key] = self._watching_targets(_taking_positions(run, self.signature.host_keyword_only))
         return run
 
-    def _watching_targets(self, run: Run) -> Run:
-        """`run` after a check of the arguments that it writes into, if there are any."""
+    @cached_property
+    def writes_into(self) -> Callable[..., tuple[torch.Tensor, ...]]:
+        """The tensors of a call's arguments that device code writes into. Raises `InvalidAssignment` for those that
+        PyTorch would not write into either."""
         own = {*self.signature.fn.__code__.co_freevars}  # cells cannot be reached from here
         written = [each for each in self.traced.written if not own & names_in(each.expr)]
         if not written:
-            return run
+            return lambda *args: ()
         found = "".join(f"{each.expr}, " for each in written)
         find = eval(f"lambda {', '.join(self.signature.host_parameters)}: ({found})", self.signature.fn.__globals__)
-        return writing(run, written, find, static=self.settings.static_shapes)
+        return checked_targets(written, find, static=self.settings.static_shapes)
+
+    def _watching_targets(self, run: Run) -> Run:
+        """`run` after a check of the arguments that it writes into, if there are any."""
+        if not self.traced.written:
+            return run
+        check = self.writes_into
+
+        def checked(*args: object) -> Any:
+            check(*args)
+            return run(*args)
+
+        return checked
+
+    def shapes(self, config: ConfigLike, args: Sequence[object]) -> Any:
+        """What the host function returns for tensors without data; nothing runs on a device."""
+        return self._run(self.lower(config), "meta")(*args)
 
     def _make_run(self, lowered: LoweredConfig, mode: Mode) -> FunctionType:
         if mode == "tl":

@@ -11,7 +11,6 @@ import ast
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 
@@ -63,22 +62,21 @@ def _meet(one: tuple[int, int], other: tuple[int, int]) -> bool:
     return other[0] // common < one[1] and one[0] // common < other[1]
 
 
-def writing(
-    run: Callable[..., Any], written: Sequence[Written], find: Callable[..., tuple[torch.Tensor, ...]], static: bool
-) -> Callable[..., Any]:
-    """`run`, refused for arguments that it would write into and PyTorch would not.
+def checked_targets(
+    written: Sequence[Written], find: Callable[..., tuple[torch.Tensor, ...]], static: bool
+) -> Callable[..., tuple[torch.Tensor, ...]]:
+    """`find`, which gives the tensors of `written` from the arguments, with an error for what PyTorch would not write
+    into; `static`: their strides were looked at already."""
 
-    `find` gives the tensors of `written` from the arguments; `static`: their strides were looked at already.
-    """
-
-    def checked(*args: object) -> Any:
-        for tensor, where in zip(find(*args), written, strict=True):
+    def checked(*args: object) -> tuple[torch.Tensor, ...]:
+        tensors = find(*args)
+        for tensor, where in zip(tensors, written, strict=True):
             if where.tracked and tensor.requires_grad and torch.is_grad_enabled():
                 refuse_gradient(where)
             if not static and where.dims and not tensor.is_contiguous():
                 layout = [(tensor.size(dim), tensor.stride(dim)) for dim in where.dims]
                 refuse_shared(where.expr, layout, where.location)
-        return run(*args)
+        return tensors
 
     return checked
 

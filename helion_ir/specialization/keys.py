@@ -18,6 +18,7 @@ from typing import Any
 
 import torch
 from torch._subclasses.fake_tensor import FakeTensor
+from torch._subclasses.functional_tensor import FunctionalTensor
 
 from ..dialects.targets import ALIGNMENT
 from ..exc import UnsupportedPythonType
@@ -53,9 +54,12 @@ def _of_value(value: Hashable) -> Hashable:
 
 
 class KeyMaker:
-    """Makes keys for one setting of `static_shapes`; an extractor per type, found once. `function`: the kernel's."""
+    """Makes keys for one setting of `static_shapes`; an extractor per type, found once. `function`: the kernel's.
 
-    def __init__(self, static_shapes: bool, function: FunctionType | None = None) -> None:
+    `calls`: the keys are those of calls, where fake tensors are no tensors; else they count as what they stand for.
+    """
+
+    def __init__(self, static_shapes: bool, function: FunctionType | None = None, *, calls: bool = False) -> None:
         tensor: Extractor = _static_tensor if static_shapes else _dynamic_tensor
         spec: Extractor = _static_spec if static_shapes else _dynamic_spec
         self._tensor = tensor
@@ -63,7 +67,8 @@ class KeyMaker:
         self._extractors: dict[type, Extractor] = {
             torch.Tensor: tensor,
             torch.nn.Parameter: tensor,
-            FakeTensor: spec,
+            FakeTensor: (lambda fake: (FakeTensor, spec(fake))) if calls else spec,
+            FunctionalTensor: lambda _: FunctionalTensor,
             TensorSpec: spec,
             int: type,
             float: type,

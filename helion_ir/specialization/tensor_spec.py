@@ -111,6 +111,30 @@ def materialize(value: Any) -> Any:
     return map_leaves(value, lambda leaf: leaf.fake() if isinstance(leaf, TensorSpec) else leaf)
 
 
+def without_fakes(args: tuple[object, ...]) -> tuple[Any, ...]:
+    """Arguments with every fake tensor in them made a `TensorSpec`."""
+    return tuple(
+        map_leaves(arg, lambda leaf: described(leaf) if isinstance(leaf, FakeTensor) else leaf) for arg in args
+    )
+
+
+def described(tensor: torch.Tensor) -> TensorSpec:
+    """The spec of a tensor; of sizes that are symbols it has the values that they have now."""
+    sizes, strides = [_hint(size) for size in tensor.shape], [_hint(step) for step in tensor.stride()]
+    return TensorSpec(sizes, tensor.dtype, strides=strides, device=tensor.device)
+
+
+def _hint(size: int | torch.SymInt) -> int:
+    if isinstance(size, int):
+        return size
+    hint = size.node.hint
+    return UNKNOWN_SIZE if hint is None else int(hint)
+
+
+UNKNOWN_SIZE = 17
+"""Stands for a size of which a graph knows nothing: what is traced with some size."""
+
+
 def describe(value: Any) -> Any:
     """`value` with every tensor in it made a `TensorSpec`: what to remember of arguments."""
     return map_leaves(value, lambda leaf: TensorSpec.of(leaf) if isinstance(leaf, torch.Tensor) else leaf)
