@@ -68,7 +68,7 @@ def emit(module: ModuleOp, *, comments: bool = True, host: Callable[[HostFunctio
             raise DiagnosticException(f"only tl.func can be printed as Triton, got {op.name}: lower the module first")
         funcs.append(op)
     body = io.StringIO()
-    printer = KernelPrinter(body, comments=comments)
+    printer = KernelPrinter(body, comments=comments, taken=frozenset(f"_{func.sym_name.data}" for func in funcs))
     for func in funcs:
         print_kernel(func, printer)
         printer.print_string("\n\n\n")

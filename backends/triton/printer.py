@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import itertools
 import linecache
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -17,6 +19,8 @@ from xdsl.utils.exceptions import DiagnosticException
 from ...dialects import inline_triton, tl
 from ...dialects.dims import element_of
 from ...dialects.op_rules import printed
+from ...dialects.value import CombinedOp
+from .combine_rows import combine_call
 from .emitted_helpers import HELPERS
 from .expressions import Expr, dtype, integer_of
 from .opaque_rows import filled
@@ -41,6 +45,10 @@ class KernelPrinter(BasePrinter):
     dtype_asserts: bool = field(default=False, kw_only=True)
     helpers: set[str] = field(default_factory=set[str])
     sources: dict[str, str] = field(default_factory=dict[str, str])
+    functions: dict[str, str] = field(default_factory=dict[str, str])
+    """The functions that combine lanes: the text behind the name, and the name."""
+    taken: frozenset[str] = frozenset()
+    """Names of the module's kernels."""
     uses_libdevice: bool = False
     names: dict[SSAValue, str] = field(default_factory=dict[SSAValue, str])
     _last_comment: str = ""
@@ -177,6 +185,31 @@ class KernelPrinter(BasePrinter):
         for line in lines:
             self.line(line)
 
+    def _combine(self, op: tl.CombineReduceOp | tl.CombineScanOp) -> None:
+        """A call with the function that combines two lanes, which the module defines."""
+        text = io.StringIO()
+        inner = KernelPrinter(
+            text, comments=False, helpers=self.helpers, sources=self.sources, functions=self.functions, taken=self.taken
+        )
+        names = _names(op, "arg_names")
+        inner.names.update(zip(op.block.args, names, strict=True))
+        inner.block(op.block)
+        self.uses_libdevice = self.uses_libdevice or inner.uses_libdevice
+        function = self._function(f"({', '.join(names)}):{text.getvalue()}")
+        self.line(f"{', '.join(self.assign(op))} = {combine_call(self, op, function).text}")
+
+    def _combined(self, op: CombinedOp) -> None:
+        self.line(f"return {', '.join(self.expr(value).text for value in op.operands)}")
+
+    def _function(self, rest: str) -> str:
+        """The name of the module's function with this text behind its name."""
+        if (name := self.functions.get(rest)) is None:
+            names = (f"_combine_{number}" for number in itertools.count())
+            name = next(name for name in names if name not in self.taken and name not in self.sources)
+            self.functions[rest] = name
+            self.source(name, f"@triton.jit\ndef {name}{rest}\n")
+        return name
+
 
 _SILENT = frozenset((scf.YieldOp, scf.ConditionOp, tl.ReturnOp))
 """Terminators: what they pass on already has its name."""
@@ -186,6 +219,9 @@ _STATEMENTS: dict[type[Operation], Callable[[KernelPrinter, Any], None]] = {
     scf.IfOp: KernelPrinter._if,
     scf.WhileOp: KernelPrinter._while,
     inline_triton.SnippetOp: KernelPrinter._snippet,
+    tl.CombineReduceOp: KernelPrinter._combine,
+    tl.CombineScanOp: KernelPrinter._combine,
+    CombinedOp: KernelPrinter._combined,
 }
 
 

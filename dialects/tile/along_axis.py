@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from typing import ClassVar
 
 from xdsl.dialects import arith
-from xdsl.dialects.builtin import IntAttr, IntegerType
-from xdsl.ir import SSAValue
+from xdsl.dialects.builtin import IntAttr, IntegerType, i1
+from xdsl.ir import Operation, SSAValue
 from xdsl.irdl import (
     IRDLOperation,
     ParsePropInAttrDict,
@@ -125,6 +125,19 @@ _INT_COMBINE: dict[str, type[IRDLOperation]] = {
     "and": arith.AndIOp, "or": arith.OrIOp, "xor": arith.XOrIOp,
 }  # fmt: skip
 _BOOL_COMBINE: dict[str, type[IRDLOperation]] = {**_INT_COMBINE, "max": arith.OrIOp, "min": arith.AndIOp}
+
+
+def combining_kind(op: Operation) -> tuple[str, bool] | None:
+    """The kind of reduction that combines two lanes by such an op, and whether it ignores NaN; None if there is none.
+
+    Sums and products of booleans count nothing: their kinds are xor and and.
+    """
+    if op.results and element_of(op.results[0]) == i1:
+        tables = ({kind: _INT_COMBINE[kind] for kind in ("and", "or", "xor")},)
+    else:
+        tables = (_FLOAT_COMBINE, _INT_COMBINE, _IGNORE_NAN)
+    found = [(kind, table is _IGNORE_NAN) for table in tables for kind, cls in table.items() if cls is type(op)]
+    return found[0] if found else None
 
 
 def _neutral(op: ReduceOp | ArgReduceOp | ScanOp) -> float | int:

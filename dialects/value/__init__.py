@@ -11,14 +11,15 @@ from xdsl.ir import Dialect
 
 from ..collect import ops_of
 from ..quick import quicken
-from . import along_axis, elementwise, random, views
+from . import along_axis, combine, elementwise, random, views
 from .along_axis import *
+from .combine import *
 from .elementwise import *
 from .random import *
 from .types import ScalarConstr, ValueConstr
 from .views import *
 
-Value = Dialect("value", ops_of(elementwise, views, along_axis, random))
+Value = Dialect("value", ops_of(elementwise, views, along_axis, random, combine))
 quicken(Value.operations)
 
 __all__ = ["ScalarConstr", "Value", "ValueConstr"]
@@ -26,3 +27,4 @@ __all__ += elementwise.__all__
 __all__ += views.__all__
 __all__ += along_axis.__all__
 __all__ += random.__all__
+__all__ += combine.__all__

@@ -14,6 +14,7 @@ from xdsl.utils.exceptions import InterpretationError
 from helion_ir.dialects.dims import Dim, substitute
 from helion_ir.dialects.tile import BlockAttr, KernelOp, RefType
 
+from .combine import CombineFunctions
 from .control import ControlFunctions
 from .elementwise import ElementwiseFunctions
 from .engine import BlockInterpreter
@@ -63,7 +64,7 @@ def run_kernel(
     interpreter = BlockInterpreter(module)
     for functions in (
         ElementwiseFunctions(), ControlFunctions(), ValueFunctions(state), TileValueFunctions(state),
-        TileLoopFunctions(state, shuffle), TileOpaqueFunctions(state),
+        TileLoopFunctions(state, shuffle), TileOpaqueFunctions(state), CombineFunctions(state),
     ):  # fmt: skip
         interpreter.register_implementations(functions)
     with torch.no_grad():

@@ -16,6 +16,7 @@ from xdsl.utils.exceptions import InterpretationError
 from helion_ir.dialects import tl
 from helion_ir.sizes import HOST_FUNCTIONS
 
+from .combine import CombineFunctions
 from .control import ControlFunctions
 from .elementwise import ElementwiseFunctions
 from .engine import BlockInterpreter
@@ -62,7 +63,7 @@ def run_func(
     interpreter = BlockInterpreter(module)
     for functions in (
         ElementwiseFunctions(), ControlFunctions(), ValueFunctions(state), TlValueFunctions(state),
-        ProgramFunctions(state), TlOpaqueFunctions(state),
+        ProgramFunctions(state), TlOpaqueFunctions(state), CombineFunctions(state),
     ):  # fmt: skip
         interpreter.register_implementations(functions)
     with torch.no_grad():

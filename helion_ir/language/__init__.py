@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 
 from .. import exc
+from .combining import associative_scan, reduce
 from .compile_time import constexpr, register_block_size, specialize
 from .loops import barrier, grid, static_range, tile
 from .memory import (
@@ -26,10 +27,11 @@ from .tiles import Tile, tile_begin, tile_block_size, tile_count, tile_end, tile
 from .values import arange, clamp, cumprod, cumsum, dot, full, join, split, subscript, zeros
 
 __all__ = [
-    "Tile", "arange", "atomic_add", "atomic_and", "atomic_cas", "atomic_max", "atomic_min", "atomic_or",
+    "Tile", "arange", "associative_scan",
+    "atomic_add", "atomic_and", "atomic_cas", "atomic_max", "atomic_min", "atomic_or",
     "atomic_xchg", "atomic_xor", "barrier", "clamp", "constexpr", "cumprod", "cumsum", "dot", "full", "grid",
     "inline_asm_elementwise", "inline_triton", "join",
-    "load", "rand", "rand4x", "randint", "register_block_size",
+    "load", "rand", "rand4x", "randint", "reduce", "register_block_size",
     "specialize", "split", "static_range", "store", "subscript", "symm_mem_sync",
     "tile", "tile_begin", "tile_block_size", "tile_count", "tile_end", "tile_id", "tile_index",
     "triton_kernel", "zeros",
@@ -37,11 +39,11 @@ __all__ = [
 
 
 _LATER = frozenset((
-    "associative_scan", "device_print", "dot_scaled", "jagged_tile", "pdl_launch_dependents", "pdl_wait",
-    "reduce", "register_tunable", "signal", "stacktensor_like", "wait",
+    "device_print", "dot_scaled", "jagged_tile", "pdl_launch_dependents", "pdl_wait",
+    "register_tunable", "signal", "stacktensor_like", "wait",
 ))  # fmt: skip
 """Functions of the language that this version lacks."""
-del compile_time, loops, memory, opaque, tiles, values  # noqa: F821 - submodules: hl.tiles would be a mistaken hl.tile
+del combining, compile_time, loops, memory, opaque, tiles, values  # noqa: F821 - submodules: hl.tiles would be a mistaken hl.tile
 
 
 def __getattr__(name: str) -> object:

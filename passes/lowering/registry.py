@@ -12,6 +12,7 @@ from xdsl.utils.exceptions import PassFailedException
 
 from ...dialects import tile
 from ...dialects.op_rules import lowered
+from ...dialects.value import CombinedOp
 from .context import Lowering
 
 Row: TypeAlias = Callable[[Lowering, Any], Sequence[SSAValue]]
@@ -30,7 +31,7 @@ def row(cls: type[Operation]) -> Callable[[Row], Row]:
     return register
 
 
-_TERMINATORS = frozenset((tile.YieldOp, scf.YieldOp, scf.ConditionOp))
+_TERMINATORS = frozenset((tile.YieldOp, scf.YieldOp, scf.ConditionOp, CombinedOp))
 
 
 def lower_ops(low: Lowering, block: Block) -> None:

@@ -14,7 +14,7 @@ from ....dialects import tl
 from ....dialects.inline_triton import CallOp, SnippetOp
 from ....dialects.names import NameScope, identifier
 from ....dialects.quick import ops_in
-from ....dialects.value import CompareOp
+from ....dialects.value import CombineBase, CompareOp
 from .coalescing import Variables, is_inline
 
 STANDARD: dict[type[Operation], str] = {
@@ -73,6 +73,17 @@ def assign_names(func: tl.FuncOp, variables: Variables) -> None:
     calls = [f"{op.function.data} {op.argument_template}" for op in ops if type(op) is CallOp]
     opaque = (word for text in (*snippets, *calls) for word in re.findall(r"[A-Za-z_]\w*", text))
     namer = Namer(NameScope((*parameters, *opaque, f"_{func.sym_name.data}")), variables)
+    functions = [op for op in ops if isinstance(op, CombineBase)]
+    inside = {inner for op in functions for inner in ops_in(op.block)}
+    _name(namer, [op for op in ops if op not in inside] if inside else ops)
+    for op in functions:
+        namer = Namer(NameScope(()), variables)
+        op.attributes["arg_names"] = namer.attribute(op.block.args)
+        _name(namer, ops_in(op.block))
+
+
+def _name(namer: Namer, ops: Iterable[Operation]) -> None:
+    """Set the names of these ops, which are in one function."""
     for op in ops:
         if op.results and not is_inline(op):
             op.attributes["names"] = namer.attribute(op.results)

@@ -35,6 +35,9 @@ LOWERINGS: dict[Any, Callable[..., Any]] = {}
 FUNCTIONS: dict[Any, Callable[..., Any]] = {}
 """Python-level function of torch → lowering, for what must be seen before PyTorch's own checks."""
 
+UNSEEN: dict[Any, Callable[..., Any]] = {}
+"""Python-level function of torch → lowering, for functions that PyTorch's modes do not see."""
+
 HALVES = (torch.float16, torch.bfloat16, torch.float8_e4m3fn, torch.float8_e5m2)
 
 
@@ -55,6 +58,16 @@ def lowers_function(*functions: Any) -> Callable[[F], F]:
     def register(lowering: F) -> F:
         for function in functions:
             FUNCTIONS[function] = lowering
+        return lowering
+
+    return register
+
+
+def lowers_unseen(*functions: Any) -> Callable[[F], F]:
+    """Register a lowering for functions of torch that PyTorch's modes do not see."""
+
+    def register(lowering: F) -> F:
+        UNSEEN.update(dict.fromkeys(functions, lowering))
         return lowering
 
     return register

@@ -7,6 +7,7 @@ import inspect
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import nullcontext
 from functools import lru_cache
+from types import FunctionType
 from typing import Any
 
 import torch
@@ -15,6 +16,7 @@ from xdsl.ir import SSAValue
 
 from ... import exc
 from ... import language as hl
+from ..operators.table import UNSEEN
 from ..rewriting import CALL, statement_code
 from ..source import current_location, node_location, walks
 from ..tracer import Tracer
@@ -202,6 +204,9 @@ class DeviceWalker(Statements):
             with part_of_kernel(inspect.unwrap(of_kernel), place):
                 return self._call(of_kernel, *args, **kwargs)
         call = helper_call(function, args, kwargs)
+        if call is None and isinstance(function, FunctionType) and (lowering := UNSEEN.get(function)) is not None:
+            self.tracer.called()
+            return lowering(self.tracer, *args, **kwargs)
         if call is None:
             result = python_function(self.tracer, function, args, kwargs)
             return with_values(self.tracer, function, args, kwargs) if result is NotImplemented else result

@@ -15,7 +15,7 @@ from ...dialects.dims import Dim
 from ...language.api import implement
 from ...language.tiles import Tile, Tiles, tile_shift
 from ...sizes import next_power_of_2
-from ..operators import memory, products, reductions, value_subscripts, views
+from ..operators import combining, memory, products, reductions, value_subscripts, views
 from ..operators import split_join as parts
 from ..symbols.nodes import poly_of
 from ..tensors import DeviceTensor
@@ -221,6 +221,8 @@ implement(hl.dot)(products.hl_dot)
 implement(hl.split)(parts.split)
 implement(hl.join)(parts.join)
 implement(hl.subscript)(value_subscripts.view_value)
+implement(hl.reduce)(combining.reduce)
+implement(hl.associative_scan)(combining.associative_scan)
 
 
 @implement(hl.cumsum)

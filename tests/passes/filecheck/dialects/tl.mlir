@@ -44,6 +44,14 @@ tl.func @every_op attributes {arg_names = ["x", "ids", "n"], arg_exprs = ["x", "
   %sum = tl.reduce "sum" %max {axis = #builtin.int<0>} : tensor<64xf32> -> f32
   %min, %at = tl.arg_reduce "min" %tile {axis = #builtin.int<1>} : tensor<?x64xf32, #tile.dims<_BLOCK_SIZE_0, 64>> -> tensor<?xf32, #tile.dims<_BLOCK_SIZE_0>>, tensor<?xi32, #tile.dims<_BLOCK_SIZE_0>>
   %prefix = tl.scan "sum" %tile {axis = #builtin.int<1>, reverse} : tensor<?x64xf32, #tile.dims<_BLOCK_SIZE_0, 64>> -> tensor<?x64xf32, #tile.dims<_BLOCK_SIZE_0, 64>>
+  %best = tl.combine_reduce %max {axis = #builtin.int<0>, empty = [0.000000e+00 : f32]} : tensor<64xf32> -> f32 {
+  ^bb0(%left: f32, %right: f32):
+    value.combined %left : f32
+  }
+  %pairs, %lane = tl.combine_scan %max, %lanes64 {axis = #builtin.int<0>, reverse} : tensor<64xf32>, tensor<64xi32> -> tensor<64xf32>, tensor<64xi32> {
+  ^bb0(%left: f32, %left_lane: i32, %right: f32, %right_lane: i32):
+    value.combined %right, %left_lane : f32, i32
+  }
   %gathered = value.gather %max, %lanes64 {axis = #builtin.int<0>} : tensor<64xf32>, tensor<64xi32> -> tensor<64xf32>
   %acc = value.splat %zero : f32 -> tensor<?x?xf32, #tile.dims<_BLOCK_SIZE_0, _BLOCK_SIZE_0>>
   %dot = tl.dot %tile, %turned, %acc {precision = "tf32"} : tensor<?x64xf32, #tile.dims<_BLOCK_SIZE_0, 64>>, tensor<64x?xf32, #tile.dims<64, _BLOCK_SIZE_0>>, tensor<?x?xf32, #tile.dims<_BLOCK_SIZE_0, _BLOCK_SIZE_0>>
@@ -98,6 +106,14 @@ tl.func @every_op attributes {arg_names = ["x", "ids", "n"], arg_exprs = ["x", "
 // CHECK-NEXT:     %sum = tl.reduce "sum" %max {axis = #builtin.int<0>} : tensor<64xf32> -> f32
 // CHECK-NEXT:     %min, %at = tl.arg_reduce "min" %tile {axis = #builtin.int<1>} : tensor<?x64xf32, #tile.dims<_BLOCK_SIZE_0, 64>> -> tensor<?xf32, #tile.dims<_BLOCK_SIZE_0>>, tensor<?xi32, #tile.dims<_BLOCK_SIZE_0>>
 // CHECK-NEXT:     %prefix = tl.scan "sum" %tile {axis = #builtin.int<1>, reverse} : tensor<?x64xf32, #tile.dims<_BLOCK_SIZE_0, 64>> -> tensor<?x64xf32, #tile.dims<_BLOCK_SIZE_0, 64>>
+// CHECK-NEXT:     %best = tl.combine_reduce %max {axis = #builtin.int<0>, empty = [0.000000e+00 : f32]} : tensor<64xf32> -> f32 {
+// CHECK-NEXT:     ^bb{{[0-9]+}}(%left: f32, %right: f32):
+// CHECK-NEXT:       value.combined %left : f32
+// CHECK-NEXT:     }
+// CHECK-NEXT:     %pairs, %lane = tl.combine_scan %max, %lanes64 {axis = #builtin.int<0>, reverse} : tensor<64xf32>, tensor<64xi32> -> tensor<64xf32>, tensor<64xi32> {
+// CHECK-NEXT:     ^bb{{[0-9]+}}(%left{{[_0-9]*}}: f32, %left_lane: i32, %right{{[_0-9]*}}: f32, %right_lane: i32):
+// CHECK-NEXT:       value.combined %right{{[_0-9]*}}, %left_lane : f32, i32
+// CHECK-NEXT:     }
 // CHECK-NEXT:     %gathered = value.gather %max, %lanes64 {axis = #builtin.int<0>} : tensor<64xf32>, tensor<64xi32> -> tensor<64xf32>
 // CHECK-NEXT:     %acc = value.splat %zero : f32 -> tensor<?x?xf32, #tile.dims<_BLOCK_SIZE_0, _BLOCK_SIZE_0>>
 // CHECK-NEXT:     %dot = tl.dot %tile, %turned, %acc : tensor<?x64xf32, #tile.dims<_BLOCK_SIZE_0, 64>>, tensor<64x?xf32, #tile.dims<64, _BLOCK_SIZE_0>>, tensor<?x?xf32, #tile.dims<_BLOCK_SIZE_0, _BLOCK_SIZE_0>>

@@ -36,3 +36,8 @@
 %a, %b, %c, %d = value.philox %seed, %i : i64, tensor<?x8xi32, #tile.dims<b0, 8>> -> tensor<?x8xi32, #tile.dims<b0, 8>>
 // CHECK: %e, %f, %g, %h = value.philox %seeds, %seeds : tensor<?x8xi64, #tile.dims<b0, 8>>, tensor<?x8xi64, #tile.dims<b0, 8>> -> tensor<?x8xi32, #tile.dims<b0, 8>>
 %e, %f, %g, %h = value.philox %seeds, %seeds : tensor<?x8xi64, #tile.dims<b0, 8>>, tensor<?x8xi64, #tile.dims<b0, 8>> -> tensor<?x8xi32, #tile.dims<b0, 8>>
+"test.op"() ({
+^bb0(%left: f32):
+  // CHECK: value.combined %left : f32
+  value.combined %left : f32
+}) : () -> ()
