@@ -8,6 +8,7 @@ import re
 import types
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from types import MappingProxyType
 from typing import Any
 
@@ -23,6 +24,7 @@ from ..dialects.inline_triton import SnippetOp
 from ..language.api import ACTIVE
 from ..specialization.host_names import host_names
 from ..specialization.in_place import Written
+from ..specialization.keys import contains_spec
 from .arguments import Arguments, constant_parameter
 from .operators import concatenation as _concatenation  # noqa: F401
 from .operators import opaque as _opaque  # noqa: F401
@@ -35,6 +37,7 @@ from .tracer import Tracer
 from .walk import hl_functions as _implementations  # noqa: F401 - registers what the language's functions do
 from .walk.device_walker import assigned_names
 from .walk.host_prelude import Captured
+from .walk.host_reads import HostReads
 from .walk.host_text import host_text
 from .walk.host_walker import HostWalker
 from .walk.renaming import kernel_source
@@ -182,6 +185,9 @@ def _trace(
     for name, value, annotation in zip(parameters, args, annotations, strict=True):
         constant = constant_parameter(annotation)
         names[name] = wrapper.wrap(value, keep.get(name, name), constant=constant)
+    tracer.reads = HostReads(tracer, partial(_value, fn, dict(zip(parameters, args, strict=True))))
+    for expr, tensor in wrapper.tensors:
+        tracer.reads.argument(tensor, expr)
     for lhs, rhs in equalities:
         tracer.guard("eq", lhs, rhs)
     tracer.placement.begin(wrapper.tensors, wrapper.device)
@@ -199,13 +205,28 @@ def _trace(
     if "opaque" in vars(tracer):
         tracer.opaque.check_parameters(tracer.arg_names)
     tracer.seeds.close()
+    reads = tracer.reads.names(tree)
+    tracer.reads.rename(reads)
     exprs = [*tracer.arg_exprs, *tracer.used_symbols.values()]
     used = {name: alias for name, alias in keep.items() if any(alias in e for e in exprs)}
-    text, missing = host_text(tracer.source, module_names, walker.launches, tracer.registrations, exprs, used)
+    text, missing = host_text(
+        tracer.source, module_names, walker.launches, tracer.registrations, exprs, used, reads, tracer.checks
+    )
     module = _module(tree.name, tracer, text)
-    guards = [re.sub(r"\b_(\w+)_argument\b", r"\1", guard) for guard in tracer.guards]
+    guards = dict.fromkeys(map(tracer.reads.guard, tracer.guards))
     written = tracer.placement.written
     return TracedKernel(module, tree.name, result is None, tracer.device, tuple(guards), missing, written)
+
+
+def _value(fn: Callable[..., Any], args: Mapping[str, object], expr: str) -> Any:
+    """The value of a host expression over the arguments, which must have data."""
+    if contains_spec(tuple(args.values())):
+        raise exc.DataDependentOutputShapeNotSupported(
+            "host code reads the data of a tensor, and the example arguments have none",
+            hint="compile for real tensors, whose data is like that of the calls",
+        )
+    named = {new: args[name] for name, new in host_names(fn).items() if name in args}  # type: ignore[arg-type]
+    return eval(expr, {**fn.__globals__, **_nonlocals(fn), **args, **named, "__torch__": torch})
 
 
 def _empty_grid(tracer: Tracer) -> None:

@@ -94,6 +94,15 @@ def node_location(node: ast.AST, file: str) -> exc.SourceLocation:
     return exc.SourceLocation(file, line, column + 1, None if end is None else end + 1)
 
 
+Span = tuple[int, int, int, int]
+"""Where a node is in its file: first and last line, first and last column."""
+
+
+def span_of(node: ast.expr) -> Span:
+    """Where an expression is in its file."""
+    return (node.lineno, node.end_lineno or 0, node.col_offset, node.end_col_offset or 0)
+
+
 _Function = TypeVar("_Function", bound=FunctionType)
 
 _WALKERS: dict[str, str] = {}
@@ -134,6 +143,17 @@ def current_location(files: Collection[str]) -> exc.SourceLocation | None:
             return None
         frame = frame.f_back
     return None
+
+
+def current_span(file: str) -> Span | None:
+    """The expression of `file` that is being evaluated; None where it is code of another file, or there is none."""
+    frame: FrameType | None = sys._getframe(1)
+    while frame is not None and frame.f_code.co_filename.startswith((_PACKAGE, _TORCH)):
+        frame = frame.f_back
+    if frame is None or frame.f_code.co_filename != file:
+        return None
+    line, last, column, end = _positions(CodeKey(frame.f_code))[frame.f_lasti // 2]
+    return (line or 0, last or 0, column or 0, end or 0)
 
 
 def in_subscript(files: Collection[str]) -> bool:

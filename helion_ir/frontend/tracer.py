@@ -63,6 +63,7 @@ class Tracer(Scalars):
         self.helpers: list[FunctionType] = []  # the user's functions being called, innermost last
         self.find_real: Callable[[torch.Tensor], str | None] = lambda _: None
         self.module_names: Callable[[], Mapping[str, Any]] = dict  # what the kernel's code sees of its module
+        self.reads: Any = None  # the data that host code reads (walk.host_reads.HostReads)
         self.storages = Storages(self)
         self.tuples = TupleArguments(self, self.storages, self.ref_type)
         self.placement = Placement(self, self.tuples, self.captured)
@@ -93,6 +94,8 @@ class Tracer(Scalars):
         self.tuples.clear()
         self.storages.clear()
         self.placement.clear()
+        if self.reads is not None:
+            self.reads.clear()
         self.find_real, self.module_names = (lambda _: None), dict
 
     def ref(self, tensor: HostTensor) -> SSAValue:

@@ -210,7 +210,7 @@ class Scalars(Integers):
         if node.hint is None:
             raise exc.ShapeSpecializingCall("Python needs the value of a run-time float at compile time")
         isnan = node.hint != node.hint
-        self.guards[f"{node.expr} != {node.expr}" if isnan else f"{node.expr} == {node.hint!r}"] = None
+        self.guards[f"{node.expr} != {node.expr}" if isnan else f"{node.expr} == {_literal(node.hint)}"] = None
         return node.hint
 
     def bool_op(self, name: str, args: list[BoolNode]) -> BoolNode:
@@ -247,4 +247,9 @@ class Scalars(Integers):
 
 def _expr_of(node: FloatNode) -> str:
     """The host expression of a float that is a constant, or decided by the arguments."""
-    return node.expr if node.constant_value is None else repr(node.constant_value)
+    return node.expr if node.constant_value is None else _literal(node.constant_value)
+
+
+def _literal(value: float) -> str:
+    """A float in a host expression, which knows no name for infinity."""
+    return repr(value) if pymath.isfinite(value) else f"float({str(value)!r})"

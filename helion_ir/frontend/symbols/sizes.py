@@ -90,6 +90,10 @@ class Sizes:
         self.int_args: dict[str, str] = {}  # symbols of int arguments: of any sign, and kernel arguments as values
         self.quotients: dict[str, tuple[str, Poly, Poly]] = {}  # opaque atom → the operation that it spells
         self.stride_symbols: set[str] = set()
+        self.read_symbols: set[str] = set()  # symbols of numbers that host code reads from tensors
+        self.checks: dict[
+            str, None
+        ] = {}  # what must hold of those at the launch, where asking before it would read twice
         self.hints: dict[str, int] = {}
         self.merged: dict[str, Poly] = {}
         self.guards: dict[str, None] = {}
@@ -255,12 +259,19 @@ class Sizes:
         return True
 
     def below(self, poly: Poly, limit: int) -> bool | None:
-        """Whether an expression is below a limit in this call; the answer is a guard. None: not known on the host."""
+        """Whether an expression is below a limit in this call; the answer is a guard, or is checked at the launch.
+        None: not known on the host."""
         poly = self.resolved(poly)
         hint = self.hint_of(poly)
-        if hint is not None and poly.value is None:
+        if hint is not None and hint < limit and self.is_read(poly):
+            self.checks[f"{self.spelled(poly)} < {limit}"] = None
+        elif hint is not None and poly.value is None:
             self.guard("lt" if hint < limit else "ge", poly, Poly.constant(limit))
         return None if hint is None else hint < limit
+
+    def is_read(self, poly: Poly) -> bool:
+        """Whether a number that host code reads from a tensor is in an expression."""
+        return bool(self.read_symbols) and not self.read_symbols.isdisjoint(_SYMBOL.findall(str(poly)))
 
     def needs_position(self, bound: int | torch.SymInt) -> None:
         """Make sure that positions up to `bound` can be told; raises `WidePositions` if that takes 64 bits."""

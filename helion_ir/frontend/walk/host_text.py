@@ -17,8 +17,9 @@ from typing import Any
 
 from ... import language as hl
 from ...sizes import HOST_FUNCTIONS
-from ..source import FunctionSource
+from ..source import FunctionSource, Span
 from .host_prelude import Captured, Prelude, free_names
+from .host_reads import ReadRewriter
 from .host_walker import is_barrier, resolve
 
 LAUNCH = "__launch__"
@@ -26,11 +27,24 @@ _ANNOTATIONS = frozenset(("torch", "int", "float", "bool", "str", "None", "tuple
 _REPLACED: dict[Any, str] = {function: name for name, function in HOST_FUNCTIONS.items()}
 
 
+_CHECK = """
+if not ({}):
+    raise OverflowError("a number read from a tensor is too large for this kernel: set index_dtype=torch.int64")
+"""
+
+
 class _HostRewriter(ast.NodeTransformer):
     """Device loops become a launch; functions of the language become plain Python."""
 
-    def __init__(self, names: Mapping[str, Any], launches: Collection[ast.For], registrations: Mapping[Any, str]):
+    def __init__(
+        self,
+        names: Mapping[str, Any],
+        launches: Collection[ast.For],
+        registrations: Mapping[Any, str],
+        checks: Collection[str],
+    ):
         self.names = names
+        self.checks = ast.parse(_CHECK.format(" and ".join(checks))).body if checks else []
         self.launches = {(n.lineno, n.col_offset): i for i, n in enumerate(launches)}
         self.registrations = registrations
         self.loops = (hl.tile, hl.grid)
@@ -38,7 +52,9 @@ class _HostRewriter(ast.NodeTransformer):
     def visit_For(self, node: ast.For) -> Any:
         number = self.launches.get((node.lineno, node.col_offset))
         if number == 0:
-            return ast.copy_location(ast.Expr(ast.Call(ast.Name(LAUNCH, ast.Load()), [], [])), node)
+            launch = ast.Expr(ast.Call(ast.Name(LAUNCH, ast.Load()), [], []))
+            lines = [ast.copy_location(line, node) for line in (*self.checks, launch)]
+            return lines if self.checks else lines[0]
         if number is not None:
             return None
         if isinstance(node.iter, ast.Call) and resolve(node.iter.func, self.names) in self.loops:
@@ -113,15 +129,19 @@ def host_text(
     registrations: Mapping[Any, str],
     expressions: Collection[str],
     keep: Mapping[str, str],
+    reads: Mapping[Span, str],
+    checks: Collection[str],
 ) -> tuple[str, dict[str, Captured]]:
     """The text, and the free names in it that the caller must bind (tensors of the user's module).
 
     `names` are the globals and closure of the function; `expressions` are host expressions that the launch
-    evaluates; `keep` maps parameters that the function rebinds to the names under which the launch finds them.
+    evaluates; `keep` maps parameters that the function rebinds to the names under which the launch finds them, `reads`
+    what reads data to the variables, or lists, under which it does; `checks` is what must hold there.
     """
     tree = source.tree
     lines = [f"{alias} = {name}" for name, alias in keep.items()]
-    lines += _body(source, names, launches, registrations)
+    lines += [f"{name} = []" for name in reads.values() if name not in _stored(tree)]
+    lines += _body(source, names, launches, registrations, reads, checks)
     result = ast.unparse(tree.returns) if tree.returns is not None and _plain_annotation(tree.returns) else None
     head = f"def {tree.name}({ast.unparse(_signature(tree.args))}){f' -> {result}' if result else ''}:"
     text = head + "\n" + textwrap.indent("\n".join(lines) or "pass", "    ") + "\n"
@@ -133,18 +153,29 @@ def host_text(
     return prelude.text() + text, prelude.captures
 
 
+def _stored(tree: ast.AST) -> set[str]:
+    return {node.id for node in ast.walk(tree) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)}
+
+
 _BODIES: dict[Any, list[str]] = {}
 
 
 def _body(
-    source: FunctionSource, names: Mapping[str, Any], launches: Collection[ast.For], registrations: Mapping[Any, str]
+    source: FunctionSource,
+    names: Mapping[str, Any],
+    launches: Collection[ast.For],
+    registrations: Mapping[Any, str],
+    reads: Mapping[Span, str],
+    checks: Collection[str],
 ) -> list[str]:
     """The statements as text; kept, as a function's text rarely differs from one specialization to the next."""
-    key = (source.tree, tuple(launches), tuple(registrations.items()))
+    key = (source.tree, tuple(launches), tuple(registrations.items()), tuple(reads.items()), tuple(checks))
     if key not in _BODIES:
-        rewriter = _HostRewriter(names, launches, registrations)
-        originals = [copy.deepcopy(node) for node in source.tree.body if not _is_docstring(node)]
-        statements = [node for original in originals if (node := rewriter.visit(original)) is not None]
+        rewriter = _HostRewriter(names, launches, registrations, checks)
+        kept = ReadRewriter(reads)
+        originals = [kept.visit(copy.deepcopy(node)) for node in source.tree.body if not _is_docstring(node)]
+        visited = [rewriter.visit(original) for original in originals]
+        statements = [node for each in visited for node in (each if isinstance(each, list) else [each]) if node]
         lines: list[str] = []
         for statement in _without_device_functions(statements):
             ast.fix_missing_locations(statement)

@@ -23,10 +23,14 @@ from .called_functions import helper_call, needs_values
 from .control_flow import ControlFlow
 from .device_walker import LOOP_FUNCTIONS, DeviceWalker, assigned_names
 from .environment import Environment
+from .host_reads import ReadAfterLaunch, loop_follows
 from .liveness import liveness
 from .loops import Loop
 from .mutation import watch_of_host
 from .python_functions import expression_functions, python_function, with_values
+
+_READING = (int, float, bool)
+"""What makes a number of a tensor."""
 
 
 class Returned(Exception):
@@ -52,6 +56,10 @@ class HostWalker:
         self.between: ast.stmt | None = None
 
     def _call(self, function: Any, /, *args: Any, **kwargs: Any) -> Any:
+        if function in _READING and len(args) == 1:
+            number = self.tracer.reads.converted(function, args[0])
+            if number is not NotImplemented:
+                return number
         result = python_function(self.tracer, function, args, kwargs)
         if result is not NotImplemented:
             return result
@@ -66,6 +74,8 @@ class HostWalker:
             self.walk(statements)
         except Returned as returned:
             return returned.value
+        except ReadAfterLaunch:  # what is returned is known to be something only
+            return any(isinstance(node, ast.Return) and node.value for each in statements for node in ast.walk(each))
         return None
 
     def walk(self, statements: Sequence[ast.stmt]) -> None:
@@ -166,6 +176,8 @@ class HostWalker:
             )  # fmt: skip
         self.launches.append(node)
         tracer = self.tracer
+        tracer.reads.launched = True
+        tracer.reads.more_loops = loop_follows(tracer.source.tree.body, node, self.is_device_loop)
         self._name_host_values()
         host_names, host_local = dict(self.names), dict(self.local)
         environment = Environment(self.names, dict(self.local))

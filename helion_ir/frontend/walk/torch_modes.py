@@ -29,6 +29,7 @@ from .lanes import Lanes
 _COMPOSITE = torch._C.DispatchKey.CompositeImplicitAutograd
 _HAS_DEVICE = frozenset((torch.Tensor.to, torch.Tensor.cuda, torch.Tensor.cpu))
 _MOVES_TO = {torch.Tensor.cuda: torch.device("cuda"), torch.Tensor.cpu: CPU}
+_READS = frozenset((torch.Tensor.item, torch.Tensor.tolist))
 _DEPENDS_ON_ONES = frozenset((torch.squeeze, torch.Tensor.squeeze, torch.Tensor.squeeze_))
 """Functions whose result has another rank where a size is 1."""
 _NAMES_DTYPE = frozenset((torch.Tensor.float, torch.Tensor.double, torch.Tensor.half, torch.Tensor.bfloat16))
@@ -76,6 +77,8 @@ class FunctionHook(TorchFunctionMode):
                 result = lowering(tracer, *args, **kwargs)
                 if result is not NotImplemented:
                     return result
+        elif func in _READS:
+            return tracer.reads.item(*args) if func is torch.Tensor.item else tracer.reads.tolist(*args)
         if func in _SYMBOLIC:
             return func(*args, **kwargs)
         args, kwargs = _without_device(tracer, func, args, kwargs)
@@ -242,11 +245,15 @@ class DispatchHook(TorchDispatchMode):
 
     def host_op(self, func: Any, args: Any, kwargs: Any) -> Any:
         """Run an operator on meta tensors; no data."""
+        reads = self.tracer.reads
         if func in (aten._local_scalar_dense.default, aten.equal.default):
-            raise exc.DataDependentOutputShapeNotSupported(
-                "host code reads the data of a tensor", hint="a kernel is traced without data; compute it outside"
-            )
+            return reads.constant(*args) if func is aten._local_scalar_dense.default else reads.equal(*args)
         self._warn_compute(func, args, kwargs)
+        result = self._without_data(func, args, kwargs)
+        reads.made(func, args, kwargs, result)
+        return result
+
+    def _without_data(self, func: Any, args: Any, kwargs: Any) -> Any:
         symbolic = any(
             isinstance(leaf, HostTensor) and leaf.meta_tensor._has_symbolic_sizes_strides
             for leaf in tree_leaves((args, kwargs))
@@ -289,7 +296,10 @@ class DispatchHook(TorchDispatchMode):
         try:
             result = func(*inner_args, **inner_kwargs)
         except RuntimeError as error:
-            result = self._in_python(func, inner_args, inner_kwargs, error)
+            if torch.Tag.dynamic_output_shape in func.tags:
+                result = tree_map(_unfilled, self.tracer.reads.sizes(func, args, kwargs), is_leaf=_is_shape)
+            else:
+                result = self._in_python(func, inner_args, inner_kwargs, error)
 
         def wrap(value: Any) -> Any:
             if not isinstance(value, torch.Tensor):
@@ -320,6 +330,18 @@ _FUNCTIONAL = {
     aten.normal_.default: aten.normal_functional.default,
 }  # fmt: skip
 """In-place operators whose functional form has another name."""
+
+
+def _is_shape(value: Any) -> bool:
+    return isinstance(value, tuple)
+
+
+def _unfilled(shape: tuple[list[Any], torch.dtype]) -> torch.Tensor:
+    """A meta tensor of sizes and a dtype."""
+    sizes, dtype = shape
+    return torch.empty(sizes, dtype=dtype, device="meta")
+
+
 _UNPACKED = frozenset(("broadcast_tensors",))
 """Operators whose Python form takes the tensors of its list one by one."""
 _MOVES = frozenset(
