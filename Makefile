@@ -13,7 +13,7 @@ SUPPORTED := import sys, venv, ensurepip; sys.exit(not (3, 11) <= sys.version_in
 PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11 python; do \
 	$$python -c '$(SUPPORTED)' >/dev/null 2>&1 && echo $$python && break; done)
 
-.PHONY: help install demo test lint format types layers pytest fuzz seeded map clean
+.PHONY: help install demo test lint format types layers pytest fuzz seeded opinfo map clean
 
 help:
 	@echo 'make demo      compile and run some examples, and print what the compiler makes of them'
@@ -22,6 +22,7 @@ help:
 	@echo 'make format    rewrite the sources as the format check wants them'
 	@echo 'make fuzz      random kernels against PyTorch (SECONDS=$(SECONDS), SEED=$(SEED), JOBS=$(JOBS))'
 	@echo 'make seeded    faults put into the compiler on purpose: does a test notice each?'
+	@echo 'make opinfo    every operator of the database of PyTorch in device code, and a table of them (JOBS=$(JOBS))'
 	@echo 'make map       the index of files: what each one holds, in a line'
 	@echo 'make lint | types | layers | pytest   one part of make test'
 
@@ -79,6 +80,10 @@ fuzz: $(STAMP)
 # Faults put into a copy of the compiler: each must make a test fail.
 seeded: $(STAMP)
 	$(BIN)/python -m tests.fuzz.seeded_faults
+
+# PyTorch's operators, each with its dtypes and sample inputs; the table lies in build/opinfo.
+opinfo: $(STAMP)
+	$(BIN)/python -m tests.opinfo --jobs $(JOBS) --out build/opinfo
 
 clean:
 	rm -rf .venv* build .pytest_cache .ruff_cache .hypothesis *.egg-info

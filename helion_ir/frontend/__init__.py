@@ -30,6 +30,7 @@ from .operators import concatenation as _concatenation  # noqa: F401
 from .operators import opaque as _opaque  # noqa: F401
 from .operators import primitives as _primitives  # noqa: F401
 from .operators import random as _random  # noqa: F401
+from .operators import special as _special  # noqa: F401
 from .source import error_location, node_location, walks
 from .symbols.expressions import Poly
 from .symbols.sizes import Options, Retrace, WidePositions

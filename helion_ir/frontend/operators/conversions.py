@@ -11,7 +11,7 @@ from ...dialects.value import BitcastOp
 from ..builder import element_type
 from ..tensors import DeviceTensor
 from ..tracer import Tracer
-from .table import aten, device_tensor, like, lowers, prims
+from .table import aten, device_tensor, like, lowers, operand, prims
 
 
 @lowers(prims.convert_element_type.default)
@@ -53,3 +53,10 @@ def clone(tracer: Tracer, x: Any, **_: Any) -> Any:
 def identity(tracer: Tracer, x: Any, **_: Any) -> Any:
     """The operand itself."""
     return x
+
+
+@lowers(prims.scalar_tensor.default, aten.scalar_tensor.default)
+def scalar_tensor(tracer: Tracer, value: Any, *, dtype: torch.dtype | None = None, **_: Any) -> DeviceTensor:
+    """A number as a tensor of no dimension."""
+    dtype = dtype or torch.get_default_dtype()
+    return tracer.tensor(operand(tracer, value, dtype).ssa, dtype)
