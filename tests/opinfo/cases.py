@@ -100,7 +100,9 @@ def lane_calls(operator: Operator, device: str, dtype: torch.dtype) -> Iterator[
         if not tensors or layout is not torch.preserve_format or not all(map(_is_plain, tensors)):
             continue
         body = body_of(operator.info.op, args, kwargs)
-        columns = next((columns for columns in _columns(tensors) if _is_lanewise(body, columns)), None)
+        columns = next(
+            (columns for columns in _columns(tensors) if _is_lanewise(body, list(map(_twice, columns)))), None
+        )
         if columns is None:
             continue
         own = number if any(x.dim() == 0 for x in columns) else None  # its scalars are not those of another sample
@@ -112,6 +114,10 @@ def lane_calls(operator: Operator, device: str, dtype: torch.dtype) -> Iterator[
         tiled = tuple(map(_tiled, columns))
         if _is_lanewise(body, tiled):
             yield Call(body, tiled, [("2-D", kernels.two_dimensions, {"block_sizes": [4, 8]})])
+
+
+def _twice(column: torch.Tensor) -> torch.Tensor:
+    return column.repeat(2) if column.dim() else column
 
 
 def _is_plain(tensor: torch.Tensor) -> bool:

@@ -108,7 +108,8 @@ lowers(aten.amin.default, aten.min.default)(amin)
 
 def _truth(kind: str) -> Any:
     def lowering(tracer: Tracer, x: DeviceTensor, dim: Any = None, keepdim: bool = False) -> DeviceTensor:
-        return reduce(tracer, kind, x, dim, keepdim, torch.bool, torch.bool)
+        result = torch.uint8 if x.dtype == torch.uint8 else torch.bool  # as NumPy once had it
+        return reduce(tracer, kind, x, dim, keepdim, result, torch.bool)
 
     return lowering
 
