@@ -305,9 +305,10 @@ class AtomicCASOp(AccessBase):
         *,
         sem: str = "relaxed",
         tiles: Sequence[SSAValue] = (),
+        mask: SSAValue | None = None,
     ):
         super().__init__(
-            operands=[ref, indices, tiles, None, expected, value],
+            operands=[ref, indices, tiles, mask, expected, value],
             properties={"sem": StringAttr(sem)},
             result_types=[value.type],
         )

@@ -68,8 +68,10 @@ class Tracer(Scalars):
         self.tuples = TupleArguments(self, self.storages, self.ref_type)
         self.placement = Placement(self, self.tuples, self.captured)
         self.seeds = Seeds(self)
+        self.host_views: dict[str, HostTensor] = {}  # by expression: views of host tensors that device code makes
         self._reals: dict[int, HostTensor] = {}
         self._ends: dict[SSAValue, Poly] = {}  # the end of each loop tile, where host sizes say it
+        self.jagged: dict[SSAValue, DeviceTensor] = {}  # the tiles of jagged loops, and how far they go in each lane
         self.begins: dict[SSAValue, SSAValue] = {}  # where each loop's tiles and indices begin
         self.ends: dict[SSAValue, SSAValue] = {}  # and where they end
         self._open: list[Block] = []  # blocks around the one being filled
@@ -89,7 +91,7 @@ class Tracer(Scalars):
 
     def close(self) -> None:
         """Forget all tensors: their sizes refer to the tracer in ways that Python's garbage collector cannot see."""
-        for table in (self._kept, self._reals, self._sizes, self._args, self._atoms):
+        for table in (self._kept, self._reals, self.host_views, self._sizes, self._args, self._atoms):
             table.clear()
         self.tuples.clear()
         self.storages.clear()
@@ -101,6 +103,7 @@ class Tracer(Scalars):
     def ref(self, tensor: HostTensor) -> SSAValue:
         """The ref of a host tensor: an argument of the kernel, or an element of one that is a tuple."""
         path = self._path(tensor)
+        tensor = self.host_views.get(path, tensor)
         self.placement.check(tensor, path)
         element = self.tuples.element(tensor)
         if element is not None:

@@ -7,7 +7,7 @@ import difflib
 from .. import exc
 from .combining import associative_scan, reduce
 from .compile_time import constexpr, register_block_size, specialize
-from .loops import barrier, grid, static_range, tile
+from .loops import barrier, grid, jagged_tile, static_range, tile
 from .memory import (
     atomic_add,
     atomic_and,
@@ -30,7 +30,7 @@ __all__ = [
     "Tile", "arange", "associative_scan",
     "atomic_add", "atomic_and", "atomic_cas", "atomic_max", "atomic_min", "atomic_or",
     "atomic_xchg", "atomic_xor", "barrier", "clamp", "constexpr", "cumprod", "cumsum", "dot", "full", "grid",
-    "inline_asm_elementwise", "inline_triton", "join",
+    "inline_asm_elementwise", "inline_triton", "jagged_tile", "join",
     "load", "rand", "rand4x", "randint", "reduce", "register_block_size",
     "specialize", "split", "static_range", "store", "subscript", "symm_mem_sync",
     "tile", "tile_begin", "tile_block_size", "tile_count", "tile_end", "tile_id", "tile_index",
@@ -39,7 +39,7 @@ __all__ = [
 
 
 _LATER = frozenset((
-    "device_print", "dot_scaled", "jagged_tile", "pdl_launch_dependents", "pdl_wait",
+    "device_print", "dot_scaled", "pdl_launch_dependents", "pdl_wait",
     "register_tunable", "signal", "stacktensor_like", "wait",
 ))  # fmt: skip
 """Functions of the language that this version lacks."""

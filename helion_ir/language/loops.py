@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import torch
+
 from .api import api
 
 
@@ -19,6 +21,19 @@ def tile(begin_or_end: Any, end: Any = None, /, block_size: Any = None) -> Any:
 @api(host=True)
 def grid(begin_or_end: Any, end: Any = None, /, step: Any = None) -> Any:
     """Loop over scalar indices; over tuples of them for a sequence of sizes."""
+
+
+@api(host=True)
+def jagged_tile(lengths: torch.Tensor, /) -> Any:
+    """Loop over tiles up to an end that differs from lane to lane of the tiles around.
+
+    The loop runs to the largest of `lengths`, integers with a length for each lane of one or more tiles around. Past
+    its own length a lane does not exist: loads read nothing there (also by positions computed from `.index`), stores
+    and atomics write nothing, and reductions, scans and products see nothing.
+
+    Raises:
+        InvalidJaggedTileUsage: `lengths` is no such tensor, or a value's lanes would be mixed with lanes not there.
+    """
 
 
 @api(host=True)

@@ -39,7 +39,6 @@ TensorOperationInWrapper WrongDevice TiledKMatmulAccumulationWarning BlockPtrInd
 NAMES = PAGE.split()
 
 RESERVED = {
-    "InvalidJaggedTileUsage": "jagged_tile",
     "TunableTypeNotSupported": "register_tunable",
     "TunableNameConflict": "register_tunable",
     "RegisterTunableArgTypes": "register_tunable",

@@ -9,6 +9,7 @@ import torch
 
 import helion_ir
 import helion_ir.language as hl
+from helion_ir import exc
 
 dynamic = helion_ir.kernel(static_shapes=False, autotune_effort="none")
 
@@ -61,3 +62,36 @@ def test_a_scalar_that_a_reduction_made_goes_into_any_shape() -> None:
 
     x = torch.randn(8, 5)
     torch.testing.assert_close(total(x), x.sum().expand(8))
+
+
+@pytest.mark.parametrize("static_shapes", [True, False])
+def test_views_that_device_code_makes(static_shapes: bool) -> None:
+    """They are the same memory: what one stores, the tensor has."""
+
+    @helion_ir.kernel(static_shapes=static_shapes, autotune_effort="none")
+    def transposed_twice(x: torch.Tensor) -> torch.Tensor:
+        out = torch.empty_like(x)
+        for a, b in hl.tile(x.shape):
+            rows = x.T[b, a] + x.permute(1, 0)[b, a] + x.transpose(0, 1)[b, a] + x.t()[b, a]
+            positions = a.index[:, None] * x.size(1) + b.index[None, :]
+            out.view(-1)[positions] = (
+                rows.T + x.flatten()[positions] + x.unsqueeze(1)[a, 0, b] + x.reshape(-1)[positions]
+            )
+        return out
+
+    for shape in ((4, 6), (8, 3)):
+        x = torch.randn(shape)
+        torch.testing.assert_close(transposed_twice(x), x * 7)
+
+
+def test_a_view_of_what_only_the_device_knows() -> None:
+    @helion_ir.kernel(autotune_effort="none")
+    def bad(x: torch.Tensor) -> torch.Tensor:
+        out = torch.empty_like(x)
+        for a in hl.tile(x.size(0)):
+            out[a] = x.view(a.begin, -1)[0, a]
+        return out
+
+    with pytest.raises(exc.Base, match="device") as caught:
+        bad.bind((torch.randn(8),))
+    assert caught.value.location is not None

@@ -28,6 +28,7 @@ from ...dialects.value import SCAN_KINDS, CombinedOp
 from ..builder import element_type
 from ..tensors import AxisTile, DeviceTensor
 from ..tracer import Tracer
+from . import jagged
 from .reductions import axes_of
 from .table import HALVES, broadcast, device_tensor, lowers_unseen, operand
 
@@ -67,9 +68,13 @@ def reduce(
     axes = axes_of(tracer.tensor(inputs.values[0], inputs.computed[0], inputs.tiles), dim)
     values, tiles = list(inputs.values), list(inputs.tiles)
     for axis in reversed(axes):
-        over = tracer.axis_tile(dims_of(values[0])[axis], tiles.pop(axis))
         body = traced(tracer, combine_fn, inputs.computed, tupled=not single)
         kind = _kind_of(body)
+        if kind is None:
+            jagged.refuse(tracer, tracer.tensor(values[0], inputs.computed[0], tiles), [axis], "a function combines")
+        else:
+            values = [jagged.filled(tracer, values[0], tiles, [axis], kind[0])]
+        over = tracer.axis_tile(dims_of(values[0])[axis], tiles.pop(axis))
         if kind is None:
             op: Operation = tile.CombineReduceOp(values, axis, body, empty, over)
         else:
@@ -116,8 +121,12 @@ def _scan(
     body = traced(tracer, combine_fn, inputs.computed, tupled=tupled)
     kind = _kind_of(body)
     if kind is not None and kind[0] in SCAN_KINDS and not kind[1]:
-        op: Operation = tile.ScanOp(kind[0], inputs.values[0], axis, over, reverse=reverse)
+        terms = jagged.filled(tracer, inputs.values[0], inputs.tiles, [axis], kind[0])
+        op: Operation = tile.ScanOp(kind[0], terms, axis, over, reverse=reverse)
     else:
+        sample = tracer.tensor(inputs.values[0], inputs.computed[0], inputs.tiles)
+        if reverse or jagged.jagged_tile(tracer, dims_of(sample.ssa)[axis], inputs.tiles[axis]) is None:
+            jagged.refuse(tracer, sample, [axis], "a scan goes along")
         op = tile.CombineScanOp(inputs.values, axis, body, reverse, over)
     tracer.builder.append(op)
     return _results(tracer, inputs, op.results, inputs.tiles, like, reduced=False)

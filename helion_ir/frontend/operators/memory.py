@@ -19,6 +19,7 @@ from ..builder import UNSIGNED, element_type
 from ..symbols.nodes import poly_of, sym_int
 from ..tensors import DeviceTensor, HostTensor
 from ..tracer import Tracer
+from . import jagged
 from .table import Operand, broadcast, broadcast_to, like, operand
 from .taking import from_the_end, slice_bound, slice_length, slice_step
 
@@ -226,10 +227,10 @@ def load(
         known = ", ".join(repr(name) for name in _EVICTION if name)
         raise exc.InvalidAPIUsage(f"unknown eviction policy {eviction_policy!r}", hint=f"one of {known}")
     where = subscript(tracer, tensor, index, masked=mask is not None)
-    dims = tile.access_dims(where.indices)
-    zero = tracer.builder.constant(0, element_type(tensor.dtype)) if mask is not None or where.needs_zeros else None
+    lanes = _mask(tracer, mask, where)
+    zero = tracer.builder.constant(0, element_type(tensor.dtype)) if lanes is not None or where.needs_zeros else None
     op = tile.LoadOp(
-        tracer.ref(tensor), where.indices, tiles=where.tiles, mask=_mask(tracer, mask, dims), other=zero,
+        tracer.ref(tensor), where.indices, tiles=where.tiles, mask=lanes, other=zero,
         eviction_policy=_EVICTION[eviction_policy],
     )  # fmt: skip
     value = tracer.builder.emit(op)
@@ -250,8 +251,15 @@ def _repeated(tracer: Tracer, value: SSAValue, where: Indices) -> SSAValue:
     return tracer.builder.broadcast(value, dims)
 
 
-def _mask(tracer: Tracer, mask: Any, dims: Sequence[Dim]) -> SSAValue | None:
-    return None if mask is None else _shaped(tracer, operand(tracer, mask, torch.bool), dims, "mask")
+def _mask(tracer: Tracer, mask: Any, where: Indices) -> SSAValue | None:
+    """The lanes that an access may touch: those of the user's mask, and no others than jagged tiles have."""
+    selected = tile.Subscript.of(where.indices)
+    given = None if mask is None else _shaped(tracer, operand(tracer, mask, torch.bool), selected.dims, "mask")
+    tiles = [(None, *where.indices, *where.tiles)[number] for number in selected.tile_operands]
+    existing = jagged.existing(tracer, selected.dims, tiles)
+    if given is None or existing is None:
+        return given if existing is None else existing
+    return tracer.builder.emit(arith.AndIOp(given, existing))
 
 
 def _shaped(tracer: Tracer, value: Operand, dims: Sequence[Dim], what: str) -> SSAValue:
@@ -292,11 +300,10 @@ def store(tracer: Tracer, tensor: HostTensor, index: Any, value: Any, mask: Any 
     if len({id(t) for t in tiles}) < len(tiles):
         raise exc.DuplicateStoreIndicesError("a store uses the same tile for two dimensions")
     data = stored(tracer, tensor, where, value)
-    dims = tile.access_dims(where.indices)
     tracer.placement.writes(tensor, where.indices)
     tracer.effects += 1
     tracer.builder.append(
-        tile.StoreOp(data, tracer.ref(tensor), where.indices, tiles=where.tiles, mask=_mask(tracer, mask, dims))
+        tile.StoreOp(data, tracer.ref(tensor), where.indices, tiles=where.tiles, mask=_mask(tracer, mask, where))
     )
 
 
@@ -304,7 +311,9 @@ def atomic(tracer: Tracer, kind: str, target: Any, index: Any, value: Any, sem: 
     """An atomic read-modify-write; the previous values."""
     tensor, where = _atomic_target(tracer, target, index, sem, kind)
     data = stored(tracer, tensor, where, value)
-    op = tile.AtomicRMWOp(kind, data, tracer.ref(tensor), where.indices, sem=sem, tiles=where.tiles)
+    op = tile.AtomicRMWOp(
+        kind, data, tracer.ref(tensor), where.indices, sem=sem, tiles=where.tiles, mask=_mask(tracer, None, where)
+    )
     tracer.effects += 1
     return tracer.tensor(tracer.builder.emit(op), tensor.dtype, tile.access_tiles(op))
 
@@ -313,7 +322,8 @@ def atomic_cas(tracer: Tracer, target: Any, index: Any, expected: Any, value: An
     """A compare-and-swap; the previous values."""
     tensor, where = _atomic_target(tracer, target, index, sem, "cas")
     old, new = (stored(tracer, tensor, where, part) for part in (expected, value))
-    op = tile.AtomicCASOp(old, new, tracer.ref(tensor), where.indices, sem=sem, tiles=where.tiles)
+    mask = _mask(tracer, None, where)
+    op = tile.AtomicCASOp(old, new, tracer.ref(tensor), where.indices, sem=sem, tiles=where.tiles, mask=mask)
     tracer.effects += 1
     return tracer.tensor(tracer.builder.emit(op), tensor.dtype, tile.access_tiles(op))
 

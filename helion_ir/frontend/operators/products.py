@@ -12,6 +12,7 @@ from ...dialects.dims import dims_of
 from ..builder import element_type
 from ..tensors import DeviceTensor, HostTensor
 from ..tracer import Tracer
+from . import jagged
 from .pointwise import ADD, MUL, pointwise
 from .table import aten, broadcast_to, lowers, lowers_function, operand, promote
 from .views import expand, reshaped, squeeze, unsqueeze
@@ -60,7 +61,9 @@ def dot(tracer: Tracer, a: Any, b: Any, acc: Any = None) -> DeviceTensor:
     over = tracer.axis_tile(left[-1], tracer.joint_tile([a.tiles[-1], b.tiles[-2]]))
     zeros = tracer.builder.filled(0, element_type(wide), dims) if acc is None else None
     start = _shaped(tracer, acc, dims, wide) if zeros is None else zeros
-    op = tile.DotOp(a.ssa, b.ssa, start, over, precision=tracer.options.dot_precision)
+    rank = len(dims)
+    factors = (jagged.filled(tracer, x.ssa, x.tiles, [axis], 0) for x, axis in ((a, rank - 1), (b, rank - 2)))
+    op = tile.DotOp(*factors, start, over, precision=tracer.options.dot_precision)
     return tracer.tensor(tracer.builder.emit(op), wide, tiles)
 
 

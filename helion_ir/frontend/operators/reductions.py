@@ -19,6 +19,7 @@ from ...dialects import tile
 from ...dialects.dims import dims_of
 from ..tensors import DeviceTensor
 from ..tracer import Tracer
+from . import jagged
 from .predicates import isinf, where
 from .table import HALVES, aten, like, lowers
 from .views import reshaped, unsqueeze
@@ -57,6 +58,7 @@ def reduce(
     builder = tracer.builder
     axes = axes_of(x, dim)
     value, tiles = builder.convert(x.ssa, x.dtype, compute), list(x.tiles)
+    value = jagged.filled(tracer, value, tiles, axes, kind)
     for axis in reversed(axes):
         over = tracer.axis_tile(dims_of(value)[axis], tiles.pop(axis))
         value = builder.emit(tile.ReduceOp(kind, value, axis, over))
@@ -134,7 +136,8 @@ def _arg_reduce(
     builder = tracer.builder
     compute = _signed(x.dtype, torch.int32 if x.dtype == torch.bool else _wide(x.dtype))
     over = tracer.axis_tile(dims_of(x.ssa)[axis], x.tiles[axis])
-    op = tile.ArgReduceOp(kind, builder.convert(x.ssa, x.dtype, compute), axis, i64, over)
+    value = jagged.filled(tracer, builder.convert(x.ssa, x.dtype, compute), x.tiles, [axis], kind)
+    op = tile.ArgReduceOp(kind, value, axis, i64, over)
     builder.append(op)
     tiles = [*x.tiles[:axis], *x.tiles[axis + 1 :]]
     value = builder.convert(op.value, compute, x.dtype, elidable=True)
@@ -166,8 +169,15 @@ def argmin(tracer: Tracer, x: DeviceTensor, dim: int | None = None, keepdim: boo
 # Averages
 
 
+def counts_of(tracer: Tracer, x: DeviceTensor, axes: Sequence[int], keepdim: bool) -> Any:
+    """The number of valid elements along `axes`, a tensor where lanes of the other axes differ in it."""
+    counts = jagged.counted(tracer, x, axes, keepdim)
+    return count_of(tracer, x, axes) if counts is None else counts
+
+
 def count_of(tracer: Tracer, x: DeviceTensor, axes: Sequence[int]) -> Any:
     """The number of valid elements along `axes`: an int or a run-time scalar."""
+    jagged.refuse(tracer, x, axes, "an operator counts the lanes of")
     count: Any = 1
     for axis in axes:
         dim = dims_of(x.ssa)[axis]
@@ -191,7 +201,7 @@ def _valid(tracer: Tracer, over: SSAValue) -> Any:
 
 def _mean(tracer: Tracer, x: DeviceTensor, axes: list[int], keepdim: bool) -> DeviceTensor:
     """The mean in the dtype of `x`, which is no half."""
-    return aten.div.Tensor(total(tracer, x, axes, keepdim), count_of(tracer, x, axes))
+    return aten.div.Tensor(total(tracer, x, axes, keepdim), counts_of(tracer, x, axes, keepdim))
 
 
 @lowers(aten.mean.dim, aten.mean.default)
@@ -219,7 +229,7 @@ def var_mean(
     average = _mean(tracer, wide, axes, True)
     distance = aten.sub.Tensor(wide, average)
     squares = total(tracer, aten.mul.Tensor(distance, distance), axes, keepdim)
-    freedom = count_of(tracer, x, axes) - (1 if correction is None else correction)
+    freedom = counts_of(tracer, x, axes, keepdim) - (1 if correction is None else correction)
     if isinstance(freedom, int | float):
         freedom = max(freedom, 0)
     variance = aten.div.Tensor(squares, freedom)
@@ -262,7 +272,8 @@ def scan(tracer: Tracer, kind: str, x: DeviceTensor, dim: int, dtype: Any, rever
         raise exc.MultipleReductionDims("a scan goes along one dimension", hint="scan one after the other")
     (axis,) = axes_of(x, dim)
     over = tracer.axis_tile(dims_of(x.ssa)[axis], x.tiles[axis])
-    value = tracer.builder.emit(tile.ScanOp(kind, wide.ssa, axis, over, reverse=reverse))
+    terms = jagged.filled(tracer, wide.ssa, wide.tiles, [axis], kind)
+    value = tracer.builder.emit(tile.ScanOp(kind, terms, axis, over, reverse=reverse))
     return _cast(tracer, like(tracer, value, wide), result, elidable=result == x.dtype)
 
 
@@ -279,6 +290,7 @@ def cumprod(tracer: Tracer, x: DeviceTensor, dim: int, *, dtype: Any = None) -> 
 @lowers(aten.flip.default)
 def flip(tracer: Tracer, x: DeviceTensor, dims: Sequence[int]) -> DeviceTensor:
     value = x.ssa
+    jagged.refuse(tracer, x, [canonicalize_dim(x.dim(), dim) for dim in dims], "flip along")
     for axis in (canonicalize_dim(x.dim(), dim) for dim in dims):
         over = tracer.axis_tile(dims_of(value)[axis], x.tiles[axis])
         value = tracer.builder.emit(tile.FlipOp(value, axis, over))

@@ -20,6 +20,7 @@ from ..symbols.expressions import Poly
 from ..symbols.nodes import BoolNode, FloatNode, poly_of, sym_int
 from ..tensors import EVERY_LANE, AxisTile, DeviceTensor
 from ..tracer import Tracer
+from . import jagged
 from .table import aten, device_tensor, lowers, lowers_function, operand, prims
 
 
@@ -109,6 +110,7 @@ def reshaped(tracer: Tracer, x: DeviceTensor, dims: Sequence[Dim]) -> DeviceTens
         return x
     kept = {after: before for before, after in kept_axes(source, dims)}
     tiles = [x.tiles[kept[axis]] if axis in kept else None for axis in range(len(dims))]
+    jagged.refuse(tracer, x, set(range(len(source))).difference(kept.values()), "a reshape merges or splits")
     value = tracer.builder.emit(ReshapeOp(x.ssa, dims)) if source else tracer.builder.splat(x.ssa, dims)
     return viewed(tracer, value, x, tiles, x.reduced and len(dims) <= len(source))
 

@@ -41,7 +41,7 @@ from .python_functions import known_values, python_function, with_values
 from .statements import Statements
 from .static_loops import StaticRange, drop_dead, reads_later, walk_once
 
-LOOP_FUNCTIONS = (hl.tile, hl.grid)
+LOOP_FUNCTIONS = (hl.tile, hl.grid, hl.jagged_tile)
 _MOST_UNROLLED = 256
 """How many iterations a loop over `range` may have that must be unrolled."""
 _NEED_UNROLLING = (StructureChanged, exc.ShapeSpecializingCall, exc.InvalidSequenceSubscription, TypeError)

@@ -11,10 +11,11 @@ from xdsl.ir import Operation
 from ... import exc
 from ... import language as hl
 from ...dialects import tile
-from ...dialects.dims import Dim
+from ...dialects.dims import Dim, dims_of
 from ...language.api import implement
 from ...language.tiles import Tile, Tiles, tile_shift
 from ...sizes import next_power_of_2
+from ..builder import UNSIGNED
 from ..operators import combining, memory, products, reductions, value_subscripts, views
 from ..operators import split_join as parts
 from ..symbols.nodes import poly_of
@@ -85,6 +86,29 @@ def loop_grid(tracer: Tracer, begin_or_end: Any, end: Any = None, /, step: Any =
     if any(not isinstance(s, int) or s < 1 for s in steps):
         raise exc.InvalidTileRange(f"the step of hl.grid must be a positive constant, got {step!r}")
     return Loop(begins, ends, list(steps), single)
+
+
+@implement(hl.jagged_tile)
+def loop_jagged(tracer: Tracer, lengths: Any, /) -> Loop:
+    if not isinstance(lengths, DeviceTensor) or lengths.dim() == 0:
+        got = "a scalar" if isinstance(lengths, DeviceTensor) else f"a {type(lengths).__name__}"
+        raise exc.InvalidJaggedTileUsage(
+            f"hl.jagged_tile takes a device tensor with a length for each lane of the tiles around it, got {got}",
+            hint="an inner loop: `lengths = offsets[tile.index + 1] - offsets[tile]`; to one end, hl.tile(end)",
+        )
+    if lengths.dtype.is_floating_point or lengths.dtype == torch.bool:
+        raise exc.InvalidJaggedTileUsage(f"lengths are integers, not {lengths.dtype}")
+    for dim, known in zip(dims_of(lengths.ssa), lengths.tiles, strict=True):
+        if tracer.walked_tile(dim, known) is None:
+            raise exc.InvalidJaggedTileUsage(
+                f"an axis of the lengths, of size {dim}, is no tile of a loop around",
+                hint="load the lengths by a tile: lengths[tile]",
+            )
+    index = tracer.options.index_dtype
+    ends = tracer.tensor(
+        tracer.builder.integer(lengths.ssa, tracer.index_type, unsigned=lengths.dtype in UNSIGNED), index, lengths.tiles
+    )
+    return Loop([0], [reductions.amax(tracer, ends)], [tracer.new_block()], single=True, jagged=ends)
 
 
 def loop_range(tracer: Tracer, *args: Any) -> Loop:

@@ -49,6 +49,7 @@ class Loop:
     blocks: list[Dim]  # block symbols of tiles; ints are steps of scalar indices
     single: bool  # yields one index instead of a tuple
     static: range | None = None  # what the index of a static loop goes through
+    jagged: DeviceTensor | None = None  # how far a jagged loop goes in each lane of tiles around it
 
     @property
     def constants(self) -> range | None:
@@ -110,6 +111,8 @@ class Loops(Regions):
             else:
                 if not isinstance(end, torch.Tensor):
                     tracer.set_end(arg, poly_of(end))
+                if loop.jagged is not None:
+                    tracer.jagged[arg] = loop.jagged
                 values.append(tracer.make_tile(arg))
         if loop.single:
             return values[0]

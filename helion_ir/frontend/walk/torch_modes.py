@@ -24,6 +24,7 @@ from ..operators.value_subscripts import view_value
 from ..placement import same_device
 from ..tensors import CPU, AxisTile, DeviceTensor, HostTensor, TracedTensor
 from ..tracer import Tracer, meta_like
+from .host_views import OF_HOST_TENSORS, host_view
 from .lanes import Lanes
 
 _COMPOSITE = torch._C.DispatchKey.CompositeImplicitAutograd
@@ -73,6 +74,8 @@ class FunctionHook(TorchFunctionMode):
                 return getitem(tracer, *args)
             if func is torch.Tensor.__setitem__:
                 return setitem(tracer, *args)
+            if func in OF_HOST_TENSORS and args and isinstance(args[0], HostTensor):
+                return host_view(tracer, func, args, kwargs, lambda f, a, k: self.__torch_function__(f, types, a, k))
             if (lowering := tracer.operators.get(func) or FUNCTIONS.get(func)) is not None:
                 result = lowering(tracer, *args, **kwargs)
                 if result is not NotImplemented:
