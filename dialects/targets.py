@@ -51,6 +51,10 @@ TARGETS = {
 
 REGISTERS = 1 << 16
 """Registers of a multiprocessor, of 32 bits. Source: CUDA C++ Programming Guide, compute capabilities 8.0 to 10.0."""
+MOST_THREADS = 2048
+"""Threads of all programs that a multiprocessor runs at once. Source: the same; AMD CDNA3 ISA guide: 32 waves of 64."""
+RESERVED_BYTES = 1024
+"""Shared memory that the system takes of each of them. Source: CUDA C++ Programming Guide, section on shared memory."""
 REGISTER_UNIT = 8
 """Registers of a thread are given out in multiples of this. Source: the same."""
 WGMMA_REGISTERS = 128

@@ -8,12 +8,15 @@ user's partial config, the default config and a search's candidates all come thr
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence, Set
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, TypeAlias, cast
 
 from xdsl.dialects.builtin import ModuleOp
 
+from ..dialects import targets as facts
 from ..dialects.targets import DEFAULT, GPU, MAX_LANES, REGISTER_UNIT, REGISTERS, target_of
+from ..dialects.tile import has_barriers
 from ..passes.analysis.op_mix import lane_count
 from ..passes.schedule import kernels
 from .footprint import Footprint, FootprintChoice, Shape, blocks_in
@@ -33,6 +36,7 @@ KEYS = (
     "num_stages",
     "num_warps",
     "maxnreg",
+    "num_sm_multiplier",
 )
 """What completion chooses; everything else keeps its default."""
 MAX_ROW_LANES = 1 << 15
@@ -56,6 +60,7 @@ class Completion:
     def __init__(self, module: ModuleOp, targets: Mapping[str, GPU], legal: Legal):
         self._footprints = [Footprint(kernel) for kernel in kernels(module)]
         self._legal = legal
+        self._meet = any(has_barriers(kernel) for kernel in kernels(module))
         target = target_of(next(kernels(module), None))
         self.target = target if target in targets else DEFAULT
         self.gpu = targets[self.target]
@@ -71,8 +76,8 @@ class Completion:
             return values
         values = {key: list(value) if isinstance(value, list) else value for key, value in values.items()}
         for number, footprint in enumerate(self._footprints):
-            for step in (self._rows, self._lanes, self._shared):
-                if step is self._rows and not untuned:
+            for step in (self._rows, self._lanes, partial(self._shared, gpu=self._share(values))):
+                if step == self._rows and not untuned:
                     continue
                 for _ in range(256):  # every step halves or decrements an entry
                     lever = next(step(footprint, self._choice(number, values), number, open_), None)
@@ -80,7 +85,21 @@ class Completion:
                         break
                     _set(values, lever)
         self._warps(values, open_, untuned)
+        self._residents(values, open_)
         return values
+
+    def _residents(self, values: dict[str, object], open_: Open) -> None:
+        """Other registers, then fewer programs, where a multiprocessor cannot run all at once that meet there."""
+        limits = [None, *range(self.gpu.registers, 0, -1)]
+        while self._meet and not (self._threads_exist(values) and self._launches(values)):
+            if open_.get("maxnreg"):
+                legal = (limit for limit in limits if self._legal("maxnreg", 0, limit))
+                fitting = (limit for limit in legal if self._launches({**values, "maxnreg": limit}))
+                values["maxnreg"] = next(fitting, values.get("maxnreg"))
+            fits = self._threads_exist(values) and self._launches(values)
+            if fits or self._together(values) == 1 or not open_.get("num_sm_multiplier"):
+                break
+            values["num_sm_multiplier"] = self._together(values) // 2
 
     def _rows(self, footprint: Footprint, choice: FootprintChoice, number: int, open_: Open) -> Iterator[_Lever]:
         """Chunks for full slices that together are too long to be whole."""
@@ -96,10 +115,25 @@ class Completion:
             yield from self._chunk_levers(footprint, choice, number, shape, open_)
             yield from self._block_levers(footprint, choice, number, blocks_in(shape), open_)
 
-    def _shared(self, footprint: Footprint, choice: FootprintChoice, number: int, open_: Open) -> Iterator[_Lever]:
+    def _share(self, values: Mapping[str, object]) -> GPU:
+        """What of the device a program may take: where programs meet, all of a multiprocessor's run at once."""
+        together = self._together(values)
+        if together == 1:
+            return self.gpu
+        shared = (self.gpu.shared_bytes + facts.RESERVED_BYTES) // together - facts.RESERVED_BYTES
+        threads = min(self.gpu.max_threads, facts.MOST_THREADS // together)
+        return replace(self.gpu, shared_bytes=shared, max_threads=threads)
+
+    def _together(self, values: Mapping[str, object]) -> int:
+        """How many programs of a multiprocessor must run at once; 1 where programs do not meet."""
+        return cast("int", values.get("num_sm_multiplier", 1)) if self._meet else 1
+
+    def _shared(
+        self, footprint: Footprint, choice: FootprintChoice, number: int, open_: Open, gpu: GPU
+    ) -> Iterator[_Lever]:
         """Fewer copies and stages, then smaller blocks, for buffers that shared memory does not hold."""
         first = self._first(number, lambda other: other.loop_entries)
-        for pool in footprint.too_large(choice, self.gpu):
+        for pool in footprint.too_large(choice, gpu):
             for key, entries in (("range_unroll_factors", choice.unrolled), ("range_num_stages", choice.loop_stages)):
                 for entry in footprint.loops_of(pool, choice):
                     if entry < len(entries) and entries[entry] > 1 and first + entry in open_.get(key, ()):
@@ -114,7 +148,7 @@ class Completion:
         the registers does not hold the results of products."""
         if not open_.get("num_warps"):
             return
-        most = self.gpu.max_threads // self.gpu.warp_size
+        most = self._share(values).max_threads // self.gpu.warp_size
         warps = min(cast("int", values["num_warps"]), most)
         largest = max((each.largest(self._choice(i, values))[0] for i, each in enumerate(self._footprints)), default=1)
         while untuned and warps < most and largest > MAX_THREAD_LANES * warps * self.gpu.warp_size:
@@ -132,10 +166,16 @@ class Completion:
         return self._registers_needed(values) <= self._registers_left(values)
 
     def _registers_exist(self, values: Mapping[str, object]) -> bool:
-        """Whether a multiprocessor has as many registers as `maxnreg` lets the threads of one program take."""
-        limit = cast("int | None", values.get("maxnreg"))
-        threads = cast("int", values["num_warps"]) * self.gpu.warp_size
-        return limit is None or -(-limit // REGISTER_UNIT) * REGISTER_UNIT * threads <= REGISTERS
+        """Whether a multiprocessor has as many registers as `maxnreg` lets the threads take that run at once."""
+        limit, together = cast("int | None", values.get("maxnreg")), self._together(values)
+        if limit is None and (together == 1 or self.gpu.platform != "cuda"):  # others know no limit
+            return True
+        threads = cast("int", values["num_warps"]) * self.gpu.warp_size * together
+        return -(-(limit or self.gpu.registers) // REGISTER_UNIT) * REGISTER_UNIT * threads <= REGISTERS
+
+    def _threads_exist(self, values: Mapping[str, object]) -> bool:
+        """Whether a device has the threads of a program, as often as it must run at once."""
+        return cast("int", values.get("num_warps", 1)) * self.gpu.warp_size <= self._share(values).max_threads
 
     def _launches(self, values: Mapping[str, object]) -> bool:
         return self._registers_suffice(values) and self._registers_exist(values)
@@ -213,6 +253,8 @@ class Completion:
     def refusal(self, values: Mapping[str, object], *, lanes_only: bool = False) -> str | None:
         """Why the kernel cannot fit under a complete config, in bytes and blocks; None if it may. With `lanes_only`,
         why no target at all could have it."""
+        share, together = self._share(values), self._together(values)
+        each = "" if together == 1 else f" for each of num_sm_multiplier={together} programs that run at once"
         for number, footprint in enumerate(self._footprints):
             choice = self._choice(number, values)
             lanes, _ = footprint.largest(choice)
@@ -224,18 +266,20 @@ class Completion:
             if lanes_only:
                 continue
             taken = footprint.shared(choice, self.gpu, sure=True)
-            if taken.size > self.gpu.shared_bytes:
+            if taken.size > share.shared_bytes:
                 return (
                     f"block_sizes={list(choice.blocks)} with num_stages={choice.stages} takes {taken.size} bytes of "
-                    f"shared memory ({taken.parts}); {self.target} has {self.gpu.shared_bytes}"
+                    f"shared memory ({taken.parts}); {self.target} has {share.shared_bytes}{each}"
                 )
         threads = cast("int", values.get("num_warps", 1)) * self.gpu.warp_size
-        if threads > self.gpu.max_threads and not lanes_only:
-            return f"num_warps={values['num_warps']} are {threads} threads; {self.target} has {self.gpu.max_threads}"
+        if not self._threads_exist(values) and not lanes_only:
+            return f"num_warps={values['num_warps']} are {threads} threads; {self.target} has {share.max_threads}{each}"
         if not lanes_only and not self._registers_exist(values):
+            limit = cast("int | None", values["maxnreg"])
             return (
-                f"maxnreg={values['maxnreg']} with num_warps={values['num_warps']} lets {threads} threads take "
-                f"{cast('int', values['maxnreg']) * threads} registers; a multiprocessor has {REGISTERS}"
+                f"maxnreg={limit} with num_warps={values['num_warps']} lets {threads} threads take "
+                f"{(limit or self.gpu.registers) * threads} registers; a multiprocessor has "
+                f"{REGISTERS // self._together(values)}{each}"
             )
         if not lanes_only and not self._registers_suffice(values):
             return (

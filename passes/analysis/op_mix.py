@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, Self, TypeAlias
 
@@ -14,7 +14,7 @@ from xdsl.ir import Operation, SSAValue
 from ...dialects.dims import Dim, dims_of, element_of, substitute, symbols_of
 from ...dialects.quick import ops_in
 from ...dialects.targets import MAX_LANES
-from ...dialects.tile import BlockAttr, DotOp, ForOp, KernelOp, LoadOp, LoopBase
+from ...dialects.tile import BlockAttr, DotOp, ForOp, KernelOp, LoadOp, LoopBase, grids_of
 from ...sizes import next_power_of_2
 from .bounds import loop_extent
 
@@ -63,12 +63,18 @@ class OpMix:
     loop_bytes: dict[ForOp, Counter[tuple[Dim, ...]]] = field(default_factory=dict)
     """Per inner loop the bytes an element, summed, of its loads, per dims: what a pipeline buffers."""
 
+    phases: list[Self] = field(default_factory=list)
+    """The mixes of its top-level loops, where it has several."""
+
     @classmethod
-    def of(cls, kernel: KernelOp) -> Self:
-        """The mix of `kernel`, in one walk."""
+    def of(cls, kernel: KernelOp, part: Operation | None = None) -> Self:
+        """The mix of `kernel`, or of a `part` of it, in one walk; of each top-level loop again if there are several."""
         mix = cls(kernel)
-        for op in ops_in(kernel):
+        for op in ops_in(part or kernel):
             mix._add(op)
+        grids = grids_of(kernel)
+        if part is None and len(grids) > 1:
+            mix.phases = [cls.of(kernel, grid) for grid in grids]
         return mix
 
     def _add(self, op: Operation) -> None:
@@ -129,11 +135,26 @@ class OpMix:
         return max((lane_count([known.get(d, d) for d in dims], sizes) for dims in self.shapes), default=1)
 
     def default_blocks(self) -> dict[str, int]:
-        """A size for every block symbol that is not fixed: within its limits and at most the extent's power of two."""
+        """A size for every block symbol that is not fixed: within its limits and at most the extent's power of two.
+
+        Each of several top-level loops gets what it would have alone; what they share, the least of that.
+        """
+        sizes = self._own_blocks(list(free_blocks(self.kernel)))
+        own = [phase._own_blocks(phase._used_blocks()) for phase in self.phases]
+        for symbol in sizes:
+            sizes[symbol] = min((each[symbol] for each in own if symbol in each), default=sizes[symbol])
+        return sizes
+
+    def _used_blocks(self) -> list[tuple[str, BlockAttr]]:
+        """The free block symbols of the loops and values of a part."""
+        used = self.extents.keys() | {symbol for dims in self.shapes for dim in dims for symbol in symbols_of(dim)}
+        return [(symbol, block) for symbol, block in free_blocks(self.kernel) if symbol in used]
+
+    def _own_blocks(self, blocks: Sequence[tuple[str, BlockAttr]]) -> dict[str, int]:
         sizes: dict[str, int] = {}
         budget = max(POINTWISE_LANES // self.row_lanes, 1)
         inner = 1  # the most lanes of the loops that reduce, which share theirs with the blocks around them
-        for symbol, block in reversed(list(free_blocks(self.kernel))):
+        for symbol, block in reversed(blocks):
             limit = self.size_limit(symbol, block)
             nested = self._nested(symbol, sizes)
             share = max(budget // (nested if symbol in self.reduced else inner), 1)
@@ -143,7 +164,7 @@ class OpMix:
                 inner = max(inner, nested * sizes[symbol])
             else:
                 budget = max(budget // sizes[symbol], 1)
-        self._grow(sizes)
+        self._grow(sizes, blocks)
         return dict(reversed(sizes.items()))
 
     def _nested(self, symbol: str, sizes: Mapping[str, int]) -> int:
@@ -157,10 +178,10 @@ class OpMix:
             return min(max(CONTRACTED_BYTES // self.operand_bytes, 16), LARGE_DOT_BLOCK)
         return max((DOT_BLOCKS[role] for role in roles - {"k"}), default=1) if "batch" not in roles else 1
 
-    def _grow(self, sizes: dict[str, int]) -> None:
+    def _grow(self, sizes: dict[str, int], blocks: Sequence[tuple[str, BlockAttr]]) -> None:
         """Enlarge the grid's blocks that dots make, where programs and registers suffice."""
         fixed = self.kernel.block_size_values
-        for symbol, block in free_blocks(self.kernel):
+        for symbol, block in blocks:
             roles = self.roles.get(symbol, set())
             if symbol in self.reduced or roles not in ({"m"}, {"n"}):
                 continue

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from random import Random
 from typing import Any
 
 import pytest
@@ -17,6 +18,7 @@ import helion_ir as helion
 import helion_ir.language as hl
 from helion_ir import exc
 from helion_ir.interpreter import run_func
+from helion_ir.space.config_spec import ConfigSpec
 
 kernel = helion.kernel(autotune_effort="none")
 INTERLEAVED = {"pid_type": "persistent_interleaved", "num_sm_multiplier": 2}
@@ -202,3 +204,24 @@ def test_binaries(target: str):
     binary = helion.compile(kernel(split_k), INTERLEAVED, (x, y)).binary(target)
     text = binary.asm["ptx" if target == "sm_90" else "amdgcn"]
     assert ("atom.global.gpu.acq_rel" if target == "sm_90" else "global_atomic_add") in text
+
+
+def test_programs_of_a_multiprocessor_fit_together():
+    """Registers, threads and shared memory are for all that run at once; what cannot be is refused with its numbers."""
+    spec = kernel(split_k).bind((torch.randn(64, 48), torch.randn(48, 64))).config_spec
+    spec = ConfigSpec(spec.module, spec.pipeline)  # as on a GPU
+    assert spec.normalize({"num_sm_multiplier": 4, "num_warps": 4})["maxnreg"] == 128
+    with pytest.raises(exc.InvalidConfig, match="has 512 for each of num_sm_multiplier=4 programs that run at once"):
+        spec.normalize({"num_sm_multiplier": 4, "num_warps": 32})
+    with pytest.raises(exc.InvalidConfig, match="a multiprocessor has 16384 for each"):
+        spec.normalize({"num_sm_multiplier": 4, "num_warps": 4, "maxnreg": 255})
+    rng = Random(0)
+    for _ in range(50):
+        spec.normalize(spec.random(rng))
+
+
+def test_each_loop_has_default_blocks_of_its_own():
+    x, y = torch.randn(512, 512), torch.randn(512, 512)
+    blocks = kernel(split_k).bind((x, y)).config_spec.default_config()["block_sizes"]
+    assert min(blocks[:2]) >= 32
+    assert blocks[3] * blocks[4] >= 128
