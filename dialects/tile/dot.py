@@ -21,7 +21,7 @@ from .along_axis import OverTile
 
 @irdl_op_definition
 class DotOp(DotBase, OverTile, DeclaresAxes):
-    """`acc + lhs @ rhs` for `[M, K]` and `[K, N]`, or with one leading batch axis; `tile` is that of K.
+    """`acc + lhs @ rhs` for `[.., M, K]` and `[.., K, N]` or `[K, N]`; `tile` is that of K.
 
     ```mlir
     %r = tile.dot %x, %y, %acc over %tile_k {precision = "ieee"} : tensor<…>, tensor<…>, tensor<…>, !tile.tile<b2>
@@ -44,9 +44,11 @@ class DotOp(DotBase, OverTile, DeclaresAxes):
         """Lanes of a batch, of M and of N go together; none of these axes is cut, as loops would repeat the product."""
         rank = len(dims_of(self.lhs))
         m, n, k = rank - 2, rank - 1, rank - 1
-        lanes = [Axes((At(0, i), At(1, i), At(2, i)), (At(0, i),)) for i in range(rank - 2)]
-        lanes += [Axes((At(0, m), At(2, m)), (At(0, m),)), Axes((At(1, n), At(2, n)), (At(0, n),))]
-        contracted = (At(0, k), At(1, rank - 2))
+        right = len(dims_of(self.rhs))
+        factors = (0, 1, 2) if right == rank else (0, 2)
+        lanes = [Axes(tuple([At(f, i) for f in factors]), (At(0, i),)) for i in range(rank - 2)]
+        lanes += [Axes((At(0, m), At(2, m)), (At(0, m),)), Axes((At(1, right - 1), At(2, n)), (At(0, n),))]
+        contracted = (At(0, k), At(1, right - 2))
         consumed = tuple([Consumed(at, 3, 0) for at in contracted])
         return AxisFacts(tuple(lanes), opaque_facts(self).whole, ((3, Axes(contracted)),), consumed)
 
@@ -64,7 +66,7 @@ class DotOp(DotBase, OverTile, DeclaresAxes):
         if unit_m:
             lhs, acc = build.expand(lhs, batch), build.expand(acc, batch)
         if unit_n:
-            rhs, acc = build.expand(rhs, batch + 1), build.expand(acc, batch + 1)
+            rhs, acc = build.expand(rhs, len(dims_of(rhs))), build.expand(acc, batch + 1)
         dot = build.op(DotOp(lhs, rhs, acc, self.tile, precision=self.precision.data), self.result).result
         return [build.reshape(dot, dims_of(self.result))]
 
@@ -75,11 +77,11 @@ def product(op: DotOp, build: OpBuilder, *, unit_m: bool = False, unit_n: bool =
     The operands have no axis for M or N of one lane, and one of dim 1 for K only if `has_k`.
     """
     dims, element = dims_of(op.acc), element_of(op.acc)
-    batch = len(dims) - (not unit_m) - (not unit_n)
     factors: list[SSAValue] = []
-    for operand, side in ((op.lhs, "m"), (op.rhs, "n")):
+    for operand, side, unit in ((op.lhs, "m", unit_m), (op.rhs, "n", unit_n)):
         value = build.cast(operand, element)
         kept = list(dims_of(value))
+        batch = len(kept) - has_k - (not unit)
         if has_k:
             del kept[len(kept) - 1 if side == "m" else batch]
             value = build.reshape(value, kept)
@@ -87,6 +89,8 @@ def product(op: DotOp, build: OpBuilder, *, unit_m: bool = False, unit_n: bool =
             value = build.expand(value, batch + 1 if side == "m" else batch)
         elif (side == "m" and not unit_n) or (side == "n" and not unit_m):
             value = build.expand(value, batch) if dims else value
+        for _ in range(len(dims) - len(dims_of(value)) if dims_of(value) else 0):
+            value = build.expand(value, 0)
         factors.append(build.broadcast(value, dims))
     lhs, rhs = factors
     if isinstance(element, IntegerType):

@@ -68,5 +68,11 @@ class DotOp(DotBase):
 
     assembly_format = "$lhs `,` $rhs `,` $acc attr-dict `:` type($lhs) `,` type($rhs) `,` type($acc)"
 
+    def verify_(self) -> None:
+        super().verify_()
+        ranks = [len(dims_of(value)) for value in (self.lhs, self.rhs)]
+        if ranks not in ([2, 2], [3, 3]):
+            raise VerifyException(f"tl.dot takes operands that both have rank 2 or 3, got {ranks[0]} and {ranks[1]}")
+
 
 __all__ = ["ArangeOp", "ArgReduceOp", "DotOp", "ReduceOp", "ScanOp"]

@@ -144,7 +144,10 @@ def without_axis(value: SSAValue, axis: int) -> Attribute:
 
 
 class DotBase(IRDLOperation):
-    """`acc + lhs @ rhs` for `[M, K]` and `[K, N]`, or with one leading batch axis, in the element type of `acc`."""
+    """`acc + lhs @ rhs` for `[.., M, K]` and `[.., K, N]`, whose leading batch axes are alike, in the type of `acc`.
+
+    An `rhs` of rank 2 is that of every batch.
+    """
 
     T: ClassVar = VarConstraint("T", ValueConstr)
 
@@ -166,9 +169,9 @@ class DotBase(IRDLOperation):
 
     def verify_(self) -> None:
         lhs, rhs, acc = dims_of(self.lhs), dims_of(self.rhs), dims_of(self.acc)
-        if len(lhs) not in (2, 3) or len(rhs) != len(lhs):
-            raise VerifyException(f"dot operands must both have rank 2 or 3, got {len(lhs)} and {len(rhs)}")
-        if lhs[:-2] != rhs[:-2] or lhs[-1] != rhs[-2]:
+        if len(lhs) < 2 or len(rhs) not in (2, len(lhs)):
+            raise VerifyException(f"dot operands must have equal rank of at least 2, got {len(lhs)} and {len(rhs)}")
+        if rhs[:-2] not in ((), lhs[:-2]) or lhs[-1] != rhs[-2]:
             raise VerifyException(f"dot operands do not match: {lhs} and {rhs}")
         if acc != (*lhs[:-1], rhs[-1]):
             raise VerifyException(f"the accumulator must have dims {(*lhs[:-1], rhs[-1])}, got {acc}")

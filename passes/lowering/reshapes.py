@@ -64,7 +64,7 @@ def _fetch_mixed(low: Lowering, value: SSAValue, source: list[_Axis], target: li
         return value
     emit = low.emit
     before, after = ([axis.lanes for axis in part] for part in (source[:front], source[len(source) - back :]))
-    merged, made = (_product([axis.lanes for axis in part]) for part in (inner, outer))
+    merged, made = (product_of([axis.lanes for axis in part]) for part in (inner, outer))
     value = emit.op(ReshapeOp, (value,), (*before, merged, *after)).result
     lane = emit.cast_int(emit.op(tl.ArangeOp, (), made).result, low.index_type)
     number = _renumber(
@@ -77,7 +77,7 @@ def _fetch_mixed(low: Lowering, value: SSAValue, source: list[_Axis], target: li
     if not all(isinstance(axis.size, int) for axis in inner):  # a run-time extent of 0 makes any number
         index = emit.binary(arith.MaxSIOp, index, emit.constant(0, low.index_type))
     index = emit.broadcast(emit.place(index, front, len(kept) + 1), (*before, made, *after))
-    have, want = (_product([low.signature.physical.lanes(axis.dim) for axis in part]) for part in (inner, outer))
+    have, want = (product_of([low.signature.physical.lanes(axis.dim) for axis in part]) for part in (inner, outer))
     return gather(low, value, index, front, have, want)
 
 
@@ -86,7 +86,7 @@ def _in_order(low: Lowering, inner: Sequence[_Axis], outer: Sequence[_Axis]) -> 
     physical = low.signature.physical
     if any(physical.is_padded(axis.dim) for axis in (*inner[1:], *outer[1:])):
         return False
-    have, want = (_product([physical.lanes(axis.dim) for axis in part]) for part in (inner, outer))
+    have, want = (product_of([physical.lanes(axis.dim) for axis in part]) for part in (inner, outer))
     return have == want
 
 
@@ -113,7 +113,7 @@ def _all_lanes(low: Lowering, axes: Sequence[_Axis]) -> SSAValue:
     return result
 
 
-def _product(dims: Sequence[Dim]) -> Dim:
+def product_of(dims: Sequence[Dim]) -> Dim:
     """The product of dims in registers."""
     number = prod([dim for dim in dims if isinstance(dim, int)])
     names = [dim if dim.isidentifier() else f"({dim})" for dim in dims if isinstance(dim, str)]

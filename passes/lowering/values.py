@@ -49,14 +49,13 @@ def _past(low: Lowering, op: tile.PadOp | tile.KeepOp, value: SSAValue, other: S
 
 @row(tile.ReduceOp)
 @row(tile.ScanOp)
-@row(tile.DotOp)
-def lower_contraction(low: Lowering, op: tile.ReduceOp | tile.ScanOp | tile.DotOp) -> Sequence[SSAValue]:
+def lower_contraction(low: Lowering, op: tile.ReduceOp | tile.ScanOp) -> Sequence[SSAValue]:
     """The op over all lanes of the axis: those past the tile's end hold what it does not see."""
     operands = [low.value(operand) for operand in op.operands if operand is not op.tile]
     return low.emit.like(op, operands, [low.type(op.result.type)], _OVER_ALL_LANES[type(op)]).results
 
 
-_OVER_ALL_LANES = {tile.ReduceOp: tl.ReduceOp, tile.ScanOp: tl.ScanOp, tile.DotOp: tl.DotOp}
+_OVER_ALL_LANES = {tile.ReduceOp: tl.ReduceOp, tile.ScanOp: tl.ScanOp}
 
 
 @row(tile.ArgReduceOp)

@@ -165,7 +165,8 @@ def _constant_tensor(tracer: Tracer, arg: torch.Tensor, dtype: torch.dtype) -> O
 # Broadcasting
 
 
-def _same(tracer: Tracer, a: Dim, b: Dim) -> bool:
+def same_dim(tracer: Tracer, a: Dim, b: Dim) -> bool:
+    """Whether two dims are one size: equal names, or names of blocks that the user fixed alike."""
     return a == b or (tracer.fixed(a) is not None and tracer.fixed(a) == tracer.fixed(b))
 
 
@@ -177,7 +178,7 @@ def _merge_dims(
     for axis, dim in zip(placement, dims, strict=True):
         if result[axis] == 1:
             result[axis] = dim
-        elif dim != 1 and not _same(tracer, result[axis], dim):
+        elif dim != 1 and not same_dim(tracer, result[axis], dim):
             return None
     return result
 

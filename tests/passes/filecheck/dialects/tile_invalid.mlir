@@ -54,6 +54,18 @@
 
 // -----
 
+%x, %y, %a, %t = "test.op"() : () -> (tensor<2x4x8xf32>, tensor<3x8x4xf32>, tensor<2x4x4xf32>, !tile.tile<8>)
+// CHECK: dot operands do not match: (2, 4, 8) and (3, 8, 4)
+%r = tile.dot %x, %y, %a over %t : tensor<2x4x8xf32>, tensor<3x8x4xf32>, tensor<2x4x4xf32>, !tile.tile<8>
+
+// -----
+
+%x, %y, %a, %t = "test.op"() : () -> (tensor<8xf32>, tensor<8x4xf32>, tensor<4xf32>, !tile.tile<8>)
+// CHECK: dot operands must have equal rank of at least 2, got 1 and 2
+%r = tile.dot %x, %y, %a over %t : tensor<8xf32>, tensor<8x4xf32>, tensor<4xf32>, !tile.tile<8>
+
+// -----
+
 %x = "test.op"() : () -> tensor<4xf32>
 // CHECK: is a tensor; use value.compare for tensors
 %r = arith.cmpf olt, %x, %x : tensor<4xf32>

@@ -26,3 +26,9 @@
 %x = "test.op"() : () -> tensor<4xf32>
 // CHECK: axis -1 out of range for rank 1
 %r = tl.scan "sum" %x {axis = #builtin.int<-1>} : tensor<4xf32> -> tensor<4xf32>
+
+// -----
+
+%x, %y, %a = "test.op"() : () -> (tensor<2x4x8xf32>, tensor<8x4xf32>, tensor<2x4x4xf32>)
+// CHECK: tl.dot takes operands that both have rank 2 or 3, got 3 and 2
+%r = tl.dot %x, %y, %a : tensor<2x4x8xf32>, tensor<8x4xf32>, tensor<2x4x4xf32>
