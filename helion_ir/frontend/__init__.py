@@ -22,10 +22,12 @@ from ..backends.base import Backend
 from ..dialects import tile
 from ..dialects.inline_triton import SnippetOp
 from ..language.api import ACTIVE
+from ..passes.fragments import Fragment
 from ..specialization.host_names import host_names
 from ..specialization.in_place import Written
 from ..specialization.keys import contains_spec
 from .arguments import Arguments, constant_parameter
+from .choices import DEFAULTS, Choices
 from .operators import concatenation as _concatenation  # noqa: F401
 from .operators import opaque as _opaque  # noqa: F401
 from .operators import primitives as _primitives  # noqa: F401
@@ -36,6 +38,7 @@ from .symbols.expressions import Poly
 from .symbols.sizes import Options, Retrace, WidePositions
 from .tracer import Tracer
 from .walk import hl_functions as _implementations  # noqa: F401 - registers what the language's functions do
+from .walk import hl_tunables as _tunables  # noqa: F401
 from .walk.device_walker import assigned_names
 from .walk.host_prelude import Captured
 from .walk.host_reads import HostReads
@@ -63,6 +66,12 @@ class TracedKernel:
     captures: Mapping[str, Captured] = field(default_factory=dict)
     written: tuple[Written, ...] = ()
     """The tensors among the arguments that device code writes into."""
+    tunables: Mapping[str, Fragment] = field(default_factory=dict)
+    """The registered tunables."""
+    chosen: Mapping[str, object] = field(default_factory=dict)
+    """Their values, for which this trace holds."""
+    answers: Mapping[str, Any] = field(default_factory=dict)
+    """What was asked of block sizes, and the answers for which this trace holds."""
 
 
 @walks
@@ -77,13 +86,14 @@ def trace(
     ignore_warnings: Sequence[type[exc.BaseWarning]] = (),
     backend: Backend | None = None,
     operators: Mapping[Any, Callable[..., Any]] = MappingProxyType({}),
+    choices: Choices = DEFAULTS,
 ) -> TracedKernel:
     """Trace `fn` for arguments like `args`, which are positional and complete; no tensor's data is read.
 
     Tensors may be real, fake, or anything with `shape`, `dtype`, `stride()` and `device`. Ints, floats and bools are
     run-time values of the kernel (i64, f32 and i1 scalars) unless annotated `constexpr`. `backend`: whose language
-    opaque code is in, the default one's. `operators`: lowerings that go before ours. Raises
-    `exc.Base`, located in the user's file.
+    opaque code is in, the default one's. `operators`: lowerings that go before ours. `choices`: what the config says of
+    tunables and of block sizes that Python asks for. Raises `exc.Base`, located in the user's file.
     """
     source = kernel_source(fn)
     given = index_dtype is not None
@@ -93,7 +103,7 @@ def trace(
     equalities: list[tuple[Poly, Poly]] = []
     quotients: dict[str, tuple[str, Poly, Poly]] = {}
     while True:
-        tracer = Tracer(source, options, backend or backends.default(), operators)
+        tracer = Tracer(source, options, backend or backends.default(), operators, choices)
         tracer.quotients = quotients  # what the atoms of the equalities mean
         try:
             return _trace(fn, args, tracer, equalities)
@@ -216,7 +226,11 @@ def _trace(
     module = _module(tree.name, tracer, text)
     guards = dict.fromkeys(map(tracer.reads.guard, tracer.guards))
     written = tracer.placement.written
-    return TracedKernel(module, tree.name, result is None, tracer.device, tuple(guards), missing, written)
+    asked = tracer.asked
+    return TracedKernel(
+        module, tree.name, result is None, tracer.device, tuple(guards), missing, written, asked.fragments,
+        asked.values, asked.answers,
+    )  # fmt: skip
 
 
 def _value(fn: Callable[..., Any], args: Mapping[str, object], expr: str) -> Any:

@@ -6,7 +6,6 @@ from collections.abc import Hashable, Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import torch
-from torch._subclasses.fake_tensor import FakeTensor
 from xdsl.dialects.builtin import ArrayAttr
 from xdsl.ir import Operation, SSAValue
 
@@ -18,7 +17,7 @@ from ..passes.analysis.aliases import Location
 from ..passes.analysis.hazards import race
 from ..passes.analysis.phases import uncut
 from ..passes.analysis.races import sure_race
-from ..specialization.overlap import DISJOINT, SAME, overlap
+from ..specialization.overlap import DISJOINT, SAME, address_of, overlap
 from .symbols.scalars import Scalars
 from .tensors import HostTensor
 
@@ -71,7 +70,7 @@ class Storages:
         argument, meta = self.arguments.get(storage_of(tensor)), tensor.meta_tensor
         value = argument.value if argument is not None else None
         item, offset = meta.element_size(), meta.storage_offset()
-        if isinstance(value, torch.Tensor) and not isinstance(value, FakeTensor) and value.data_ptr() % ALIGNMENT:
+        if isinstance(value, torch.Tensor) and (address_of(value) or 0) % ALIGNMENT:
             return item
         return next(a for a in (16, 8, 4, 2, 1) if (isinstance(offset, int) and offset * item % a == 0) or a <= item)
 

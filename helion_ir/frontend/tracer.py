@@ -23,6 +23,7 @@ from ..dialects.tile.types import NARROW, WIDE
 from ..language.tiles import Tile
 from ..passes.analysis.positions import least_position
 from .builder import ref_element_type
+from .choices import DEFAULTS, Choices
 from .placement import Placement
 from .seeds import Seeds
 from .source import FunctionSource
@@ -54,8 +55,9 @@ class Tracer(Scalars):
         options: Options,
         backend: Backend,
         operators: Mapping[Any, Callable[..., Any]] = MappingProxyType({}),
+        choices: Choices = DEFAULTS,
     ):
-        super().__init__(source, options)
+        super().__init__(source, options, choices)
         self.backend, self.operators = backend, operators
         self.parameters: tuple[str, ...] = ()
         self.named_device: torch.device | None = None  # what the user gave to the factory that is running

@@ -68,7 +68,7 @@ class CompiledKernel:
         self._args: tuple[object, ...] | None = None
         if args is not None:
             self._args = tuple(describe(arg) for arg in kernel.signature.complete(args))
-            self._bound = kernel.bind(args, self._plugins)
+            self._bound = kernel.bind(args, self._plugins).variant(self._given)
             self._bound.lower(self._given)
 
     def __call__(self, *args: object, **kwargs: object) -> Any:
@@ -79,7 +79,7 @@ class CompiledKernel:
         if run is None:
             check_real(self.kernel.signature.parameters, args, self.kernel.signature.place)
             run = self._runs[key] = self.kernel.dispatch(args, self._plugins, self._run_of)
-            self._bound = self._bound or self.kernel.bind(args, self._plugins)
+            self._bound = self._bound or self.kernel.bind(args, self._plugins).variant(self._given)
         return run(*args)
 
     def _run_of(self, bound: SpecializedKernel, args: tuple[object, ...]) -> Run:

@@ -6,7 +6,6 @@ import copy
 import functools
 import pickle
 import sys
-import threading
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, field
 from importlib import import_module
@@ -22,6 +21,7 @@ from ..language.api import ACTIVE
 from ..plugins import Plugins
 from ..runtime.execute import Run
 from ..runtime.specialized import ConfigLike
+from ..runtime.variants import TRACING
 from ..session import current, watch
 from ..settings import RefMode, Settings
 from ..specialization.captures import Captures
@@ -40,8 +40,6 @@ from .operator import is_symbolic, number, symbolic_call
 Evaluate = Callable[..., Hashable]
 Guards = tuple[str, ...]
 """Host expressions over the arguments whose values a trace depends on: what it asked of them."""
-_binding = threading.RLock()
-"""Tracing is for one thread at a time."""
 
 
 @dataclass
@@ -226,7 +224,7 @@ class Kernel:
         known = self._specializations.get(key)
         if known is not None and (bound := known.find(args)) is not None:
             return bound
-        with _binding:
+        with TRACING:
             known = self._specializations.get(key)
             if known is not None and (bound := known.find(args)) is not None:
                 return bound
@@ -236,7 +234,7 @@ class Kernel:
             check_tensors(self.signature.parameters, args, self.signature.place)
             bound = BoundKernel(self, args, plugins)
             guards = bound.traced.guards
-            evaluate = self._evaluator(guards)
+            evaluate = self.evaluator(guards)
             values = evaluate(*args)
             bound.serves = lambda args: self.specialization_key(args) == of_args and evaluate(*args) == values
             known = self._specializations.setdefault(key, _Specializations())
@@ -265,7 +263,7 @@ class Kernel:
 
         return run
 
-    def _evaluator(self, guards: Guards) -> Evaluate:
+    def evaluator(self, guards: Guards) -> Evaluate:
         """A function of the arguments: the values of guards."""
         if not guards:
             return lambda *args: ()

@@ -13,6 +13,15 @@ def register_block_size(min_or_max: Any, max: Any = None) -> Any:
 
 
 @api(host=True)
+def register_tunable(name: str, fragment: Any) -> Any:
+    """A tuned value, under its `name` in configs: an int, a float, a bool or a string, as its fragment says
+    (`PowerOfTwoFragment`, `IntegerFragment`, `EnumFragment`, `BooleanFragment` of `helion_ir.autotuner`).
+
+    It is a plain Python value in host code and in device code: the kernel is traced for each value that is tried.
+    """
+
+
+@api(host=True)
 def specialize(value: Any) -> Any:
     """Make a size or stride, or a tuple of them, a constant of the specialization; returns it."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from functools import cached_property, partial
 from types import FunctionType
 from typing import TYPE_CHECKING, Any, Protocol
@@ -21,17 +21,21 @@ from ..settings import Settings
 from ..space.config_spec import ConfigSpec
 from ..specialization.in_place import checked_targets, names_in
 from ..specialization.signature import Signature
-from ..specialization.tensor_spec import describe, materialize
+from ..specialization.tensor_spec import describe, materialize, placed
 from .code_settings import record
 from .execute import Mode, Run, interpret_tile, interpret_tl, mode_for, shapes_alone
 from .repro import call_script
 from .stages import Stages
 from .structure import LoweredConfig, Structure, Structures, only_kernel
+from .variants import Variants, choices_of, fits, guarded
 
 if TYPE_CHECKING:
     from ..frontend import TracedKernel
+    from ..frontend.choices import Choices
 
 ConfigLike = Config | Mapping[str, object]
+_SETTLING = 4
+"""Traces at most until one holds for the default config that it leads to."""
 
 
 class Owner(Protocol):
@@ -49,6 +53,10 @@ class Owner(Protocol):
         """The kernel under one config, for arguments of any specialization."""
         ...
 
+    def evaluator(self, guards: Sequence[str]) -> Callable[..., Hashable]:
+        """A function of the arguments: the values of guards."""
+        ...
+
     def say_untuned(self) -> None:
         """Print once that there is no GPU to tune on."""
         ...
@@ -57,20 +65,49 @@ class Owner(Protocol):
 class SpecializedKernel:
     """A kernel for one specialization, compiled with the plugins of its session at that time.
 
-    Raises what tracing raises, `BackendUnsupported`, `PluginError`, and `InternalError` when a config-free pass fails.
+    `choices` is what the trace takes for granted of configs; with `first`, it is another trace of that specialization
+    (`variants`). Raises what tracing raises, `BackendUnsupported`, `PluginError`, and `InternalError` when a
+    config-free pass fails.
     """
 
-    def __init__(self, kernel: Owner, args: Sequence[object], plugins: Plugins = NONE) -> None:
+    def __init__(
+        self,
+        kernel: Owner,
+        args: Sequence[object],
+        plugins: Plugins = NONE,
+        choices: Choices | None = None,
+        first: SpecializedKernel | None = None,
+    ) -> None:
         self.kernel = kernel
         self.signature = kernel.signature
-        self.settings: Settings = copy.copy(kernel.settings)
+        self.settings: Settings = copy.copy(kernel.settings if first is None else first.settings)
         with exc.at_definition(self.signature.fn):
             self.backend = backends.get(self.settings.backend)
         self.pipeline = Pipeline(self.backend, plugins)
-        from ..frontend import trace  # noqa: PLC0415 - PyTorch's decompositions take seconds to import
+        self.args: tuple[object, ...] = tuple(describe(arg) for arg in args)
+        self._trace(args, choices)
+        self._variants = self._first_of_variants(args) if first is None else first._variants
 
+    def _first_of_variants(self, args: Sequence[object]) -> Variants:
+        """The traces of this specialization: this one, which is made to hold for the default config, and later ones."""
+        for _ in range(_SETTLING if self.traced.answers else 0):
+            default = self.config_spec.default_config()
+            if fits(self, default):
+                break
+            choices = choices_of(self, default)
+            del self.config_spec, self.structures
+            self._trace(args, choices)
+        stand_ins = tuple(map(placed, args)) if self.traced.chosen or self.traced.answers else ()
+        plugins = self.pipeline.plugins
+        return Variants(self, lambda choices: SpecializedKernel(self.kernel, stand_ins, plugins, choices, self))
+
+    def _trace(self, args: Sequence[object], choices: Choices | None) -> None:
+        from ..frontend import trace  # noqa: PLC0415 - PyTorch's decompositions take seconds to import
+        from ..frontend.choices import DEFAULTS  # noqa: PLC0415 - see above
+
+        plugins = self.pipeline.plugins
         traced = trace(
-            kernel.signature.fn,
+            self.signature.fn,
             tuple(materialize(arg) for arg in args),
             static_shapes=self.settings.static_shapes,
             index_dtype=self.settings.index_dtype,
@@ -79,10 +116,10 @@ class SpecializedKernel:
             ignore_warnings=tuple(self.settings.ignore_warnings),
             backend=self.backend,
             operators=plugins.of("operator"),
+            choices=choices or DEFAULTS,
         )
         self.traced: TracedKernel = traced
         self.name: str = traced.name
-        self.args: tuple[object, ...] = tuple(describe(arg) for arg in args)
         self._stages = Stages(self.name, self.settings, plugins)
         record(self.settings, self.backend.device_target(self.device), only_kernel(traced.module))
         self._stages.show("trace", traced.module)
@@ -97,11 +134,11 @@ class SpecializedKernel:
     @cached_property
     def config_spec(self) -> ConfigSpec:
         """The search space of this specialization."""
-        interpreted, tunables = self.device.type == "cpu", getattr(self.traced, "tunables", None)
-        return ConfigSpec(self.tile_module, self.pipeline, tunables, interpreted=interpreted)
+        interpreted = self.device.type == "cpu"
+        return ConfigSpec(self.tile_module, self.pipeline, self.traced.tunables, interpreted=interpreted)
 
     @cached_property
-    def _structures(self) -> Structures:
+    def structures(self) -> Structures:
         return Structures(self.tile_module)
 
     @property
@@ -111,15 +148,22 @@ class SpecializedKernel:
 
     def normalized(self, config: ConfigLike) -> Config:
         """The config with a legal value for every key. Raises `InvalidConfig`, at the kernel's definition."""
+        return self._resolved(Config.from_dict(config))[1]
+
+    def variant(self, config: ConfigLike) -> SpecializedKernel:
+        """The trace that holds for a config: this one, unless Python needed to know something of the config."""
+        return self._resolved(Config.from_dict(config))[0]
+
+    def _resolved(self, config: Config) -> tuple[SpecializedKernel, Config]:
         with exc.at_definition(self.signature.fn):
-            full = self.config_spec.normalize(Config.from_dict(config))
+            variant, full = self._variants.of(config)
         if not self._warned and "block_ptr" in _entries(full, "indexing", "atomic_indexing"):
             self._warned = True
             message = (
                 f"{self.name}: indexing='block_ptr': there are no block pointers any more; plain pointers are used"
             )
             exc.warn(exc.BlockPtrIndexingUnavailable(message), tuple(self.settings.ignore_warnings))
-        return full
+        return variant, full
 
     # Compilation -----------------------------------------------------------------------------------------------
 
@@ -131,21 +175,25 @@ class SpecializedKernel:
         given = config if isinstance(config, Config) else Config.from_dict(config)
         if (known := self._lowered.get(given)) is not None:
             return known
-        full = self.normalized(given)
-        structure = self._structures.find(full) or self._lower(full)
-        lowered = self._lowered[given] = LoweredConfig.of(structure, full, self._structures.sizes(full))
+        variant, full = self._resolved(given)
+        lowered = self._lowered[given] = variant.lower_legal(full)
         return lowered
 
+    def lower_legal(self, full: Config) -> LoweredConfig:
+        """This trace for a normalized config that it holds for."""
+        structure = self.structures.find(full) or self._lower(full)
+        return LoweredConfig.of(structure, full, self.structures.sizes(full))
+
     def _lower(self, full: Config) -> Structure:
-        module, sizes = copy_module(self.tile_module), self._structures.sizes(full)
-        questions = self._structures.questions(module)
+        module, sizes = copy_module(self.tile_module), self.structures.sizes(full)
+        questions = self.structures.questions(module)
         passes = self.pipeline.scheduled(full, module)
         self._stages.run(passes, module, start=self.tile_module, after=self._check_taken)
         structure = Structure.of(module, tuple(sizes), self.backend)
         self._stages.check_source(lambda: self.backend.emit(module))
         if self.pipeline.plugins.passes() or not self.backend.notes_questions:
-            questions.answers.update(self._structures.numbers(full))
-        self._structures.add(full, questions, structure)
+            questions.answers.update(self.structures.numbers(full))
+        self.structures.add(full, questions, structure)
         self._stages.save("source.py", lambda: self.backend.emit(module))
         return structure
 
@@ -160,16 +208,19 @@ class SpecializedKernel:
 
     def forget_lowered(self) -> None:
         """Drop what configs were lowered to; the trace stays."""
-        self._structures.clear()
-        self._lowered.clear()
-        self._runs.clear()
+        for variant in self._variants:
+            variant.structures.clear()
+            variant._lowered.clear()
+            variant._runs.clear()
 
     def scheduled_module(self, config: ConfigLike, after: str | None = None) -> ModuleOp:
         """A copy of the module after the schedule passes of `config`, or after the pass named `after`.
 
         Raises ValueError if no such pass runs.
         """
-        full = self.lower(config).config
+        variant, full = self._resolved(self.lower(config).config)
+        if variant is not self:
+            return variant.scheduled_module(full, after)
         module = copy_module(self.tile_module)
         passes = self.pipeline.scheduled(full, module)
         names = [pass_.name for pass_ in passes]
@@ -191,6 +242,24 @@ class SpecializedKernel:
 
     def runner(self, config: ConfigLike) -> Run:
         """The function that `compiled` returns, without printing code."""
+        variant = self.variant(config)
+        return self._own_runner(config) if variant is self else self._guarded(variant, config)
+
+    def _guarded(self, variant: SpecializedKernel, config: ConfigLike) -> Run:
+        """The function that runs another trace, of which more may hang on the arguments than of this one."""
+        run, known = variant.runner(config), self.traced.guards
+        more = tuple(guard for guard in variant.traced.guards if guard not in known)
+        if not more:
+            return run
+        owner, plugins = self.kernel, self.pipeline.plugins
+        return guarded(
+            run,
+            owner.evaluator(more),
+            variant.args,
+            lambda args: SpecializedKernel(owner, args, plugins).runner(config),
+        )
+
+    def _own_runner(self, config: ConfigLike) -> Run:
         lowered = self.lower(config)
         mode = mode_for(self.device.type, self.backend)
         if mode == "device":
@@ -242,7 +311,7 @@ class SpecializedKernel:
             converted = None if self.backend.leaves_tl else self.scheduled_module(lowered.config, CONVERSION)
             return interpret_tl(converted or lowered.module())
         if mode == "tile":
-            return interpret_tile(self.scheduled_module(lowered.config), self._structures.sizes(lowered.config))
+            return interpret_tile(self.scheduled_module(lowered.config), self.structures.sizes(lowered.config))
         if mode == "meta":
             return shapes_alone(lowered.module())
         if mode == "device":

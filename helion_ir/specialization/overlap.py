@@ -12,6 +12,11 @@ DISJOINT, SAME, PARTIAL = 0, 1, 2
 _MOST_STEPS = 10_000
 
 
+def address_of(tensor: torch.Tensor) -> int | None:
+    """Where a tensor begins; None for a fake one, unless it stands for one that was there (`PlacedSpec`)."""
+    return getattr(tensor, "address", None) if isinstance(tensor, FakeTensor) else tensor.data_ptr()
+
+
 def overlap(one: Any, other: Any) -> int:
     """How the elements of two tensors lie: `DISJOINT`, `SAME` (one tensor, given twice) or `PARTIAL`.
 
@@ -20,9 +25,9 @@ def overlap(one: Any, other: Any) -> int:
     """
     if not isinstance(one, torch.Tensor) or not isinstance(other, torch.Tensor) or one.device != other.device:
         return DISJOINT
-    if isinstance(one, FakeTensor) or isinstance(other, FakeTensor) or not one.numel() or not other.numel():
+    start, start_other = address_of(one), address_of(other)
+    if start is None or start_other is None or not one.numel() or not other.numel():
         return DISJOINT
-    start, start_other = one.data_ptr(), other.data_ptr()
     if start == start_other and _layout(one) == _layout(other):
         return SAME
     if start + _bytes(one) <= start_other or start_other + _bytes(other) <= start:
@@ -92,4 +97,4 @@ def _can_reach(steps: Sequence[tuple[int, int]], target: int) -> bool:
     return False
 
 
-__all__ = ["DISJOINT", "PARTIAL", "SAME", "overlap", "overlaps"]
+__all__ = ["DISJOINT", "PARTIAL", "SAME", "address_of", "overlap", "overlaps"]

@@ -12,6 +12,7 @@ import torch
 from torch._subclasses.fake_tensor import FakeTensor, FakeTensorMode
 
 from ..exc import InvalidAPIUsage
+from .overlap import address_of
 
 
 @dataclass(frozen=True, init=False)
@@ -77,6 +78,24 @@ class TensorSpec:
         return result
 
 
+class PlacedSpec(TensorSpec):
+    """The spec of a tensor that was there, with its address: how it was aligned, and what shared its memory."""
+
+    address: int | None
+
+    @classmethod
+    def of(cls, tensor: torch.Tensor) -> PlacedSpec:
+        result = super().of(tensor)
+        assert isinstance(result, PlacedSpec)
+        object.__setattr__(result, "address", address_of(tensor))
+        return result
+
+    def fake(self) -> FakeTensor:
+        result = super().fake()
+        result.address = self.address  # type: ignore[attr-defined]
+        return result
+
+
 def _sizes(what: str, values: Sequence[int]) -> torch.Size:
     """Numbers of a tensor's dimensions, none negative. Raises InvalidAPIUsage."""
     try:
@@ -138,6 +157,11 @@ UNKNOWN_SIZE = 17
 def describe(value: Any) -> Any:
     """`value` with every tensor in it made a `TensorSpec`: what to remember of arguments."""
     return map_leaves(value, lambda leaf: TensorSpec.of(leaf) if isinstance(leaf, torch.Tensor) else leaf)
+
+
+def placed(value: Any) -> Any:
+    """`describe`, with addresses: for a trace that must see in the tensors what the first one saw."""
+    return map_leaves(value, lambda leaf: PlacedSpec.of(leaf) if isinstance(leaf, torch.Tensor) else leaf)
 
 
 def map_leaves(value: Any, leaf: Callable[[Any], Any], around: frozenset[int] = frozenset()) -> Any:

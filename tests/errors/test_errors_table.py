@@ -39,10 +39,6 @@ TensorOperationInWrapper WrongDevice TiledKMatmulAccumulationWarning BlockPtrInd
 NAMES = PAGE.split()
 
 RESERVED = {
-    "TunableTypeNotSupported": "register_tunable",
-    "TunableNameConflict": "register_tunable",
-    "RegisterTunableArgTypes": "register_tunable",
-    "ConfigSpecFragmentWithSymInt": "register_tunable",
     "StackTensorDevPtrDtype": "stacktensor_like",
     "StackTensorDevPtrOnHost": "stacktensor_like",
     "StackTensorExampleOnDevice": "stacktensor_like",

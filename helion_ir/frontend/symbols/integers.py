@@ -19,11 +19,12 @@ from ...dialects import tile
 from ...dialects.dims import Dim, symbols_of
 from ...dialects.names import value_name
 from ...dialects.value import CompareOp
+from ..choices import DEFAULTS, Choices
 from ..source import FunctionSource, in_subscript
 from .arithmetic import remainder
 from .expressions import Poly
 from .nodes import IntNode, SymbolContext, poly_of, sym_int
-from .sizes import INTEGER_FUNCTIONS, LARGEST_OFFSET, OPPOSITES, PREDICATES, Options, Sizes
+from .sizes import INTEGER_FUNCTIONS, LARGEST_OFFSET, OPPOSITES, PREDICATES, SIGNS, Options, Sizes
 
 _SPELLINGS = {"floordiv": "({} // {})", "mod": "({} % {})"}
 _SPELLINGS_OF_ARGUMENTS = {
@@ -38,6 +39,7 @@ _INTEGER_OPS: dict[str, Callable[..., Any]] = {
 MATH = "__import__('math')"
 """The module in host expressions, which import nothing."""
 _SYMBOL = re.compile(r"\bs\d+\b")
+_NAME = re.compile(r"\b[bs]\d+\b")
 
 
 _WHOLE_SLICE = 2**62
@@ -51,8 +53,8 @@ class IndexNeeded(Exception):
 class Integers(Sizes, SymbolContext):
     """Integers as SSA values and as Python's numbers, and the kernel arguments that some of them are."""
 
-    def __init__(self, source: FunctionSource, options: Options):
-        super().__init__(source, options)
+    def __init__(self, source: FunctionSource, options: Options, choices: Choices = DEFAULTS):
+        super().__init__(source, options, choices)
         self.arg_names: list[str] = []
         self.arg_exprs: list[str] = []
         self.paths: dict[int, str] = {}  # id of a host object → the host expression of it
@@ -222,6 +224,9 @@ class Integers(Sizes, SymbolContext):
         if self.in_device and self.internal and all(self._is_symbolic(a) for p in (lhs, rhs) for a in p.atoms()):
             return self._assume(predicate, lhs - rhs)
         hint, other = self.hint_of(lhs), self.hint_of(rhs)
+        if (hint is None or other is None) and not self.internal and self._of_config(lhs, rhs):
+            sides = [self._in_question(side) for side in (lhs, rhs)]
+            return self._ask(f"{sides[0]} {SIGNS[predicate]} {sides[1]}")
         if self.in_device:
             self.called()
             element = max((self.value_type(lhs), self.value_type(rhs)), key=lambda t: t.width.data)
@@ -239,6 +244,26 @@ class Integers(Sizes, SymbolContext):
             return answer
         self.guard(predicate if truth else OPPOSITES[predicate], lhs, rhs)
         return truth
+
+    def _of_config(self, *polys: Poly) -> bool:
+        """Whether a config decides the values: they are made of block sizes, and in host code of what this call has."""
+        atoms = [atom for poly in polys for atom in poly.atoms()]
+        if self.in_device:
+            return all(map(self._is_symbolic, atoms))
+        return not any(atom.startswith("@") for atom in atoms)
+
+    def _in_question(self, poly: Poly) -> str:
+        """An expression as text over block symbols; sizes in it are this call's, which is a guard."""
+        names = {name for atom in poly.atoms() for name in _SYMBOL.findall(atom)}
+        for name in names:
+            self.guard("eq", Poly.atom(name), Poly.constant(self.hints[name]))
+        known = {**self.hints, **{name: block.fixed for name, block in self.blocks.items() if block.fixed is not None}}
+        return _NAME.sub(lambda match: str(known.get(match[0], match[0])), f"({poly.as_dim()})")
+
+    def _ask(self, question: str) -> Any:
+        """The answer of the config that is traced for."""
+        limits = {name: (block.min.data, getattr(block.max, "data", None)) for name, block in self.blocks.items()}
+        return self.asked.ask(question, limits)
 
     def integer_op(self, name: str, lhs: Poly, rhs: Poly) -> Poly:
         lhs, rhs = self.resolved(lhs), self.resolved(rhs)
@@ -275,6 +300,8 @@ class Integers(Sizes, SymbolContext):
         if (value := poly.value) is not None:
             return value
         hint = self.hint_of(poly)
+        if hint is None and not self.internal and self._of_config(poly):
+            return self._ask(self._in_question(poly))
         only_fixed = hint is not None and not any(_SYMBOL.search(atom) for atom in poly.atoms())
         if hint is None or (self.in_device and not only_fixed and not self._of_arguments(poly)):
             if in_subscript(self.files):

@@ -17,6 +17,7 @@ from xdsl.ir import SSAValue
 
 from ... import exc
 from ...dialects.value import CompareOp
+from ..choices import DEFAULTS, Choices
 from ..source import FunctionSource, asked_by_user
 from .arithmetic import floor_quotient, remainder, small_power
 from .expressions import Poly
@@ -52,8 +53,8 @@ _JUMPING = {"floordiv": "quotient", "mod": "remainder"}
 class Scalars(Integers):
     """Floats and truth values, beside integers: what PyTorch asks of any number of a trace."""
 
-    def __init__(self, source: FunctionSource, options: Options):
-        super().__init__(source, options)
+    def __init__(self, source: FunctionSource, options: Options, choices: Choices = DEFAULTS):
+        super().__init__(source, options, choices)
         self._floats: dict[object, SSAValue] = {}
 
     def text(self, node: Node, symbol: str) -> str:

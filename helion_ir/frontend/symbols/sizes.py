@@ -16,9 +16,9 @@ from xdsl.ir import Block
 from ... import exc
 from ...dialects import tile
 from ...dialects.dims import Dim
-from ...dialects.names import block_param
 from ...dialects.targets import MAX_LANES
 from ..builder import Builder
+from ..choices import DEFAULTS, Asked, Choices
 from ..source import FunctionSource, current_location
 from .expressions import Poly
 from .nodes import poly_of
@@ -72,8 +72,9 @@ class WidePositions(Exception):
 class Sizes:
     """Block symbols, size symbols with their values in this call, and guards; and where the trace is."""
 
-    def __init__(self, source: FunctionSource, options: Options):
+    def __init__(self, source: FunctionSource, options: Options, choices: Choices = DEFAULTS):
         self.source = source
+        self.asked = Asked(choices)  # of the config
         self.files = {source.file}  # of the kernel and of the functions it calls
         self.options = options
         self.builder = Builder()
@@ -84,7 +85,7 @@ class Sizes:
         self.internal = 0  # how deep inside PyTorch's own code
         self.exact = 0  # how deep inside of host calls whose result depends on which sizes are 0 or 1
         self.blocks: dict[str, tile.BlockAttr] = {}
-        self.registrations: dict[tuple[int, int], str] = {}  # line and column of the call → host name of its block
+        self.registrations: dict[tuple[int, int], str] = {}  # line and column of the call → what it is in host text
         self.symbol_exprs: dict[str, str] = {}  # symbol → host expression
         self.used_symbols: dict[str, str] = {}  # those that the kernel's types and ops name
         self.int_args: dict[str, str] = {}  # symbols of int arguments: of any sign, and kernel arguments as values
@@ -151,11 +152,11 @@ class Sizes:
             self.int_args[name] = expr
         return Poly.atom(name)
 
-    def registered(self, block: str) -> None:
-        """Note that the host code's call at the current place registered `block`."""
+    def registered(self, text: str) -> None:
+        """Note what the call at the current place, which registers a block or a tunable, is in host text."""
         place = current_location((self.source.file,))
         if place is not None:
-            self.registrations[(place.line, place.column)] = block_param(block)
+            self.registrations[(place.line, place.column)] = text
 
     def specialize(self, value: torch.SymInt) -> int:
         """Make a size a constant of this specialization."""

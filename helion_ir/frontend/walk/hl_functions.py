@@ -11,6 +11,7 @@ from xdsl.ir import Operation
 from ... import exc
 from ... import language as hl
 from ...dialects import tile
+from ...dialects.names import block_param
 from ...dialects.dims import Dim, dims_of
 from ...language.api import implement
 from ...language.tiles import Tile, Tiles, tile_shift
@@ -153,7 +154,7 @@ def register_block_size(tracer: Tracer, min_or_max: Any, max: Any = None) -> Any
         raise exc.InvalidAPIUsage("hl.register_block_size takes a maximum, or a minimum and a maximum")
     low, high = next_power_of_2(low), next_power_of_2(high)
     name = tracer.new_block(low, None if low >= high else high)
-    tracer.registered(name)
+    tracer.registered(block_param(name))
     return tracer.size(name)
 
 

@@ -84,9 +84,9 @@ class _HostRewriter(ast.NodeTransformer):
             return node.args[0]
         elif function is hl.static_range:
             node.func = ast.copy_location(ast.Name("range", ast.Load()), node)
-        elif function is hl.register_block_size:
-            block = self.registrations.get((node.lineno, node.col_offset + 1))
-            return node if block is None else ast.copy_location(ast.Name(block, ast.Load()), node)
+        elif function is hl.register_block_size or function is hl.register_tunable:
+            text = self.registrations.get((node.lineno, node.col_offset + 1))
+            return node if text is None else ast.copy_location(ast.parse(text, mode="eval").body, node)
         return node
 
     def visit_AnnAssign(self, node: ast.AnnAssign) -> Any:
