@@ -13,6 +13,7 @@ from types import MappingProxyType
 from typing import Any
 
 import torch
+from torch.utils._pytree import tree_map_only
 from xdsl.dialects.builtin import ModuleOp
 from xdsl.ir import Block, Region
 from xdsl.utils.exceptions import VerifyException
@@ -72,6 +73,8 @@ class TracedKernel:
     """Their values, for which this trace holds."""
     answers: Mapping[str, Any] = field(default_factory=dict)
     """What was asked of block sizes, and the answers for which this trace holds."""
+    read: Mapping[str, Any] = field(default_factory=dict)
+    """What host code read of the arguments' data, by expression; another trace of these arguments reads it here."""
 
 
 @walks
@@ -196,7 +199,7 @@ def _trace(
     for name, value, annotation in zip(parameters, args, annotations, strict=True):
         constant = constant_parameter(annotation)
         names[name] = wrapper.wrap(value, keep.get(name, name), constant=constant)
-    tracer.reads = HostReads(tracer, partial(_value, fn, dict(zip(parameters, args, strict=True))))
+    tracer.reads = HostReads(tracer, partial(_value, fn, dict(zip(parameters, args, strict=True)), tracer.asked.read))
     for expr, tensor in wrapper.tensors:
         tracer.reads.argument(tensor, expr)
     for lhs, rhs in equalities:
@@ -229,19 +232,25 @@ def _trace(
     asked = tracer.asked
     return TracedKernel(
         module, tree.name, result is None, tracer.device, tuple(guards), missing, written, asked.fragments,
-        asked.values, asked.answers,
+        asked.values, asked.answers, asked.read,
     )  # fmt: skip
 
 
-def _value(fn: Callable[..., Any], args: Mapping[str, object], expr: str) -> Any:
-    """The value of a host expression over the arguments, which must have data."""
+def _value(fn: Callable[..., Any], args: Mapping[str, object], known: dict[str, Any], expr: str) -> Any:
+    """The value of a host expression over the arguments, which must have data unless it is `known`."""
+    if expr in known:
+        return known[expr]
     if contains_spec(tuple(args.values())):
         raise exc.DataDependentOutputShapeNotSupported(
             "host code reads the data of a tensor, and the example arguments have none",
             hint="compile for real tensors, whose data is like that of the calls",
         )
     named = {new: args[name] for name, new in host_names(fn).items() if name in args}  # type: ignore[arg-type]
-    return eval(expr, {**fn.__globals__, **_nonlocals(fn), **args, **named, "__torch__": torch})
+    value = eval(expr, {**fn.__globals__, **_nonlocals(fn), **args, **named, "__torch__": torch})
+    known[expr] = tree_map_only(
+        torch.Tensor, lambda part: part.to("meta"), value
+    )  # of tensors, what the trace looks at
+    return value
 
 
 def _empty_grid(tracer: Tracer) -> None:

@@ -21,10 +21,14 @@ TYPICAL = 32
 
 @dataclass(frozen=True)
 class Choices:
-    """The values of tunables by name, and the sizes of block symbols; what is not there has its default."""
+    """The values of tunables by name, and the sizes of block symbols; what is not there has its default.
+
+    `read`: what host code is known to read of the arguments' data.
+    """
 
     tunables: Mapping[str, object] = field(default_factory=lambda: MappingProxyType({}))
     blocks: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
+    read: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
 
 
 DEFAULTS = Choices()
@@ -35,6 +39,7 @@ class Asked:
 
     def __init__(self, choices: Choices):
         self._choices = choices
+        self.read = dict(choices.read)
         self.fragments: dict[str, Fragment] = {}
         self.values: dict[str, Any] = {}
         """The values of the tunables."""

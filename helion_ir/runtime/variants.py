@@ -50,7 +50,8 @@ def choices_of(variant: Variant, full: Config) -> Choices:
     """What a normalized config says of what traces ask."""
     from ..frontend.choices import Choices  # noqa: PLC0415 - with PyTorch's decompositions, which take seconds
 
-    return Choices({name: full[name] for name in variant.traced.tunables}, variant.structures.sizes(full))
+    chosen = {name: full[name] for name in variant.traced.tunables}
+    return Choices(chosen, variant.structures.sizes(full), variant.traced.read)
 
 
 class Variants:

@@ -209,3 +209,23 @@ def test_tunables_are_of_the_host() -> None:
 
     with pytest.raises(exc.NotAllowedOnDevice, match=r"register_tunable is host code"):
         inside.bind((torch.empty(3),))
+
+
+def test_data_that_the_host_reads() -> None:
+    """Another trace knows what the first one read: the tensors may be gone."""
+
+    @helion.kernel()
+    def times_largest(x: Tensor, counts: Tensor) -> Tensor:
+        extra = hl.register_tunable("extra", IntegerFragment(0, 3))
+        largest = int(counts.max())
+        if counts.sum().item() <= 5:
+            extra = 0
+        out = torch.empty_like(x)
+        for t in hl.tile(x.size(0)):
+            out[t] = x[t] * largest + extra
+        return out
+
+    x, counts = torch.randn(33), torch.tensor([1, 7, 3])
+    bound = times_largest.bind((x, counts))
+    result = bound.compile_config({"extra": 2})(x, counts)
+    torch.testing.assert_close(result, x * 7 + 2)
