@@ -11,8 +11,8 @@ from xdsl.ir import Operation
 from ... import exc
 from ... import language as hl
 from ...dialects import tile
-from ...dialects.names import block_param
 from ...dialects.dims import Dim, dims_of
+from ...dialects.names import block_param
 from ...language.api import implement
 from ...language.tiles import Tile, Tiles, tile_shift
 from ...sizes import next_power_of_2
