@@ -3,7 +3,8 @@
 A setting at its default has no entry, so most kernels have no such attribute:
 
 ```mlir
-settings = {fast_math, dtype_asserts, no_comments, no_warp_specialize, strict_barriers, reserved_sms = #builtin.int<4>}
+settings = {fast_math, dtype_asserts, no_comments, no_warp_specialize, any_integers, strict_barriers,
+            reserved_sms = #builtin.int<4>}
 ```
 """
 
@@ -16,7 +17,15 @@ from xdsl.ir import Attribute, Operation
 
 SETTINGS = "settings"
 NAMES = frozenset(
-    ("fast_math", "dtype_asserts", "no_comments", "no_warp_specialize", "strict_barriers", "reserved_sms")
+    (
+        "fast_math",
+        "dtype_asserts",
+        "no_comments",
+        "no_warp_specialize",
+        "any_integers",
+        "strict_barriers",
+        "reserved_sms",
+    )
 )
 
 

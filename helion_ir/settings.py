@@ -39,7 +39,10 @@ def _parse_ref_mode(text: str) -> RefMode:
     return RefMode.EAGER if _parse_bool(text) else RefMode.OFF
 
 
-def _parse_dtype(text: str) -> torch.dtype:
+def _parse_dtype(text: str) -> torch.dtype | None:
+    """A torch dtype; `auto` and nothing at all leave the choice to the compiler."""
+    if text.strip().lower() in ("", "auto", "none"):
+        return None
     dtype = getattr(torch, text.strip().removeprefix("torch."), None)
     if not isinstance(dtype, torch.dtype):
         raise ValueError("expected a torch dtype")
@@ -68,6 +71,10 @@ def _read(parse: Callable[[str], object], variable: str | None = None, least: fl
     return {"parse": parse, "variable": variable, "least": least}
 
 
+PRECISIONS: Mapping[str, str] = {"default": "tf32", "high": "tf32x3", "highest": "ieee"}
+"""Other names of values of `dot_precision`."""
+_FALLBACKS: Mapping[str, str] = {"dot_precision": "TRITON_F32_DEFAULT"}
+"""Variables of the environment that others define, which give a setting where ours do not."""
 _CHOICES: Mapping[str, tuple[object, ...]] = {
     "index_dtype": (None, torch.int32, torch.int64),
     "dot_precision": ("tf32", "tf32x3", "ieee"),
@@ -96,7 +103,10 @@ class Settings:
     - `static_shapes`: sizes and strides of tensors are constants of a specialization.
     - `index_dtype`: `torch.int32` or `torch.int64`, the type of positions and offsets; by default positions have 32
       bits and offsets 64 where 32 cannot hold them, and positions, too, where a size needs it.
-    - `dot_precision`: `tf32`, `tf32x3` or `ieee`, for float32 operands.
+    - `dot_precision`: `tf32`, `tf32x3` or `ieee`, for float32 operands; `default`, `high` and `highest` are other names
+      of these. Where nothing says, the environment's `TRITON_F32_DEFAULT` does.
+    - `triton_do_not_specialize`: Triton compiles one kernel for all values of an integer argument, not another for 1
+      and for multiples of 16.
     - `fast_math`: float32 square roots and hyperbolic tangents are approximate, and what is divided by a value of
       fewer dims is multiplied by its reciprocal: a few units in the last place, more for denormal numbers.
     - `debug_dtype_asserts`: the emitted kernel asserts, at compile time, the dtype of every tensor that it computes.
@@ -108,6 +118,10 @@ class Settings:
     - `print_output_code`, `print_repro`, `print_ir` (`all`, or passes by name), `dump_dir`: what a compilation shows.
     - `verify_each`: verify the IR after every pass.
     - `ref_mode`: `RefMode.EAGER` runs the user's Python (environment: `HELION_INTERPRET=1`).
+    - `autotune_baseline_accuracy_check_fn(actual, expected)` decides whether what a candidate returned, and then the
+      list of the argument tensors that it changed, are right: it raises, or returns False, if not.
+    - `autotune_config_filter(config)`: candidates for which it returns False or None are not tried; a config that it
+      returns is tried instead.
     - `autotune_*`: how a kernel without config is tuned.
     """
 
@@ -115,6 +129,7 @@ class Settings:
     static_shapes: bool = field(default=True, metadata=_read(_parse_bool))
     index_dtype: torch.dtype | None = field(default=None, metadata=_read(_parse_dtype))
     dot_precision: str = field(default="tf32", metadata=_read(str))
+    triton_do_not_specialize: bool = field(default=False, metadata=_read(_parse_bool))
     fast_math: bool = field(default=False, metadata=_read(_parse_bool))
     print_output_code: bool = field(default=False, metadata=_read(_parse_bool))
     print_repro: bool = field(default=False, metadata=_read(_parse_bool))
@@ -141,6 +156,8 @@ class Settings:
     autotune_baseline_fn: Callable[..., object] | None = None
     autotune_baseline_atol: float | None = field(default=None, metadata=_read(float, least=0))
     autotune_baseline_rtol: float | None = field(default=None, metadata=_read(float, least=0))
+    autotune_baseline_accuracy_check_fn: Callable[[Any, Any], object] | None = None
+    autotune_config_filter: Callable[[Any], object] | None = None
     autotune_ignore_errors: bool = field(default=False, metadata=_read(_parse_bool))
     autotune_progress_bar: bool = field(default=True, metadata=_read(_parse_bool))
     autotune_config_overrides: Mapping[str, object] | None = None
@@ -164,6 +181,8 @@ class Settings:
             raise AttributeError(f"there is no setting {name!r}")
         if name == "print_ir" and isinstance(value, str | bool):
             value = ("all",) if value is True else _parse_names(value or "")
+        if name == "dot_precision" and isinstance(value, str):
+            value = PRECISIONS.get(value, value)
         if reason := _refusal(name, value):
             raise InvalidAPIUsage(f"setting {name}={value!r}: {reason}")
         super().__setattr__(name, value)
@@ -176,8 +195,11 @@ class Settings:
         """Set what the environment says of a setting, else its default."""
         variable = metadata.get("variable") or f"HELION_{name.upper()}"
         text = os.environ.get(variable) if "parse" in metadata else None
+        if text is None and (other := _FALLBACKS.get(name)) is not None:
+            variable, text = other, os.environ.get(other)
         try:
             value = default if text is None else metadata["parse"](text)
+            value = PRECISIONS.get(value, value) if name == "dot_precision" else value
             if text is not None and (reason := _refusal(name, value)):
                 raise ValueError(reason)
         except ValueError as error:

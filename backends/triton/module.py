@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Callable
 
-from xdsl.dialects.builtin import ModuleOp, f32, i1, i32
+from xdsl.dialects.builtin import IntegerType, ModuleOp, f32, i1, i32
 from xdsl.ir import Attribute
 from xdsl.utils.exceptions import DiagnosticException
 
@@ -35,7 +35,9 @@ def print_kernel(func: tl.FuncOp, printer: KernelPrinter) -> None:
     printer.names.update(zip(block.args, names, strict=True))
     params = [parameter(name, arg.type) for name, arg in zip(names, block.args, strict=True)]
     params += [f"{name}: tl.constexpr" for name in func.constexprs.data]
-    printer.print_string("@triton.jit")
+    integers = [name for name, arg in zip(names, block.args, strict=True) if isinstance(arg.type, IntegerType)]
+    plain = not integers or not setting(func, "any_integers")
+    printer.print_string("@triton.jit" if plain else f"@triton.jit(do_not_specialize={integers})")
     header = f"def _{func.sym_name.data}({', '.join(params)}):"
     if len(header) > WIDTH:
         header = f"def _{func.sym_name.data}(\n    " + ",\n    ".join(params) + ",\n):"

@@ -152,14 +152,18 @@ def _widened(tensor: torch.Tensor) -> torch.Tensor:
 class Baseline:
     """What a kernel should compute, and the copy of the arguments that candidates run on."""
 
-    def __init__(self, args: Sequence[object], tolerance: Tolerance) -> None:
-        self._tolerance = tolerance
+    def __init__(
+        self, args: Sequence[object], tolerance: Tolerance, decide: Callable[[Any, Any], object] | None = None
+    ) -> None:
+        """`decide(actual, expected)`: what says in place of the tolerance whether results are right."""
+        self._tolerance, self._decide = tolerance, decide
         self._given = tensors_in(list(args))
         self.args: list[object] = copy_arguments(args)
         """Candidates run on these."""
         self._own = tensors_in(self.args)
         self._changed: list[tuple[int, torch.Tensor]] = []
         self._results: list[torch.Tensor] | None = None
+        self._returned: Any = None
 
     def restore(self) -> None:
         """Give the copy the values that the arguments have."""
@@ -170,8 +174,9 @@ class Baseline:
     def record(self, run: Run) -> None:
         """Take what `run` does with the arguments as right."""
         self.restore()
-        results = self._outputs(run)
-        self._results = [result.detach().clone() for result in results]
+        returned = self._outputs(run)
+        self._returned = map_leaves(returned, _copied)
+        self._results = tensors_in(self._returned)
         self._changed = [
             (at, own.detach().clone())
             for at, (own, given) in enumerate(zip(self._own, self._given, strict=True))
@@ -182,10 +187,27 @@ class Baseline:
     def check(self, run: Run) -> None:
         """Run a candidate once; raises WrongResultError, and what it raises."""
         self._restore_changed()
-        results = self._outputs(run)
-        for what, actual, expected in self._compared(results):
+        returned = self._outputs(run)
+        if self._decide is not None:
+            self._ask(self._decide, returned)
+            return
+        for what, actual, expected in self._compared(tensors_in(returned)):
             if reason := self._tolerance.violation(actual, expected):
                 self.restore()  # it may have written where it should not
+                raise WrongResultError(f"{what}: {reason}")
+
+    def _ask(self, decide: Callable[[Any, Any], object], returned: Any) -> None:
+        changed = [self._own[at] for at, _ in self._changed], [expected for _, expected in self._changed]
+        for what, (actual, expected) in {"the result": (returned, self._returned), "the arguments": changed}.items():
+            if what == "the arguments" and not self._changed:
+                continue
+            try:
+                right = decide(actual, expected) is not False
+                reason = "autotune_baseline_accuracy_check_fn returned False"
+            except Exception as error:
+                right, reason = False, f"{type(error).__name__}: {error}"
+            if not right:
+                self.restore()
                 raise WrongResultError(f"{what}: {reason}")
 
     def _compared(self, results: list[torch.Tensor]) -> Iterator[tuple[str, torch.Tensor, torch.Tensor]]:
@@ -202,13 +224,16 @@ class Baseline:
             for at, _ in self._changed:
                 _copy(self._own[at], self._given[at])
 
-    def _outputs(self, run: Run) -> list[torch.Tensor]:
+    def _outputs(self, run: Run) -> Any:
         """What a run gives; every run draws the same random numbers."""
         devices = {tensor.device for tensor in self._own if tensor.device.type == "cuda"}
         with torch.random.fork_rng(devices), torch.no_grad(), PoisonedMemory():
             torch.manual_seed(0)
-            results = run(*self.args)
-        return tensors_in(results)
+            return run(*self.args)
+
+
+def _copied(leaf: object) -> object:
+    return leaf.detach().clone() if isinstance(leaf, torch.Tensor) else leaf
 
 
 def _copy(target: torch.Tensor, source: torch.Tensor) -> None:

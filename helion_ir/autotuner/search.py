@@ -86,7 +86,7 @@ class Search:
         self._reporter = reporter
         self._start = time.monotonic()
         tolerance = Tolerance(settings.autotune_baseline_atol, settings.autotune_baseline_rtol)
-        self._baseline = Baseline(args, tolerance)
+        self._baseline = Baseline(args, tolerance, settings.autotune_baseline_accuracy_check_fn)
         self._gpu: GPU | None = bound.backend.device_gpu(bound.device)
         self._measure: Measure = self._make_measure()
         self._tiles = TileSizes()
@@ -211,6 +211,11 @@ class Search:
     def _prepare(self, proposed: Config) -> tuple[_Candidate, str]:
         overrides = self._settings.autotune_config_overrides
         config = proposed if not overrides else self._bound.config_spec.normalize({**proposed, **overrides})
+        if (wanted := self._settings.autotune_config_filter) is not None:
+            kept = wanted(config)
+            if not kept:
+                raise PrunedError("autotune_config_filter does not want it")
+            config = self._bound.config_spec.normalize(kept) if isinstance(kept, Config) else config
         lowered = self._bound.lower(config)
         run = self._bound.runner(config)
         given = self._settings.autotune_benchmark_fn is not None

@@ -50,8 +50,12 @@ class BoundKernel(SpecializedKernel):
 
     # Code ------------------------------------------------------------------------------------------------------
 
-    def to_triton_code(self, config: ConfigLike | None = None, *, emit_repro_caller: bool = False) -> str:
+    def to_triton_code(
+        self, config: ConfigLike | None = None, options: object = None, *, emit_repro_caller: bool = False
+    ) -> str:
         """The emitted module; with `emit_repro_caller`, a script that also recreates the arguments and runs it.
+
+        `options`: taken from callers that pass compile options to other backends; nothing of them matters here.
 
         Without `config`: the one that was set, the kernel's only one, or the default at effort none; else a
         RuntimeError.

@@ -23,6 +23,7 @@ def record(settings: Settings, target: str, kernel: KernelOp) -> None:
             "dtype_asserts": settings.debug_dtype_asserts,
             "no_comments": not settings.output_origin_lines,
             "no_warp_specialize": not settings.allow_warp_specialize,
+            "any_integers": settings.triton_do_not_specialize,
             "strict_barriers": not settings.auto_barrier,
             "reserved_sms": settings.persistent_reserved_sms,
         },

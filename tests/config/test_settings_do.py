@@ -100,14 +100,42 @@ def static_shapes() -> None:
 
 
 @row
-def index_dtype() -> None:
+def index_dtype(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HELION_INDEX_DTYPE", "auto")
+    assert Settings().index_dtype is None
     assert "tl.int64" in source(matmul, (X, Y), index_dtype=torch.int64)
     assert "tl.int64" not in source(matmul, (X, Y))
 
 
 @row
-def dot_precision() -> None:
+def dot_precision(monkeypatch: pytest.MonkeyPatch) -> None:
     assert 'input_precision="ieee"' in source(matmul, (X, Y), dot_precision="ieee")
+    for name, precision in (("default", "tf32"), ("high", "tf32x3"), ("highest", "ieee")):
+        assert Settings(dot_precision=name).dot_precision == precision
+    monkeypatch.setenv("TRITON_F32_DEFAULT", "ieee")
+    assert (Settings().dot_precision, Settings(dot_precision="tf32x3").dot_precision) == ("ieee", "tf32x3")
+    monkeypatch.setenv("HELION_DOT_PRECISION", "high")
+    assert Settings().dot_precision == "tf32x3"
+    monkeypatch.delenv("HELION_DOT_PRECISION")
+    monkeypatch.setenv("TRITON_F32_DEFAULT", "bf16x9")
+    with pytest.raises(exc.InvalidAPIUsage, match="environment variable TRITON_F32_DEFAULT='bf16x9': the legal values"):
+        Settings()
+
+
+@row
+def triton_do_not_specialize() -> None:
+    def shifted(x: torch.Tensor, by: int, scale: float) -> torch.Tensor:
+        out = torch.empty_like(x)
+        for t in hl.tile(x.size(0)):
+            out[t] = x[t] * scale + by
+        return out
+
+    args = torch.ones(30), 1, 2.0
+    assert "@triton.jit\ndef _shifted(" in source(shifted, args)
+    assert "@triton.jit(do_not_specialize=['by'])" in source(shifted, args, triton_do_not_specialize=True)
+    assert "do_not_specialize" not in source(add, (X, X), triton_do_not_specialize=True)
+    kernel = helion_ir.kernel(shifted, triton_do_not_specialize=True)
+    helion_ir.compile(kernel, {}, args).binary("sm_90")
 
 
 @row
@@ -358,6 +386,35 @@ def _tolerant(**tolerance: float) -> None:
         autotune_baseline_fn=lambda x, y: x + y + 1e-2, **tolerance,
     )  # fmt: skip
     assert outcome.wrong == 0
+
+
+@row
+def autotune_baseline_accuracy_check_fn() -> None:
+    seen: list[Any] = []
+
+    def near(actual: torch.Tensor, expected: torch.Tensor) -> None:
+        seen.append((actual - expected).abs().max().item())
+        assert seen[-1] < 0.05
+
+    for check, wrong in ((near, 1), (lambda *_: False, 2), (lambda *_: True, 0)):
+        baseline = {"autotune_accuracy_check": True, "autotune_baseline_fn": lambda x, y: x + y + 1e-2}
+        try:
+            outcome = search(
+                fn=wrong_under_some, configs=CONFIGS, autotune_baseline_accuracy_check_fn=check, **baseline
+            )
+        except exc.NoConfigFound:
+            assert wrong == 2
+        else:
+            assert outcome.wrong == wrong
+    assert len(seen) == 2
+
+
+@row
+def autotune_config_filter() -> None:
+    kept = search(autotune_config_filter=lambda config: config["num_warps"] == 4)
+    assert {trial.config["num_warps"] for trial in kept.history if trial.status == "ok"} == {4}
+    changed = search(autotune_config_filter=lambda config: Config.from_dict({**config, "num_warps": 2}))
+    assert changed.config["num_warps"] == 2
 
 
 @row
