@@ -5,10 +5,10 @@ The host code broadcasts (strides of zero, nothing is copied); the kernel walks 
 """
 
 import torch
-from _harness import check, default_device
 
 import helion_ir
 import helion_ir.language as hl
+from helion_ir.testing import Example, main
 
 # By hand, for an H100; one entry of block_sizes per dimension of the result.
 CONFIGS = {"add": helion_ir.Config(block_sizes=[4, 1024], num_warps=4)}
@@ -39,13 +39,16 @@ def example_args(
     return torch.randn(left, device=device, dtype=dtype), torch.randn(right, device=device, dtype=dtype)
 
 
-def main() -> None:
-    """Check against PyTorch and time, for rank 2 and for a rank-3 broadcast from both sides."""
-    device = default_device()
-    check("add", add, example_args(device), reference, config=CONFIGS["add"])
-    shapes = ((3, 1, 127), (129, 1))
-    check("add, both sides broadcast", add, example_args(device, shapes=shapes), reference)
+def both_sides(device: str = "cpu") -> tuple[torch.Tensor, torch.Tensor]:
+    """Tensors of ranks 3 and 2, each of which the other makes larger."""
+    return example_args(device, shapes=((3, 1, 127), (129, 1)))
 
+
+EXAMPLES = [
+    Example("add", add, example_args, reference),
+    Example("add, hand-picked config", add, example_args, reference, config=CONFIGS["add"]),
+    Example("add, both sides broadcast", add, both_sides, reference),
+]
 
 if __name__ == "__main__":
-    main()
+    main(EXAMPLES)

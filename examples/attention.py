@@ -9,10 +9,10 @@ time: key blocks wholly before the query block need no mask, and those on its di
 import math
 
 import torch
-from _harness import check, default_device
 
 import helion_ir
 import helion_ir.language as hl
+from helion_ir.testing import Example, main
 
 # By hand, for an H100: blocks of queries and keys; the causal form has a second loop over keys, with its own block.
 # Its program ids come from a grid of two dimensions, because ptxas (of CUDA 12.8) serializes the causal form's wgmma
@@ -93,15 +93,16 @@ def example_args(
     return q, k, v, causal
 
 
-def main() -> None:
-    """Check against PyTorch and time, without and with the causal mask."""
-    device = default_device()
-    # Half-precision probabilities enter the second product: errors of their rounding, not of the result's.
-    tolerances = {"rtol": 1e-2, "atol": 1e-2} if device == "cuda" else {"rtol": 1e-5, "atol": 1e-5}
-    check("attention", attention, example_args(device), reference, config=CONFIGS["attention"], **tolerances)
-    args = example_args(device, causal=True)
-    check("attention, causal", attention, args, reference, config=CONFIGS["attention causal"], **tolerances)
+def causal_args(device: str = "cpu") -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, bool]:
+    """The same, with the causal mask."""
+    return example_args(device, causal=True)
 
+
+EXAMPLES = [
+    Example("attention", attention, example_args, reference),
+    Example("attention, hand-picked config", attention, example_args, reference, config=CONFIGS["attention"]),
+    Example("attention, causal", attention, causal_args, reference, config=CONFIGS["attention causal"]),
+]
 
 if __name__ == "__main__":
-    main()
+    main(EXAMPLES)

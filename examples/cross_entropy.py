@@ -1,10 +1,10 @@
 """Cross entropy of logits with integer labels: each row's logsumexp less the logit at its label, gathered."""
 
 import torch
-from _harness import check, default_device
 
 import helion_ir
 import helion_ir.language as hl
+from helion_ir.testing import Example, main
 
 # By hand, for an H100.
 CONFIGS = {
@@ -40,13 +40,11 @@ def example_args(
     return torch.randn(rows, classes, device=device, dtype=dtype), torch.randint(classes, (rows,), device=device)
 
 
-def main() -> None:
-    """Check against PyTorch and time: the row held on chip, and looped by the compiler."""
-    device = default_device()
-    args = example_args(device)
-    check("cross_entropy", cross_entropy, args, reference, config=CONFIGS["cross_entropy"])
-    check("cross_entropy, looped", cross_entropy, args, reference, config=CONFIGS["cross_entropy looped"])
-
+EXAMPLES = [
+    Example("cross_entropy", cross_entropy, example_args, reference),
+    Example("cross_entropy, hand-picked", cross_entropy, example_args, reference, config=CONFIGS["cross_entropy"]),
+    Example("cross_entropy, looped", cross_entropy, example_args, reference, config=CONFIGS["cross_entropy looped"]),
+]
 
 if __name__ == "__main__":
-    main()
+    main(EXAMPLES)

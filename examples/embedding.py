@@ -1,10 +1,10 @@
 """Embedding lookup: gather rows of a table by the ids in a tensor of any shape."""
 
 import torch
-from _harness import check, default_device
 
 import helion_ir
 import helion_ir.language as hl
+from helion_ir.testing import Example, main
 
 # By hand, for an H100: blocks of ids and of columns.
 CONFIGS = {"embedding": helion_ir.Config(block_sizes=[4, 1024], num_warps=4)}
@@ -38,10 +38,10 @@ def example_args(
     return torch.randint(rows, shape, device=device), torch.randn(rows, columns, device=device, dtype=dtype)
 
 
-def main() -> None:
-    """Check against PyTorch and time."""
-    check("embedding", embedding, example_args(default_device()), reference, config=CONFIGS["embedding"])
-
+EXAMPLES = [
+    Example("embedding", embedding, example_args, reference),
+    Example("embedding, hand-picked config", embedding, example_args, reference, config=CONFIGS["embedding"]),
+]
 
 if __name__ == "__main__":
-    main()
+    main(EXAMPLES)

@@ -1,10 +1,10 @@
 """Layer normalization over rows, with weight and bias; mean and reciprocal deviation are kept for a backward pass."""
 
 import torch
-from _harness import check, default_device
 
 import helion_ir
 import helion_ir.language as hl
+from helion_ir.testing import Example, main
 
 # By hand, for an H100.
 CONFIGS = {
@@ -56,13 +56,11 @@ def example_args(
     return x, weight, bias
 
 
-def main() -> None:
-    """Check against PyTorch and time: the row held on chip, and looped by the compiler."""
-    device = default_device()
-    args = example_args(device)
-    check("layer_norm", layer_norm, args, reference, config=CONFIGS["layer_norm"])
-    check("layer_norm, looped", layer_norm, args, reference, config=CONFIGS["layer_norm looped"])
-
+EXAMPLES = [
+    Example("layer_norm", layer_norm, example_args, reference),
+    Example("layer_norm, hand-picked config", layer_norm, example_args, reference, config=CONFIGS["layer_norm"]),
+    Example("layer_norm, looped", layer_norm, example_args, reference, config=CONFIGS["layer_norm looped"]),
+]
 
 if __name__ == "__main__":
-    main()
+    main(EXAMPLES)

@@ -8,10 +8,10 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
-from _harness import check, default_device
 
 import helion_ir
 import helion_ir.language as hl
+from helion_ir.testing import Example, main
 
 # By hand, for an H100: blocks of m, n, k.
 CONFIGS = {
@@ -64,12 +64,16 @@ def example_args(
     return (*args, bias_relu(torch.randn(n, device=device, dtype=dtype))) if bias else args
 
 
-def main() -> None:
-    """Check against PyTorch and time: the plain product, and one with bias and ReLU fused."""
-    device = default_device()
-    check("matmul", matmul, example_args(device), reference, config=CONFIGS["matmul"])
-    check("matmul + bias + relu", matmul, example_args(device, bias=True), reference, config=CONFIGS["matmul"])
+def epilogue_args(device: str = "cpu") -> tuple[Any, ...]:
+    """The same, with an epilogue."""
+    return example_args(device, bias=True)
 
+
+EXAMPLES = [
+    Example("matmul", matmul, example_args, reference),
+    Example("matmul, hand-picked config", matmul, example_args, reference, config=CONFIGS["matmul"]),
+    Example("matmul + bias + relu", matmul, epilogue_args, reference, config=CONFIGS["matmul"]),
+]
 
 if __name__ == "__main__":
-    main()
+    main(EXAMPLES)

@@ -7,10 +7,10 @@ one divides.
 """
 
 import torch
-from _harness import check, default_device
 
 import helion_ir
 import helion_ir.language as hl
+from helion_ir.testing import Example, main
 
 # By hand, for an H100.
 CONFIGS = {
@@ -64,14 +64,12 @@ def example_args(
     return (torch.randn(rows, columns, device=device, dtype=dtype),)
 
 
-def main() -> None:
-    """Check against PyTorch and time: the whole row, looped by the compiler, and looped by hand."""
-    device = default_device()
-    args = example_args(device)
-    check("softmax", softmax, args, reference, config=CONFIGS["softmax"])
-    check("softmax, looped by config", softmax, args, reference, config=CONFIGS["softmax looped"])
-    check("softmax, online by hand", softmax_online, args, reference, config=CONFIGS["softmax_online"])
-
+EXAMPLES = [
+    Example("softmax", softmax, example_args, reference),
+    Example("softmax, hand-picked config", softmax, example_args, reference, config=CONFIGS["softmax"]),
+    Example("softmax, looped by config", softmax, example_args, reference, config=CONFIGS["softmax looped"]),
+    Example("softmax, online by hand", softmax_online, example_args, reference, config=CONFIGS["softmax_online"]),
+]
 
 if __name__ == "__main__":
-    main()
+    main(EXAMPLES)
