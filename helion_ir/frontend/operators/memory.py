@@ -266,7 +266,7 @@ def _shaped(tracer: Tracer, value: Operand, dims: Sequence[Dim], what: str) -> S
     """`value` broadcast to exactly `dims`."""
     source = dims_of(value.ssa)
     extra = len(source) - len(dims)
-    if extra > 0 and all(dim == 1 for dim in source[:extra]):
+    if extra > 0 and all(tracer.fixed(dim) == 1 for dim in source[:extra]):
         value = Operand(tracer.builder.emit(ReshapeOp(value.ssa, source[extra:])), value.tiles[extra:])
         if not dims:
             return value.ssa

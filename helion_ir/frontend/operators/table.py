@@ -176,9 +176,9 @@ def _merge_dims(
     """`target` with `dims` laid onto axes `placement`; None where they do not fit."""
     result = list(target)
     for axis, dim in zip(placement, dims, strict=True):
-        if result[axis] == 1:
+        if result[axis] == 1 or (dim != 1 and tracer.fixed(result[axis]) == 1):
             result[axis] = dim
-        elif dim != 1 and not same_dim(tracer, result[axis], dim):
+        elif tracer.fixed(dim) != 1 and not same_dim(tracer, result[axis], dim):
             return None
     return result
 
@@ -236,18 +236,22 @@ def broadcast(tracer: Tracer, operands: Sequence[Operand]) -> tuple[list[SSAValu
         for axis, dim, known in zip(placement, dims, o.tiles, strict=False):
             if dim == target[axis]:
                 parts[axis].append(known)
-            elif dim != 1 and isinstance(known, SSAValue):
+            elif tracer.fixed(dim) != 1 and isinstance(known, SSAValue):
                 parts[axis].append(tracer.renamed_tile(known, target[axis]))
-        values.append(_place(tracer, o.ssa, target, placement))
+        values.append(place(tracer, o.ssa, target, placement))
     reduced = any(o.reduced for o in operands if len(dims_of(o.ssa)) == len(target))
     return values, tuple(map(tracer.joint_tile, parts)), reduced
 
 
-def _place(tracer: Tracer, value: SSAValue, target: Sequence[Dim], placement: Sequence[int]) -> SSAValue:
-    """`value` with the dims `target`, its axes at `placement`; equal fixed sizes under other names are renamed."""
+def place(tracer: Tracer, value: SSAValue, target: Sequence[Dim], placement: Sequence[int]) -> SSAValue:
+    """`value` with the dims `target`, its axes at `placement`; equal fixed sizes under other names are renamed.
+
+    A block of 1 is a size of 1.
+    """
     dims = dims_of(value)
     if any(dim not in (1, target[axis]) for axis, dim in zip(placement, dims, strict=True)):
-        renamed = [1 if dim == 1 else target[axis] for axis, dim in zip(placement, dims, strict=True)]
+        pairs = [(dim, target[axis]) for axis, dim in zip(placement, dims, strict=True)]
+        renamed = [wanted if dim != 1 and same_dim(tracer, dim, wanted) else 1 for dim, wanted in pairs]
         value = tracer.builder.emit(ReshapeOp(value, renamed))
     return value if dims_of(value) == tuple(target) else tracer.builder.broadcast(value, target, placement)
 
@@ -263,8 +267,9 @@ def broadcast_to(tracer: Tracer, value: Operand, dims: Sequence[Dim]) -> SSAValu
     for placement in (list(range(rank - len(source), rank)), _by_identity(dims, source)):
         if placement is None or (source and placement[0] != rank - len(source) and value.reduced):
             continue
-        if _merge_dims(tracer, dims, source, placement) == list(dims):
-            return _place(tracer, value.ssa, dims, placement)
+        merged = _merge_dims(tracer, dims, source, placement)
+        if merged is not None and all(same_dim(tracer, one, other) for one, other in zip(merged, dims, strict=True)):
+            return place(tracer, value.ssa, dims, placement)
     for dim, wanted in zip(source, dims[rank - len(source) :], strict=True):
         if dim not in (1, wanted):
             tracer.must_equal(wanted, dim)

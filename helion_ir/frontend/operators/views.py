@@ -21,7 +21,7 @@ from ..symbols.nodes import BoolNode, FloatNode, poly_of, sym_int
 from ..tensors import EVERY_LANE, AxisTile, DeviceTensor
 from ..tracer import Tracer
 from . import jagged
-from .table import aten, device_tensor, lowers, lowers_function, operand, prims
+from .table import aten, device_tensor, lowers, lowers_function, operand, place, prims
 
 
 def viewed(
@@ -60,7 +60,7 @@ def squeeze(tracer: Tracer, x: DeviceTensor, dim: Any = None) -> DeviceTensor:
     wanted = range(x.dim()) if dim is None else dim if isinstance(dim, list | tuple) else [dim]
     axes = {canonicalize_dim(x.dim(), d) for d in wanted}
     dims = dims_of(x.ssa)
-    kept = [i for i in range(len(dims)) if i not in axes or dims[i] != 1]
+    kept = [i for i in range(len(dims)) if i not in axes or tracer.fixed(dims[i]) != 1]
     if len(kept) == len(dims):
         return x
     return viewed(
@@ -95,12 +95,12 @@ def expand(tracer: Tracer, x: DeviceTensor, size: Sequence[Any], *, implicit: bo
     source = dims_of(x.ssa)
     lead = len(wanted) - len(source)
     dims = [source[i - lead] if dim == -1 and i >= lead else dim for i, dim in enumerate(wanted)]
-    if any(s not in (1, d) for s, d in zip(source, dims[lead:], strict=True)):
+    if any(tracer.fixed(s) != 1 and s != d for s, d in zip(source, dims[lead:], strict=True)):
         raise exc.ShapeMismatch(f"cannot expand {list(source)} to {dims}")
     tiles = tiles_of_sizes(size)
     for axis, (dim, known) in enumerate(zip(source, x.tiles, strict=True), lead):
         tiles[axis] = known if dim == dims[axis] else tiles[axis]
-    return viewed(tracer, tracer.builder.broadcast(x.ssa, dims), x, tiles)
+    return viewed(tracer, place(tracer, x.ssa, dims, range(lead, len(dims))), x, tiles)
 
 
 def reshaped(tracer: Tracer, x: DeviceTensor, dims: Sequence[Dim]) -> DeviceTensor:
@@ -140,7 +140,7 @@ def _infer(tracer: Tracer, x: DeviceTensor, dims: list[Dim]) -> list[Dim]:
 
 
 def _poly(tracer: Tracer, dim: Dim) -> Poly:
-    return tracer.poly_of_dim(dim)
+    return Poly.constant(1) if tracer.fixed(dim) == 1 else tracer.poly_of_dim(dim)
 
 
 @lowers_function(torch.Tensor.view, torch.Tensor.reshape, torch.reshape)
@@ -291,9 +291,16 @@ def iota(tracer: Tracer, length: Any, *, start: Any, step: Any, dtype: torch.dty
 
 
 @lowers(aten._local_scalar_dense.default)
+def one_lane(tracer: Tracer, x: Any) -> Any:
+    """A device value of one element as a scalar; anything else as it is."""
+    if isinstance(x, DeviceTensor) and x.dim() and all(tracer.fixed(dim) == 1 for dim in dims_of(x.ssa)):
+        return reshaped(tracer, x, [])
+    return x
+
+
 def local_scalar(tracer: Tracer, x: Any) -> Any:
     """`x.item()` of a device scalar: a run-time number."""
-    x = device_tensor(tracer, x)
+    x = one_lane(tracer, device_tensor(tracer, x))
     if dims_of(x.ssa):
         raise exc.ShapeMismatch(f"only a scalar can be converted to a Python number, got {list(dims_of(x.ssa))}")
     if x.dtype == torch.bool:

@@ -13,6 +13,7 @@ from xdsl.ir import Block, Operation, SSAValue
 from ... import exc
 from ...dialects.effects import has_no_effects
 from ...dialects.value import SelectOp
+from ..operators.views import one_lane
 from ..rewriting import CHOOSE, LAZY_AND, LAZY_OR, NOT
 from ..symbols.nodes import BoolNode
 from ..tracer import Tracer
@@ -72,6 +73,7 @@ class BooleanOperators:
     def _selected(self, name: str, truth: SSAValue, value: Any, other: Any) -> Any:
         """The value of `value and other`, or of `value or other`, where `truth` is that of `value`."""
         tracer, text = self.tracer, f"the value of {name!r}"
+        value, other = (one_lane(tracer, part) for part in (value, other))
         if not (is_leaf(value) and is_leaf(other)):
             raise exc.ControlFlowTensorMismatch(
                 f"{text} is a {type(value).__name__} or a {type(other).__name__}, as a run-time value decides",

@@ -22,7 +22,7 @@ from ..operators import split_join as parts
 from ..symbols.nodes import poly_of
 from ..tensors import DeviceTensor
 from ..tracer import Tracer
-from .loops import Loop, index_value
+from .loops import Loop, index_value, scalar_number
 from .static_loops import StaticRange
 
 # Loops
@@ -42,6 +42,7 @@ def _bounds(tracer: Tracer, begin_or_end: Any, end: Any) -> tuple[list[Any], lis
     if not ends:
         raise exc.InvalidTileRange("a loop needs at least one dimension")
     tracer.needs_number(*(poly_of(bound) for bound in (*begins, *ends) if type(bound) is torch.SymInt))
+    begins, ends = ([_read(tracer, bound) for bound in bounds] for bounds in (begins, ends))
     for bound in (*begins, *ends):
         if isinstance(bound, Tile):
             raise exc.TileOfTile("a tile is no extent to loop over", hint="loop from tile.begin to tile.end")
@@ -51,6 +52,13 @@ def _bounds(tracer: Tracer, begin_or_end: Any, end: Any) -> tuple[list[Any], lis
         if isinstance(low, int) and isinstance(high, int) and low > high:
             raise exc.InvalidTileRange(f"the loop begins at {low}, after its end {high}")
     return begins, ends, single
+
+
+def _read(tracer: Tracer, bound: Any) -> Any:
+    """A bound; a host tensor of rank 0 is read by the device."""
+    if isinstance(bound, torch.Tensor) and not isinstance(bound, DeviceTensor) and bound.dim() == 0:
+        return memory.load(tracer, tracer.host_tensor(bound), ())
+    return bound
 
 
 def _per_dimension(value: Any, count: int, what: str) -> list[Any]:
@@ -84,9 +92,22 @@ def _block(tracer: Tracer, size: Any) -> Dim:
 def loop_grid(tracer: Tracer, begin_or_end: Any, end: Any = None, /, step: Any = None) -> Loop:
     begins, ends, single = _bounds(tracer, begin_or_end, end)
     steps = [1 if s is None else s for s in _per_dimension(step, len(ends), "step")]
-    if any(not isinstance(s, int) or s < 1 for s in steps):
-        raise exc.InvalidTileRange(f"the step of hl.grid must be a positive constant, got {step!r}")
-    return Loop(begins, ends, list(steps), single)
+    for s in steps:
+        if isinstance(s, bool) or not isinstance(s, int | torch.SymInt | torch.Tensor) or (type(s) is int and s < 1):
+            raise exc.InvalidTileRange(f"the step of hl.grid must be a positive integer, got {s!r}")
+    return _stepped(tracer, begins, ends, steps, single)
+
+
+def _stepped(tracer: Tracer, begins: list[Any], ends: list[Any], steps: list[Any], single: bool) -> Loop:
+    """A loop over scalar indices; where a step is no positive constant, over the numbers of its iterations."""
+    scales: list[tuple[Any, Any] | None] = [None] * len(steps)
+    begins, ends, steps = list(begins), list(ends), list(steps)
+    for dim, (begin, end, step) in enumerate(zip(begins, ends, steps, strict=True)):
+        if type(step) is not int or step < 1:
+            first, last, by = (scalar_number(tracer, each) for each in (begin, end, step))
+            scales[dim] = (first, by)
+            begins[dim], ends[dim], steps[dim] = 0, -((first - last) // by), 1
+    return Loop(begins, ends, steps, single, scales=scales)
 
 
 @implement(hl.jagged_tile)
@@ -114,9 +135,11 @@ def loop_jagged(tracer: Tracer, lengths: Any, /) -> Loop:
 
 def loop_range(tracer: Tracer, *args: Any) -> Loop:
     """`range` in a `for` statement of device code."""
-    if len(args) == 1:
-        return loop_grid(tracer, args[0])
-    return loop_grid(tracer, args[0], args[1], step=args[2] if len(args) > 2 else 1)
+    step = args[2] if len(args) > 2 else 1
+    if type(step) is int and step < 0:
+        begins, ends, single = _bounds(tracer, args[1], args[0])
+        return _stepped(tracer, ends, begins, [step], single)
+    return loop_grid(tracer, *args[:2], step=step)
 
 
 @implement(hl.static_range)

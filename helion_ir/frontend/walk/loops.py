@@ -16,6 +16,7 @@ from ...dialects import tile
 from ...dialects.dims import Dim
 from ...language.tiles import Tile
 from ...language.tiles import Tiles as TileTuple
+from ..operators.views import one_lane
 from ..symbols.expressions import Poly
 from ..symbols.nodes import poly_of
 from ..symbols.sizes import LARGEST_OFFSET
@@ -49,6 +50,7 @@ class Loop:
     blocks: list[Dim]  # block symbols of tiles; ints are steps of scalar indices
     single: bool  # yields one index instead of a tuple
     static: range | None = None  # what the index of a static loop goes through
+    scales: Sequence[tuple[Any, Any] | None] = ()  # first value and step of an index, where the loop counts from 0
     jagged: DeviceTensor | None = None  # how far a jagged loop goes in each lane of tiles around it
 
     @property
@@ -66,9 +68,18 @@ class Loop:
         )
 
 
+def scalar_number(tracer: Tracer, value: Any) -> Any:
+    """A loop bound or step as a number that arithmetic takes."""
+    if isinstance(value, DeviceTensor):
+        known = index_value(tracer, value)
+        return tracer.device_scalar(lambda: known)
+    return value
+
+
 def index_value(tracer: Tracer, bound: Any) -> SSAValue:
     """A loop bound as a scalar of the index type."""
     if isinstance(bound, DeviceTensor):
+        bound = one_lane(tracer, bound)
         if bound.dim() != 0 or bound.dtype.is_floating_point or bound.dtype == torch.bool:
             raise exc.InvalidTileRange(f"a loop bound must be an integer scalar, got {bound}")
         return tracer.builder.integer(bound.ssa, tracer.index_type)
@@ -104,9 +115,12 @@ class Loops(Regions):
     def _indices(self, loop: Loop, block: Block) -> Any:
         """The values of the loop's target."""
         tracer, values = self.tracer, []
-        for dim, arg, end in zip(loop.blocks, block.args, loop.ends, strict=False):
+        scales = loop.scales or [None] * len(loop.blocks)
+        for dim, arg, end, scale in zip(loop.blocks, block.args, loop.ends, scales, strict=False):
             if isinstance(dim, int):
                 index = tracer.device_scalar(lambda arg=arg: arg)
+                if scale is not None:
+                    index = scale[0] + index * scale[1]
                 values.append(index if loop.static is None else tracer.static_scalar(arg, loop.static))
             else:
                 if not isinstance(end, torch.Tensor):
