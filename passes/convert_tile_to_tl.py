@@ -25,14 +25,27 @@ from ..sizes import BARRIER_STATE, MULTIPROCESSORS, TOGETHER
 from .analysis.phases import phases_of, uncut
 from .analysis.physical import PhysicalDims
 from .construction import launch_grid_op
-from .lowering import combine, dots, gathers, joins, memory, opaque, programs, reshapes, symm_mem, tile_queries, values
+from .lowering import (
+    combine,
+    dots,
+    gathers,
+    joins,
+    memory,
+    opaque,
+    programs,
+    reshapes,
+    sort,
+    symm_mem,
+    tile_queries,
+    values,
+)
 from .lowering.context import KernelParameters, Lowering, pointer_type
 from .lowering.control import bind_loop_arg, loop_options
 from .lowering.emitter import Emitter
 from .lowering.registry import lower, lower_ops
 from .schedule import kernels
 
-_ROW_MODULES = (combine, dots, gathers, joins, memory, opaque, reshapes, symm_mem, tile_queries, values)
+_ROW_MODULES = (combine, dots, gathers, joins, memory, opaque, reshapes, sort, symm_mem, tile_queries, values)
 """Importing them fills the table of lowerings."""
 
 

@@ -50,14 +50,39 @@ _SOURCES = {
     a, b, c, d = tl.randint4x(seed, tl.to_tensor(offset))
     a, b = a.to(tl.int32, bitcast=True), b.to(tl.int32, bitcast=True)
     return a, b, c.to(tl.int32, bitcast=True), d.to(tl.int32, bitcast=True)""",
+    "_second": """(n: tl.constexpr, axis: tl.constexpr):
+    return tl.reshape(tl.arange(0, 2), [1] * axis + [2] + [1] * (n - axis)) != 0""",
+    "_exchange": """(key, index, n: tl.constexpr, axis: tl.constexpr, run: tl.constexpr):
+    other = tl.sum(key, axis, keep_dims=True) - key
+    other_index = tl.sum(index, axis, keep_dims=True) - index
+    takes = (other < key) | ((other == key) & (other_index < index))
+    takes = takes ^ _second(n, axis)
+    if run > 0:
+        takes = takes ^ _second(n, run)
+    return tl.where(takes, other, key), tl.where(takes, other_index, index)""",
+    "_argsort": """(keys, rows: tl.constexpr, lanes: tl.constexpr):
+    n: tl.constexpr = _log2(lanes)
+    cube: tl.constexpr = [rows] + [2] * n
+    index = tl.reshape(tl.broadcast_to(tl.arange(0, lanes)[None, :], [rows, lanes]), cube)
+    key = tl.reshape(keys, cube)
+    for level in tl.static_range(1, n + 1):
+        for step in tl.static_range(level):
+            key, index = _exchange(key, index, n, n - level + 1 + step, n - level)
+    return tl.reshape(index, keys.shape)""",
     "_trailing_zeros": """(a):
     return libdevice.popc((a & -a) - 1)""",
 }
 
-HELPERS = {name: f"@triton.jit\ndef {name}{rest}\n" for name, rest in _SOURCES.items()}
+HELPERS = {
+    "_log2": "@triton.constexpr_function\ndef _log2(n):\n    return n.bit_length() - 1\n",
+    **{name: f"@triton.jit\ndef {name}{rest}\n" for name, rest in _SOURCES.items()},
+}
 """Source of each helper by name, in the order in which a module defines them.
 
 `_argmax` and `_argmin` combine (value, index) pairs as torch does: a NaN wins, and of equals the lowest index.
+`_argsort` is a bitonic network over (key, lane) pairs, which are all different, with an axis of two for each bit of the
+lane's number, as layouts hold it: `_exchange` leaves the lesser of two pairs first along `axis`, or the greater in the
+second half along `run`.
 `_power` wraps around as torch's does; of a negative exponent only 1 and -1 leave something.
 `_floordiv` and `_ceildiv` correct the quotient, which Triton truncates toward zero.
 """

@@ -256,6 +256,13 @@ def _arg_reduce(context: PrinterContext, op: tl.ArgReduceOp) -> Expr:
     return call("tl.reduce", pair, str(axis), context.helper(f"_arg{op.kind.data}"))
 
 
+def _argsort(context: PrinterContext, op: tl.ArgsortOp) -> Expr:
+    *rows, lanes = map(str, dims_of(op.input))
+    for part in ("_log2", "_second", "_exchange"):
+        context.helper(part)
+    return call(context.helper("_argsort"), context.expr(op.input), " * ".join(rows) or "1", lanes)
+
+
 def _gather(context: PrinterContext, op: GatherOp) -> Expr:
     """No more indices than lanes: Triton's layouts fail an assertion (setOptimizedGatherLayout, 3.6 to 3.9)."""
     return call("tl.gather", context.expr(op.input), context.expr(op.index), str(op.axis.data))
@@ -400,6 +407,7 @@ ROWS: dict[type[Operation], Row] = {
     tl.ReduceOp: narrow(_reduce),
     tl.ArgReduceOp: _arg_reduce,
     tl.ScanOp: narrow(_scan),
+    tl.ArgsortOp: _argsort,
     GatherOp: _gather,
     tl.DotOp: _dot,
     **MEMORY,

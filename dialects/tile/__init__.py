@@ -12,29 +12,47 @@ from xdsl.ir import Dialect
 from ..collect import ops_of
 from ..dims import Dim, DimsAttr, dims_of, element_of, substitute, symbols_of, tensor_type, with_dims, with_element
 from ..quick import quicken
-from . import along_axis, combine, dot, kernel, loops, memory, tiles
+from . import along_axis, combine, dot, kernel, loops, memory, sort, tiles
 from .along_axis import *
 from .combine import CombineReduceOp, CombineScanOp
 from .dot import *
 from .kernel import *
 from .loops import *
 from .memory import *
+from .sort import ArgsortOp
 from .subscript import Subscript, access_dims, are_joint
 from .tiles import *
 from .types import BlockAttr, IndexInt, MemoryAttr, RefType, TileType
 
 Tile = Dialect(
     "tile",
-    ops_of(kernel, loops, tiles, memory, along_axis, combine, dot),
+    ops_of(kernel, loops, tiles, memory, along_axis, combine, sort, dot),
     [DimsAttr, TileType, RefType, BlockAttr, MemoryAttr],
 )
 quicken(Tile.operations)
 
 __all__ = [
     "MANY_PROGRAMS",
-    "BlockAttr", "CombineReduceOp", "CombineScanOp", "Dim", "DimsAttr", "IndexInt",
-    "RefType", "Subscript", "Tile", "TileType", "access_dims", "are_joint", "dims_of",
-    "element_of", "substitute", "symbols_of", "tensor_type", "with_dims", "with_element",
+    "ArgsortOp",
+    "BlockAttr",
+    "CombineReduceOp",
+    "CombineScanOp",
+    "Dim",
+    "DimsAttr",
+    "IndexInt",
+    "RefType",
+    "Subscript",
+    "Tile",
+    "TileType",
+    "access_dims",
+    "are_joint",
+    "dims_of",
+    "element_of",
+    "substitute",
+    "symbols_of",
+    "tensor_type",
+    "with_dims",
+    "with_element",
 ]  # fmt: skip
 __all__ += kernel.__all__
 __all__ += loops.__all__

@@ -11,11 +11,12 @@ from xdsl.ir import Dialect
 
 from ..collect import ops_of
 from ..quick import quicken
-from . import along_axis, combine, elementwise, random, views
+from . import along_axis, combine, elementwise, random, sort, views
 from .along_axis import *
 from .combine import *
 from .elementwise import *
 from .random import *
+from .sort import *
 from .types import ScalarConstr, ValueConstr
 from .views import *
 
@@ -28,3 +29,4 @@ __all__ += views.__all__
 __all__ += along_axis.__all__
 __all__ += random.__all__
 __all__ += combine.__all__
+__all__ += sort.__all__

@@ -15,6 +15,7 @@ from helion_ir.dialects import inline_triton, tile, tl
 from helion_ir.dialects.value import (
     AlongAxisBase,
     ArgReduceBase,
+    ArgsortBase,
     BitcastOp,
     BroadcastOp,
     CastOp,
@@ -108,6 +109,11 @@ def _scan(state: State, op: ScanBase, args: PythonValues) -> PythonValues:
     return (poisoned_past(state, found, op.axis.data, *args[1:]),)
 
 
+def _argsort(state: State, op: ArgsortBase, args: PythonValues) -> PythonValues:
+    order = torch.argsort(_lanes(op, args), stable=True, dim=op.axis.data).to(torch.int32)
+    return (poisoned_past(state, order, op.axis.data, *args[1:]),)
+
+
 def _dot(state: State, op: DotBase, args: PythonValues) -> PythonValues:
     lhs, rhs, acc, *over = args
     if over:
@@ -137,6 +143,7 @@ ROWS: dict[type[Operation], Evaluate] = {
     BitcastOp: _bitcast, CastOp: _cast, LibdeviceOp: _libdevice, GatherOp: _gather,
     PhiloxOp: lambda state, op, args: philox(*args),
     tile.ReduceOp: _reduce, tile.ArgReduceOp: _arg_reduce, tile.ScanOp: _scan, tile.DotOp: _dot,
+    tile.ArgsortOp: _argsort, tl.ArgsortOp: _argsort,
     tl.ReduceOp: _reduce, tl.ArgReduceOp: _arg_reduce, tl.ScanOp: _scan, tl.DotOp: _dot,
     tl.CopyOp: lambda state, op, args: args,
     tl.DebugBarrierOp: lambda state, op, args: (),

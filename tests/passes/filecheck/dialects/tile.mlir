@@ -118,6 +118,8 @@ tile.kernel @every_other_op attributes {arg_names = ["x", "ids", "bytes", "n"], 
     %flipped = tile.flip %v over %all {axis = #builtin.int<1>} : tensor<?x64xf32, #tile.dims<b0, 64>>, !tile.tile<64>
     // CHECK: value.gather %v, %wide {axis = #builtin.int<1>} : tensor<?x64xf32, #tile.dims<b0, 64>>, tensor<?x64xi32, #tile.dims<b0, 64>> -> tensor<?x64xf32, #tile.dims<b0, 64>>
     %gathered = value.gather %v, %wide {axis = #builtin.int<1>} : tensor<?x64xf32, #tile.dims<b0, 64>>, tensor<?x64xi32, #tile.dims<b0, 64>> -> tensor<?x64xf32, #tile.dims<b0, 64>>
+    // CHECK: tile.argsort %wide over %all {axis = #builtin.int<1>} : tensor<?x64xi32, #tile.dims<b0, 64>>, !tile.tile<64> -> tensor<?x64xi32, #tile.dims<b0, 64>>
+    %order = tile.argsort %wide over %all {axis = #builtin.int<1>} : tensor<?x64xi32, #tile.dims<b0, 64>>, !tile.tile<64> -> tensor<?x64xi32, #tile.dims<b0, 64>>
     // CHECK: tile.combine_reduce %max over %all {axis = #builtin.int<0>, empty = [0.000000e+00 : f32]} : tensor<64xf32> over !tile.tile<64> -> f32 {
     %most = tile.combine_reduce %max over %all {axis = #builtin.int<0>, empty = [0.0 : f32]} : tensor<64xf32> over !tile.tile<64> -> f32 {
     ^bb2(%left: f32, %right: f32):

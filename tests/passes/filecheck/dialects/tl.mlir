@@ -44,6 +44,7 @@ tl.func @every_op attributes {arg_names = ["x", "ids", "n"], arg_exprs = ["x", "
   %sum = tl.reduce "sum" %max {axis = #builtin.int<0>} : tensor<64xf32> -> f32
   %min, %at = tl.arg_reduce "min" %tile {axis = #builtin.int<1>} : tensor<?x64xf32, #tile.dims<_BLOCK_SIZE_0, 64>> -> tensor<?xf32, #tile.dims<_BLOCK_SIZE_0>>, tensor<?xi32, #tile.dims<_BLOCK_SIZE_0>>
   %prefix = tl.scan "sum" %tile {axis = #builtin.int<1>, reverse} : tensor<?x64xf32, #tile.dims<_BLOCK_SIZE_0, 64>> -> tensor<?x64xf32, #tile.dims<_BLOCK_SIZE_0, 64>>
+  %order = tl.argsort %lanes64 {axis = #builtin.int<0>} : tensor<64xi32> -> tensor<64xi32>
   %best = tl.combine_reduce %max {axis = #builtin.int<0>, empty = [0.000000e+00 : f32]} : tensor<64xf32> -> f32 {
   ^bb0(%left: f32, %right: f32):
     value.combined %left : f32
@@ -106,6 +107,7 @@ tl.func @every_op attributes {arg_names = ["x", "ids", "n"], arg_exprs = ["x", "
 // CHECK-NEXT:     %sum = tl.reduce "sum" %max {axis = #builtin.int<0>} : tensor<64xf32> -> f32
 // CHECK-NEXT:     %min, %at = tl.arg_reduce "min" %tile {axis = #builtin.int<1>} : tensor<?x64xf32, #tile.dims<_BLOCK_SIZE_0, 64>> -> tensor<?xf32, #tile.dims<_BLOCK_SIZE_0>>, tensor<?xi32, #tile.dims<_BLOCK_SIZE_0>>
 // CHECK-NEXT:     %prefix = tl.scan "sum" %tile {axis = #builtin.int<1>, reverse} : tensor<?x64xf32, #tile.dims<_BLOCK_SIZE_0, 64>> -> tensor<?x64xf32, #tile.dims<_BLOCK_SIZE_0, 64>>
+// CHECK-NEXT:     %order = tl.argsort %lanes64 {axis = #builtin.int<0>} : tensor<64xi32> -> tensor<64xi32>
 // CHECK-NEXT:     %best = tl.combine_reduce %max {axis = #builtin.int<0>, empty = [0.000000e+00 : f32]} : tensor<64xf32> -> f32 {
 // CHECK-NEXT:     ^bb{{[0-9]+}}(%left: f32, %right: f32):
 // CHECK-NEXT:       value.combined %left : f32

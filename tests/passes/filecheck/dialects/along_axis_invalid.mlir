@@ -33,3 +33,15 @@
 ^bb0(%a: f32, %b: f32):
   value.combined %a : f32
 }
+
+// -----
+
+%x = "test.op"() : () -> tensor<4xf32>
+// CHECK: keys are integers of 32 or 64 bits, got f32
+%r = tl.argsort %x {axis = #builtin.int<0>} : tensor<4xf32> -> tensor<4xi32>
+
+// -----
+
+%x = "test.op"() : () -> tensor<4x4xi32>
+// CHECK: only the last axis is sorted
+%r = tl.argsort %x {axis = #builtin.int<0>} : tensor<4x4xi32> -> tensor<4x4xi32>
