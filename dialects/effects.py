@@ -12,6 +12,7 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from functools import cache
 
+from xdsl.dialects.builtin import StringAttr
 from xdsl.ir import Operation, SSAValue
 from xdsl.traits import (
     EffectInstance,
@@ -44,6 +45,23 @@ class UnknownEffects(MemoryEffect):
     @classmethod
     def get_effects(cls, op: Operation) -> AbstractSet[EffectInstance]:
         return frozenset((EffectInstance(READ), EffectInstance(WRITE)))
+
+
+class AtomicEffects(MemoryEffect):
+    """An atomic reads and writes its first operand. Unless its semantics (`sem`) are relaxed, it orders all memory:
+    other programs and kernels, which see the order, may write what this one only reads."""
+
+    @classmethod
+    def get_effects(cls, op: Operation) -> AbstractSet[EffectInstance]:
+        if orders_all(op):
+            return UnknownEffects.get_effects(op)
+        return {EffectInstance(kind, op.operands[0]) for kind in (READ, WRITE)}
+
+
+def orders_all(op: Operation) -> bool:
+    """Whether an op is an atomic that releases or acquires."""
+    sem = op.properties.get("sem")
+    return op.has_trait(AtomicEffects) and isinstance(sem, StringAttr) and sem.data != "relaxed"
 
 
 class ThreadBarrier(OpTrait):

@@ -1,49 +1,29 @@
 """Dialect `symm_mem`: programs on several ranks meet and order their accesses to peers' buffers.
 
-Signal pads are integer memory that every rank can reach: a ref, a tuple of refs (one a rank), or a tensor of
-addresses. All ops here order memory, so each reads and writes everything: no access moves across one, and none
-is ever deleted or merged.
+Signal pads are integer memory that every rank can reach. All ops here order memory, so each reads and writes
+everything: no access moves across one, and none is ever deleted or merged. `hl.signal` and `hl.wait` are atomics
+of `tile`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
-from xdsl.dialects.builtin import BoolAttr, IntegerType, StringAttr, UnitAttr, i64
-from xdsl.ir import Attribute, Dialect, Operation, SSAValue
+from xdsl.dialects.builtin import BoolAttr, UnitAttr, i64
+from xdsl.ir import Dialect, Operation, SSAValue
 from xdsl.irdl import (
-    AnyOf,
     AttrSizedOperandSegments,
-    BaseAttr,
     IRDLOperation,
     ParsePropInAttrDict,
     irdl_op_definition,
     operand_def,
     opt_operand_def,
     opt_prop_def,
-    opt_result_def,
-    prop_def,
     result_def,
     traits_def,
-    var_operand_def,
 )
-from xdsl.utils.exceptions import VerifyException
 
 from .effects import OrdersMemory, UnknownEffects
 from .quick import quicken
-from .tile.memory import ATOMIC_KINDS, SEMANTICS
-from .tile.types import IndexInt, TileType
-
-SCOPES = ("gpu", "cta", "sys")
-SIGNAL_OPS = tuple(f"atomic_{kind}" for kind in (*ATOMIC_KINDS, "cas"))
-WAIT_OPS = ("ld", "atomic_cas")
-PAD_INDEX = AnyOf((BaseAttr(TileType), BaseAttr(IntegerType)))
-"""An index of a signal pad: a tile of slots, or one slot."""
-
-
-def _check(what: str, value: StringAttr, legal: Sequence[str]) -> None:
-    if value.data not in legal:
-        raise VerifyException(f"unknown {what} {value.data!r}, expected one of {', '.join(legal)}")
+from .tile.types import IndexInt
 
 
 def _bool(value: bool | None) -> BoolAttr | None:
@@ -112,112 +92,6 @@ class SyncOp(IRDLOperation):
         )
 
 
-class _PadAccess(IRDLOperation):
-    """An access to slots of a signal pad, with memory ordering."""
-
-    pads = operand_def()
-    indices = var_operand_def(PAD_INDEX)
-    op = prop_def(StringAttr)
-    sem = prop_def(StringAttr)
-    scope = prop_def(StringAttr, default_value=StringAttr("sys"))
-
-    traits = traits_def(UnknownEffects())
-    irdl_options = (AttrSizedOperandSegments(as_property=True), ParsePropInAttrDict())
-
-    def verify_ordering(self, ops: Sequence[str]) -> None:
-        _check("op", self.op, ops)
-        _check("semantics", self.sem, SEMANTICS)
-        _check("scope", self.scope, SCOPES)
-
-
-@irdl_op_definition
-class SignalOp(_PadAccess):
-    """Write `value` to slots of a pad by `op`; with `wait_for`, after they hold that value (`hl.signal`).
-
-    ```mlir
-    symm_mem.signal "atomic_add" "release" %pads[%i] value %one : !tile.ref<…>[i32], i32
-    ```
-    The optional result is what the slots held. `wait_for` goes with `atomic_cas` only.
-    Effects: reads and writes everything.
-    """
-
-    name = "symm_mem.signal"
-
-    value = operand_def(IntegerType)
-    wait_for = opt_operand_def(IntegerType)
-    result = opt_result_def()
-
-    assembly_format = (
-        "$op $sem $pads `[` $indices `]` `value` $value (`wait_for` $wait_for^ `:` type($wait_for))? attr-dict "
-        "`:` type($pads) `[` type($indices) `]` `,` type($value) (`->` type($result)^)?"
-    )
-
-    def __init__(
-        self,
-        pads: SSAValue,
-        indices: Sequence[SSAValue],
-        value: SSAValue,
-        wait_for: SSAValue | None = None,
-        *,
-        op: str = "atomic_xchg",
-        sem: str = "release",
-        scope: str = "sys",
-        result_type: Attribute | None = None,
-    ):
-        super().__init__(
-            operands=[pads, indices, value, wait_for],
-            properties={"op": StringAttr(op), "sem": StringAttr(sem), "scope": StringAttr(scope)},
-            result_types=[result_type],
-        )
-
-    def verify_(self) -> None:
-        self.verify_ordering(SIGNAL_OPS)
-        if (self.wait_for is not None) != (self.op.data == "atomic_cas"):
-            raise VerifyException("wait_for and atomic_cas go together")
-
-
-@irdl_op_definition
-class WaitOp(_PadAccess):
-    """Wait until slots of a pad hold `value`, then set them to `update` if there is one (`hl.wait`).
-
-    ```mlir
-    symm_mem.wait "ld" "acquire" %pads[%i] value %one : !tile.ref<…>[i32], i32
-    ```
-    `update` goes with `atomic_cas` only. Effects: reads and writes everything.
-    """
-
-    name = "symm_mem.wait"
-
-    value = operand_def(IntegerType)
-    update = opt_operand_def(IntegerType)
-
-    assembly_format = (
-        "$op $sem $pads `[` $indices `]` `value` $value (`update` $update^ `:` type($update))? attr-dict "
-        "`:` type($pads) `[` type($indices) `]` `,` type($value)"
-    )
-
-    def __init__(
-        self,
-        pads: SSAValue,
-        indices: Sequence[SSAValue],
-        value: SSAValue,
-        update: SSAValue | None = None,
-        *,
-        op: str = "ld",
-        sem: str = "acquire",
-        scope: str = "sys",
-    ):
-        super().__init__(
-            operands=[pads, indices, value, update],
-            properties={"op": StringAttr(op), "sem": StringAttr(sem), "scope": StringAttr(scope)},
-        )
-
-    def verify_(self) -> None:
-        self.verify_ordering(WAIT_OPS)
-        if (self.update is not None) != (self.op.data == "atomic_cas"):
-            raise VerifyException("update and atomic_cas go together")
-
-
 @irdl_op_definition
 class SlotsOp(IRDLOperation):
     """Where each thread of the program meets its peer: what `symm_mem.sync` becomes in `tl`, with `symm_mem.meet`.
@@ -275,7 +149,7 @@ class MeetOp(IRDLOperation):
         super().__init__(operands=[theirs, ours], properties=flags)
 
 
-SymmMem = Dialect("symm_mem", [SyncOp, SignalOp, WaitOp, SlotsOp, MeetOp])
+SymmMem = Dialect("symm_mem", [SyncOp, SlotsOp, MeetOp])
 quicken(SymmMem.operations)
 
-__all__ = ["SCOPES", "SIGNAL_OPS", "WAIT_OPS", "MeetOp", "SignalOp", "SlotsOp", "SymmMem", "SyncOp", "WaitOp"]
+__all__ = ["MeetOp", "SlotsOp", "SymmMem", "SyncOp"]

@@ -26,7 +26,7 @@ from .expressions import (
 )
 
 
-def _address(context: PrinterContext, ptr: SSAValue, offset: SSAValue) -> Expr:
+def address(context: PrinterContext, ptr: SSAValue, offset: SSAValue) -> Expr:
     if integer_of(offset) == 0:
         return context.expr(ptr)
     return binary("+", Precedence.ADD, context.expr(ptr), context.expr(offset))
@@ -41,43 +41,43 @@ def _signed(ptr: SSAValue, loaded: Expr, value: SSAValue) -> Expr:
     return cast(loaded, dtype(element_of(value)), bitcast=True) if is_unsigned_ptr(ptr.type) else loaded
 
 
-def _stored(context: PrinterContext, ptr: SSAValue, value: SSAValue) -> Expr:
+def stored(context: PrinterContext, ptr: SSAValue, value: SSAValue) -> Expr:
     """A value of the IR in the type of the memory that it is stored to."""
     return as_unsigned(context, value) if is_unsigned_ptr(ptr.type) else context.expr(value)
 
 
 def _load(context: PrinterContext, op: tl.LoadOp) -> Expr:
-    args: list[Expr | str] = [_address(context, op.ptr, op.offset)]
+    args: list[Expr | str] = [address(context, op.ptr, op.offset)]
     if op.mask is not None:
         args.append(context.expr(op.mask))
         if op.other is not None:
-            args.append(f"other={_stored(context, op.ptr, op.other).text}")
+            args.append(f"other={stored(context, op.ptr, op.other).text}")
     args += _keywords(eviction_policy=op.eviction_policy, cache_modifier=op.cache_modifier)
     return _signed(op.ptr, call("tl.load", *args), op.result)
 
 
 def _store(context: PrinterContext, op: tl.StoreOp) -> Expr:
-    args: list[Expr | str] = [_address(context, op.ptr, op.offset), _stored(context, op.ptr, op.value)]
+    args: list[Expr | str] = [address(context, op.ptr, op.offset), stored(context, op.ptr, op.value)]
     if op.mask is not None:
         args.append(context.expr(op.mask))
     return call("tl.store", *args, *_keywords(cache_modifier=op.cache_modifier))
 
 
 def _atomic_rmw(context: PrinterContext, op: tl.AtomicRMWOp) -> Expr:
-    args: list[Expr | str] = [_address(context, op.ptr, op.offset), _stored(context, op.ptr, op.value)]
+    args: list[Expr | str] = [address(context, op.ptr, op.offset), stored(context, op.ptr, op.value)]
     if op.mask is not None:
         args.append(f"mask={context.expr(op.mask).text}")
-    return _signed(op.ptr, call(f"tl.atomic_{op.kind.data}", *args, *_keywords(sem=op.sem)), op.result)
+    return _signed(op.ptr, call(f"tl.atomic_{op.kind.data}", *args, *_keywords(sem=op.sem, scope=op.scope)), op.result)
 
 
 def _atomic_cas(context: PrinterContext, op: tl.AtomicCASOp) -> Expr:
-    values = (_stored(context, op.ptr, value) for value in (op.expected, op.value))
-    address = _address(context, op.ptr, op.offset)
-    return _signed(op.ptr, call("tl.atomic_cas", address, *values, *_keywords(sem=op.sem)), op.result)
+    values = (stored(context, op.ptr, value) for value in (op.expected, op.value))
+    where = address(context, op.ptr, op.offset)
+    return _signed(op.ptr, call("tl.atomic_cas", where, *values, *_keywords(sem=op.sem)), op.result)
 
 
 def _addptr(context: PrinterContext, op: tl.AddPtrOp) -> Expr:
-    return _address(context, op.ptr, op.offset)
+    return address(context, op.ptr, op.offset)
 
 
 def _texts(context: PrinterContext, values: Sequence[SSAValue], *, narrow: bool = False) -> str:

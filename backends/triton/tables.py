@@ -60,6 +60,7 @@ from .expressions import (
 from .memory_rows import MEMORY
 from .opaque_rows import OPAQUE
 from .symm_mem_rows import SYMM_MEM
+from .wait_rows import WAITS
 
 P = Precedence
 
@@ -414,5 +415,6 @@ ROWS: dict[type[Operation], Row] = {
     **OPAQUE,
     **SYMM_MEM,
     **BARRIERS,
+    **WAITS,
 }
 """How each op without regions prints: an expression, which is a statement of its own where it has no result."""

@@ -26,7 +26,7 @@ from xdsl.traits import Pure
 from xdsl.utils.exceptions import VerifyException
 
 from ..dims import Dim, element_of, signless, with_element
-from ..effects import Reads, ReadsAndWrites, Writes
+from ..effects import AtomicEffects, Reads, Writes
 from ..tile.memory import verify_atomic
 from ..tile.types import IndexInt
 from ..value import ValueConstr
@@ -131,7 +131,10 @@ class StoreOp(_PointerAccess):
 
 @irdl_op_definition
 class AtomicRMWOp(_PointerAccess):
-    """`tl.atomic_<kind>(ptr + offset, value, mask, sem)`; the result is what was there. Effects: both on `ptr`."""
+    """`tl.atomic_<kind>(ptr + offset, value, mask, sem, scope)`; the result is what was there.
+
+    Effects: both on `ptr`; on everything, unless `sem` is relaxed.
+    """
 
     name = "tl.atomic_rmw"
 
@@ -141,33 +144,87 @@ class AtomicRMWOp(_PointerAccess):
 
     kind = prop_def(StringAttr)
     sem = prop_def(StringAttr)
+    scope = opt_prop_def(StringAttr)
     value = operand_def(ValueConstr)
     result = result_def(ValueConstr)
 
     irdl_options = (AttrSizedOperandSegments(as_property=True), ParsePropInAttrDict())
-    traits = traits_def(ReadsAndWrites)
+    traits = traits_def(AtomicEffects())
     assembly_format = (
         "$kind $sem $value `,` $ptr `[` $offset `]` (`mask` $mask^ `:` type($mask))? attr-dict "
         "`:` type($value) `,` type($ptr) `[` type($offset) `]` `->` type($result)"
     )
 
     def __init__(
-        self, kind: str, sem: str, ptr: SSAValue, offset: SSAValue, value: SSAValue, mask: SSAValue | None = None
+        self,
+        kind: str,
+        sem: str,
+        ptr: SSAValue,
+        offset: SSAValue,
+        value: SSAValue,
+        mask: SSAValue | None = None,
+        scope: StringAttr | None = None,
     ):
         super().__init__(
             operands=[ptr, offset, mask, value],
-            properties={"kind": StringAttr(kind), "sem": StringAttr(sem)},
+            properties={"kind": StringAttr(kind), "sem": StringAttr(sem), "scope": scope},
             result_types=[value.type],
         )
 
     def verify_(self) -> None:
         self.verify_pointer(self.value)
-        verify_atomic(self.sem, self.kind)
+        verify_atomic(self.sem, self.kind, self.scope)
+
+
+@irdl_op_definition
+class AtomicWaitOp(_PointerAccess):
+    """Wait until each element has held what is expected of it, and put the `update` there, if any.
+
+    Lanes outside of the mask wait for nothing; with an update, their offsets lie in the memory. Effects as those of
+    `tl.atomic_rmw`.
+    """
+
+    name = "tl.atomic_wait"
+
+    ptr = _PointerAccess.ptr
+    offset = _PointerAccess.offset
+    mask = _PointerAccess.mask
+
+    sem = prop_def(StringAttr)
+    scope = prop_def(StringAttr)
+    expected = operand_def(ValueConstr)
+    update = opt_operand_def(ValueConstr)
+
+    irdl_options = (AttrSizedOperandSegments(as_property=True), ParsePropInAttrDict())
+    traits = traits_def(AtomicEffects())
+    assembly_format = (
+        "$sem $scope $expected `,` $ptr `[` $offset `]` (`mask` $mask^ `:` type($mask))? "
+        "(`update` $update^ `:` type($update))? attr-dict `:` type($expected) `,` type($ptr) `[` type($offset) `]`"
+    )
+
+    def __init__(
+        self,
+        sem: str,
+        scope: str,
+        ptr: SSAValue,
+        offset: SSAValue,
+        expected: SSAValue,
+        update: SSAValue | None = None,
+        mask: SSAValue | None = None,
+    ):
+        super().__init__(
+            operands=[ptr, offset, mask, expected, update],
+            properties={"sem": StringAttr(sem), "scope": StringAttr(scope)},
+        )
+
+    def verify_(self) -> None:
+        self.verify_pointer(self.expected)
+        verify_atomic(self.sem, None, self.scope)
 
 
 @irdl_op_definition
 class AtomicCASOp(IRDLOperation):
-    """`tl.atomic_cas(ptr + offset, expected, value, sem)`. Effects: both on `ptr`."""
+    """`tl.atomic_cas(ptr + offset, expected, value, sem)`. Effects as those of `tl.atomic_rmw`."""
 
     name = "tl.atomic_cas"
 
@@ -180,7 +237,7 @@ class AtomicCASOp(IRDLOperation):
     value = operand_def(T)
     result = result_def(T)
 
-    traits = traits_def(ReadsAndWrites)
+    traits = traits_def(AtomicEffects())
     assembly_format = (
         "$sem $expected `,` $value `,` $ptr `[` $offset `]` attr-dict "
         "`:` type($value) `,` type($ptr) `[` type($offset) `]`"
@@ -303,6 +360,6 @@ class DescriptorStoreOp(_DescriptorAccess):
 
 
 __all__ = [
-    "AddPtrOp", "AtomicCASOp", "AtomicRMWOp", "DescriptorLoadOp", "DescriptorStoreOp", "LoadOp",
+    "AddPtrOp", "AtomicCASOp", "AtomicRMWOp", "AtomicWaitOp", "DescriptorLoadOp", "DescriptorStoreOp", "LoadOp",
     "MakeTensorDescriptorOp", "StoreOp",
 ]  # fmt: skip

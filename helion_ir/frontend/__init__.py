@@ -35,6 +35,7 @@ from .operators import prefixes as _prefixes  # noqa: F401
 from .operators import primitives as _primitives  # noqa: F401
 from .operators import random as _random  # noqa: F401
 from .operators import searching as _searching  # noqa: F401
+from .operators import signals as _signals  # noqa: F401
 from .operators import sorting as _sorting  # noqa: F401
 from .operators import special as _special  # noqa: F401
 from .source import error_location, node_location, walks

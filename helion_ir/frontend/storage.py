@@ -11,7 +11,7 @@ from xdsl.ir import Operation, SSAValue
 
 from .. import exc
 from ..dialects.targets import ALIGNMENT
-from ..dialects.tile import AccessBase, KernelOp, MemoryAttr, grids_of
+from ..dialects.tile import KernelOp, MemoryAttr, grids_of
 from ..passes.analysis.accesses import Access, accesses_of
 from ..passes.analysis.aliases import Location
 from ..passes.analysis.hazards import race
@@ -104,7 +104,7 @@ class Storages:
         another one writes, as they run in no order. Ops of unknown effects may order them: that is the user's.
         """
         every = accesses_of(kernel)
-        accesses = [access for access in every if isinstance(access.op, AccessBase)]
+        accesses = [access for access in every if access.indices is not None]
         unordered = accesses if len(accesses) == len(every) else []
         touched = dict.fromkeys(each for access in accesses for each in self._arguments(access.memory))
         written = dict.fromkeys(e for access in accesses if access.writes for e in self._arguments(access.memory))
@@ -177,7 +177,7 @@ class Storages:
         """Refuse a loop one iteration of which surely reads what another one writes; ops of unknown effects may order
         them."""
         accesses = accesses_of(kernel)
-        if any(not isinstance(access.op, AccessBase) for access in accesses):
+        if any(access.indices is None for access in accesses):
             return
         for grid in grids_of(kernel):
             if (found := sure_race(kernel, accesses, grid)) is not None:
@@ -194,7 +194,7 @@ class Storages:
 
 
 def _verb(access: Access) -> str:
-    if not isinstance(access.op, AccessBase):
+    if access.indices is None:
         return "may touch"
     return "writes" if access.writes else "reads"
 

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 
 import torch
 from torch import Tensor
 from xdsl.utils.exceptions import InterpretationError
+
+CHANGING = threading.Lock()
+"""Held while memory is changed by an atomic: kernels may run in several threads, each a rank or a stream."""
 
 Update = Callable[[Tensor, Tensor], Tensor]
 """`(old, lanes) -> new`: what an atomic stores, for the lanes (flat positions in the access) of this turn."""
@@ -61,12 +65,13 @@ def atomic(flat: Tensor, offsets: Tensor, lanes: Tensor, update: Update, backgro
     check_bounds(chosen, flat.numel())
     previous = background.flatten()
     turns = _turns(chosen)
-    for turn in range(int(turns.max()) + 1 if turns.numel() else 0):
-        now = turns == turn
-        where, at = positions[now], chosen[now]
-        old = flat[at]
-        previous[where] = old
-        flat[at] = update(old, where)
+    with CHANGING:
+        for turn in range(int(turns.max()) + 1 if turns.numel() else 0):
+            now = turns == turn
+            where, at = positions[now], chosen[now]
+            old = flat[at]
+            previous[where] = old
+            flat[at] = update(old, where)
     return previous.view(background.shape)
 
 

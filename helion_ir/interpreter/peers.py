@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import ctypes
-import threading
 import time
 from collections.abc import Sequence
 
+from torch import Tensor
 from xdsl.utils.exceptions import InterpretationError
 
 from .engine import LocatedError
+from .memory import CHANGING, atomic, compare_and_swap
 
 TIMEOUT_SECONDS = 60.0
 """How long a program waits for a peer."""
 _LONGEST_PAUSE = 1e-3
-
-_changing = threading.Lock()
-"""Held while a slot is changed, which makes the change atomic."""
 
 
 class MeetingTimeoutError(LocatedError):
@@ -26,7 +24,7 @@ class MeetingTimeoutError(LocatedError):
 def _add(address: int, amount: int, least: int) -> bool:
     """Add to a 32-bit slot if it holds at least so much; whether it did."""
     slot = ctypes.c_uint32.from_address(address)
-    with _changing:
+    with CHANGING:
         enough = slot.value >= least
         if enough:
             slot.value += amount
@@ -43,6 +41,29 @@ def _take(address: int, doing: str) -> None:
     while not _add(address, -1, least=1):
         if time.monotonic() > deadline:
             raise MeetingTimeoutError(f"{doing}: the slot holds 0 after {TIMEOUT_SECONDS:g} s")
+        time.sleep(pause)
+        pause = min(2 * pause, _LONGEST_PAUSE)
+
+
+def wait_for(flat: Tensor, offsets: Tensor, lanes: Tensor, expected: Tensor, update: Tensor | None) -> None:
+    """Wait until each element of `flat` at `offsets` has held what is expected of it, and put `update` there.
+
+    Raises:
+        MeetingTimeoutError: one of those in `lanes` has not, for `TIMEOUT_SECONDS`.
+    """
+    deadline, pause = time.monotonic() + TIMEOUT_SECONDS, 1e-6
+    swap = compare_and_swap(expected, expected if update is None else update)
+    while True:
+        held = atomic(flat, offsets, lanes, swap, expected.clone())
+        lanes = lanes & (held != expected)
+        if not bool(lanes.any()):
+            return
+        if time.monotonic() > deadline:
+            slots = offsets[lanes].flatten().tolist()
+            raise MeetingTimeoutError(
+                f"waits for {expected[lanes].flatten().tolist()[:8]} in elements {slots[:8]}, which hold "
+                f"{held[lanes].flatten().tolist()[:8]} after {TIMEOUT_SECONDS:g} s: nobody signals them"
+            )
         time.sleep(pause)
         pause = min(2 * pause, _LONGEST_PAUSE)
 

@@ -25,6 +25,7 @@ from helion_ir.dialects.tile import (
     AccessBase,
     AtomicCASOp,
     AtomicRMWOp,
+    AtomicWaitOp,
     BarrierOp,
     BeginOp,
     CountOp,
@@ -48,6 +49,7 @@ from helion_ir.dialects.tile import (
 )
 
 from .memory import Update, atomic, atomic_update, compare_and_swap, gather, scatter
+from .peers import wait_for
 from .state import State
 from .tile_access import AccessPlan, TileValue, box_access, scattered_access, zero_outside
 from .values import Evaluate, StatefulFunctions, poisoned_past, table_functions, valid_lanes
@@ -134,6 +136,13 @@ def _atomic_cas(state: State, op: AtomicCASOp, args: PythonValues) -> PythonValu
     return _atomic(state, op, args, compare_and_swap(args[-2], args[-1]))
 
 
+def _atomic_wait(state: State, op: AtomicWaitOp, args: PythonValues) -> PythonValues:
+    found = scattered_access(AccessPlan.of(op, state), args)
+    expected, update = (args[-1], None) if op.update is None else args[-2:]
+    wait_for(found.flat, found.offsets, found.lanes, expected, update)
+    return ()
+
+
 def _pad(state: State, op: PadOp, args: PythonValues) -> PythonValues:
     value, fill, tile = args
     axis = op.axis.data
@@ -166,6 +175,7 @@ ROWS: dict[type[Operation], Evaluate] = {
     CountOp: lambda state, op, args: _scalar(state, op, args[0].count),
     SymbolOp: lambda state, op, args: _scalar(state, op, state.size(op.value)),
     LoadOp: _load, StoreOp: _store, AtomicRMWOp: _atomic_rmw, AtomicCASOp: _atomic_cas,
+    AtomicWaitOp: _atomic_wait,
     BarrierOp: lambda state, op, args: (),
     PadOp: _pad, KeepOp: _keep, FlipOp: _flip,
 }  # fmt: skip

@@ -27,6 +27,7 @@ from helion_ir.dialects import tl
 
 from . import integers
 from .memory import atomic, atomic_update, check_bounds, compare_and_swap, gather, scatter
+from .peers import wait_for
 from .state import State
 from .values import Evaluate, StatefulFunctions, table_functions
 
@@ -58,7 +59,7 @@ class PointerLanes:
     mask: Tensor | None
 
     @staticmethod
-    def of(op: tl.LoadOp | tl.StoreOp | tl.AtomicRMWOp, args: PythonValues) -> PointerLanes:
+    def of(op: tl.LoadOp | tl.StoreOp | tl.AtomicRMWOp | tl.AtomicWaitOp, args: PythonValues) -> PointerLanes:
         """The access of an op with `mask` as its third operand, if any."""
         pointer: Pointer = args[0]
         return PointerLanes(pointer, args[1].to(torch.int64) + pointer.offset, None if op.mask is None else args[2])
@@ -104,6 +105,13 @@ def _atomic_cas(state: State, op: tl.AtomicCASOp, args: PythonValues) -> PythonV
     lanes = torch.ones(offsets.shape, dtype=torch.bool)
     background = torch.zeros(offsets.shape, dtype=value.dtype)
     return (atomic(pointer.flat, offsets, lanes, compare_and_swap(expected, value), background),)
+
+
+def _atomic_wait(state: State, op: tl.AtomicWaitOp, args: PythonValues) -> PythonValues:
+    access = PointerLanes.of(op, args)
+    expected, update = (args[-1], None) if op.update is None else args[-2:]
+    wait_for(access.pointer.flat, access.offsets, access.chosen, expected, update)
+    return ()
 
 
 def _add_pointer(state: State, op: tl.AddPtrOp, args: PythonValues) -> PythonValues:
@@ -168,6 +176,7 @@ def _constexpr(state: State, op: tl.ConstexprOp, args: PythonValues) -> PythonVa
 
 ROWS: dict[type[Operation], Evaluate] = {
     tl.LoadOp: _load, tl.StoreOp: _store, tl.AtomicRMWOp: _atomic_rmw, tl.AtomicCASOp: _atomic_cas,
+    tl.AtomicWaitOp: _atomic_wait,
     tl.AddPtrOp: _add_pointer, tl.MakeTensorDescriptorOp: _make_descriptor,
     tl.DescriptorLoadOp: _descriptor_load, tl.DescriptorStoreOp: _descriptor_store,
     tl.ArangeOp: _arange, tl.ConstexprOp: _constexpr,

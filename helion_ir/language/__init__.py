@@ -22,7 +22,7 @@ from .memory import (
 )
 from .opaque import inline_asm_elementwise, inline_triton, triton_kernel
 from .random import rand, rand4x, randint
-from .symm_mem import symm_mem_sync
+from .symm_mem import signal, symm_mem_sync, wait
 from .tiles import Tile, tile_begin, tile_block_size, tile_count, tile_end, tile_id, tile_index
 from .values import arange, clamp, cumprod, cumsum, dot, full, join, split, subscript, zeros
 
@@ -32,15 +32,15 @@ __all__ = [
     "atomic_xchg", "atomic_xor", "barrier", "clamp", "constexpr", "cumprod", "cumsum", "dot", "full", "grid",
     "inline_asm_elementwise", "inline_triton", "jagged_tile", "join",
     "load", "rand", "rand4x", "randint", "reduce", "register_block_size", "register_tunable",
-    "specialize", "split", "static_range", "store", "subscript", "symm_mem_sync",
+    "signal", "specialize", "split", "static_range", "store", "subscript", "symm_mem_sync",
     "tile", "tile_begin", "tile_block_size", "tile_count", "tile_end", "tile_id", "tile_index",
-    "triton_kernel", "zeros",
+    "triton_kernel", "wait", "zeros",
 ]  # fmt: skip
 
 
 _LATER = frozenset((
     "device_print", "dot_scaled", "pdl_launch_dependents", "pdl_wait",
-    "signal", "stacktensor_like", "wait",
+    "stacktensor_like",
 ))  # fmt: skip
 """Functions of the language that this version lacks."""
 del combining, compile_time, loops, memory, opaque, tiles, values  # noqa: F821 - submodules: hl.tiles would be a mistaken hl.tile

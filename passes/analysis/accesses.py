@@ -2,7 +2,8 @@
 
 An op of unknown effects touches the refs that it is given, what the kernel writes somewhere, and every tuple of refs,
 as peers may touch their own elements of one; one that makes values of values, none of them a ref or an address,
-touches nothing. `symm_mem.sync` is one, but orders only the sides that it says.
+touches nothing. `symm_mem.sync` is one, but orders only the sides that it says. Atomics that release or acquire are
+ones, too, which touch all refs: other kernels wait for them, and write what this one reads.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from xdsl.ir import Block, Operation, SSAValue
 from xdsl.traits import MemoryEffectKind
 
 from ...dialects.dims import element_of
-from ...dialects.effects import WRITE, OrdersMemory, ThreadBarrier, has_no_effects, ref_effects
+from ...dialects.effects import WRITE, OrdersMemory, ThreadBarrier, has_no_effects, orders_all, ref_effects
 from ...dialects.quick import ops_in
 from ...dialects.tile import AccessBase, GridOp, KernelOp
 from ...dialects.verify import ELEMENTWISE_DIALECTS
@@ -78,7 +79,10 @@ class Accesses:
         """What an op of unknown effects may touch whatever it is given: see the module's docstring."""
         roots = [place.root for access in known if access.writes for place in access.memory]
         roots += [place.root for op in unknown for place in _given(op)]
-        roots += [arg for arg in kernel.body.block.args if isinstance(arg.type, TupleType)]
+        every = any(map(orders_all, unknown))
+        roots += [
+            arg for arg in kernel.body.block.args if isinstance(arg.type, TupleType) or (every and is_memory(arg.type))
+        ]
         return tuple(Location(root) for root in dict.fromkeys(roots))
 
 

@@ -12,7 +12,7 @@ from collections.abc import Hashable, Iterable, Sequence
 from xdsl.ir import BlockArgument, Operation, SSAValue
 
 from ...dialects.dims import dims_of, substitute
-from ...dialects.effects import has_no_effects
+from ...dialects.effects import has_no_effects, orders_all
 from ...dialects.tile import AtomicRMWOp, BeginOp, IndexOp, LoopBase, kernel_around
 from .accesses import Access
 from .aliases import may_alias, positions_agree
@@ -45,7 +45,7 @@ def conflict(earlier: Access, access: Access, crossed: Operation | None) -> bool
 
 def _commute(one: Operation, other: Operation) -> bool:
     """Whether the order of two atomics shows in nothing."""
-    if not isinstance(one, AtomicRMWOp) or not isinstance(other, AtomicRMWOp):
+    if not isinstance(one, AtomicRMWOp) or not isinstance(other, AtomicRMWOp) or orders_all(one) or orders_all(other):
         return False
     used = any(result.first_use for op in (one, other) for result in op.results)
     return one.kind.data == other.kind.data != "xchg" and not used

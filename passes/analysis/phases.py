@@ -33,7 +33,7 @@ class Hazard(NamedTuple):
     @property
     def kind(self) -> str:
         """`RAW`, `WAR`, `WAW`, or `unknown`."""
-        if not all(isinstance(access.op, AccessBase) for access in (self.earlier, self.later)):
+        if self.earlier.indices is None or self.later.indices is None:
             return "unknown"
         if self.earlier.writes and self.later.reads:
             return "RAW"

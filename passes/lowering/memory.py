@@ -40,8 +40,8 @@ def lower_store(low: Lowering, op: tile.StoreOp) -> Sequence[SSAValue]:
 
 @row(tile.AtomicRMWOp)
 def lower_atomic_rmw(low: Lowering, op: tile.AtomicRMWOp) -> Sequence[SSAValue]:
-    where = accesses.address(low, op)
-    atomic = tl.AtomicRMWOp(op.kind.data, op.sem.data, low.value(op.ref), where.offset, low.value(op.value), where.mask)
+    where, value = accesses.address(low, op), low.value(op.value)
+    atomic = tl.AtomicRMWOp(op.kind.data, op.sem.data, low.value(op.ref), where.offset, value, where.mask, op.scope)
     return low.emit.effect(atomic).results
 
 
@@ -49,9 +49,27 @@ def lower_atomic_rmw(low: Lowering, op: tile.AtomicRMWOp) -> Sequence[SSAValue]:
 def lower_atomic_cas(low: Lowering, op: tile.AtomicCASOp) -> Sequence[SSAValue]:
     """`tl` has no mask here: lanes past the end store what they expect at the ref's begin, which changes nothing."""
     where = accesses.address(low, op)
-    offset, expected, value = where.offset, low.value(op.expected), low.value(op.value)
+    expected, value = low.value(op.expected), low.value(op.value)
     if where.mask is not None:
-        begin = low.emit.broadcast(low.emit.constant(0, element_of(offset)), dims_of(offset))
-        offset = low.emit.op(SelectOp, (where.mask, offset, begin)).result
         value = low.emit.op(SelectOp, (where.mask, value, expected)).result
+    offset = _inside(low, where)
     return low.emit.effect(tl.AtomicCASOp(op.sem.data, low.value(op.ref), offset, expected, value)).results
+
+
+@row(tile.AtomicWaitOp)
+def lower_atomic_wait(low: Lowering, op: tile.AtomicWaitOp) -> Sequence[SSAValue]:
+    where = accesses.address(low, op)
+    update = None if op.update is None else low.value(op.update)
+    offset = where.offset if update is None else _inside(low, where)
+    scope = "gpu" if op.scope is None else op.scope.data
+    wait = tl.AtomicWaitOp(op.sem.data, scope, low.value(op.ref), offset, low.value(op.expected), update, where.mask)
+    low.emit.effect(wait)
+    return ()
+
+
+def _inside(low: Lowering, where: accesses.Address) -> SSAValue:
+    """The offset of an access; the ref's begin in lanes outside of its mask."""
+    if where.mask is None:
+        return where.offset
+    begin = low.emit.broadcast(low.emit.constant(0, element_of(where.offset)), dims_of(where.offset))
+    return low.emit.op(SelectOp, (where.mask, where.offset, begin)).result

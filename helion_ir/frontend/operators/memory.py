@@ -227,7 +227,7 @@ def load(
         known = ", ".join(repr(name) for name in _EVICTION if name)
         raise exc.InvalidAPIUsage(f"unknown eviction policy {eviction_policy!r}", hint=f"one of {known}")
     where = subscript(tracer, tensor, index, masked=mask is not None)
-    lanes = _mask(tracer, mask, where)
+    lanes = mask_of(tracer, mask, where)
     zero = tracer.builder.constant(0, element_type(tensor.dtype)) if lanes is not None or where.needs_zeros else None
     op = tile.LoadOp(
         tracer.ref(tensor), where.indices, tiles=where.tiles, mask=lanes, other=zero,
@@ -251,7 +251,7 @@ def _repeated(tracer: Tracer, value: SSAValue, where: Indices) -> SSAValue:
     return tracer.builder.broadcast(value, dims)
 
 
-def _mask(tracer: Tracer, mask: Any, where: Indices) -> SSAValue | None:
+def mask_of(tracer: Tracer, mask: Any, where: Indices) -> SSAValue | None:
     """The lanes that an access may touch: those of the user's mask, and no others than jagged tiles have."""
     selected = tile.Subscript.of(where.indices)
     given = None if mask is None else _shaped(tracer, operand(tracer, mask, torch.bool), selected.dims, "mask")
@@ -303,26 +303,29 @@ def store(tracer: Tracer, tensor: HostTensor, index: Any, value: Any, mask: Any 
     tracer.placement.writes(tensor, where.indices)
     tracer.effects += 1
     tracer.builder.append(
-        tile.StoreOp(data, tracer.ref(tensor), where.indices, tiles=where.tiles, mask=_mask(tracer, mask, where))
+        tile.StoreOp(data, tracer.ref(tensor), where.indices, tiles=where.tiles, mask=mask_of(tracer, mask, where))
     )
 
 
-def atomic(tracer: Tracer, kind: str, target: Any, index: Any, value: Any, sem: str) -> DeviceTensor:
+def atomic(
+    tracer: Tracer, kind: str, target: Any, index: Any, value: Any, sem: str, scope: str | None = None
+) -> DeviceTensor:
     """An atomic read-modify-write; the previous values."""
-    tensor, where = _atomic_target(tracer, target, index, sem, kind)
+    tensor, where = atomic_target(tracer, target, index, sem, kind)
     data = stored(tracer, tensor, where, value)
     op = tile.AtomicRMWOp(
-        kind, data, tracer.ref(tensor), where.indices, sem=sem, tiles=where.tiles, mask=_mask(tracer, None, where)
-    )
+        kind, data, tracer.ref(tensor), where.indices, sem=sem, scope=scope, tiles=where.tiles,
+        mask=mask_of(tracer, None, where),
+    )  # fmt: skip
     tracer.effects += 1
     return tracer.tensor(tracer.builder.emit(op), tensor.dtype, tile.access_tiles(op))
 
 
 def atomic_cas(tracer: Tracer, target: Any, index: Any, expected: Any, value: Any, sem: str) -> DeviceTensor:
     """A compare-and-swap; the previous values."""
-    tensor, where = _atomic_target(tracer, target, index, sem, "cas")
+    tensor, where = atomic_target(tracer, target, index, sem, "cas")
     old, new = (stored(tracer, tensor, where, part) for part in (expected, value))
-    mask = _mask(tracer, None, where)
+    mask = mask_of(tracer, None, where)
     op = tile.AtomicCASOp(old, new, tracer.ref(tensor), where.indices, sem=sem, tiles=where.tiles, mask=mask)
     tracer.effects += 1
     return tracer.tensor(tracer.builder.emit(op), tensor.dtype, tile.access_tiles(op))
@@ -338,7 +341,7 @@ _ATOMIC_DTYPES = {
 """The dtypes that each atomic works on, on GPUs."""
 
 
-def _atomic_target(tracer: Tracer, target: Any, index: Any, sem: str, kind: str) -> tuple[HostTensor, Indices]:
+def atomic_target(tracer: Tracer, target: Any, index: Any, sem: str, kind: str) -> tuple[HostTensor, Indices]:
     if isinstance(target, DeviceTensor) or not isinstance(target, torch.Tensor):
         raise exc.AtomicOnDeviceTensor("atomics work on host tensors")
     if sem not in tile.SEMANTICS:

@@ -7,18 +7,8 @@
 symm_mem.sync %pads rank %rank of %world : !tile.ref<[4, 64], [64, 1], i32, align 16>, i32, i32
 symm_mem.sync %pads id %one : i32 rank %rank of %world {hasPreviousMemAccess = true, hasSubsequentMemAccess = false} : !tile.ref<[4, 64], [64, 1], i32, align 16>, i32, i32
 
-symm_mem.signal "atomic_xchg" "release" %pads[%tile, %rank] value %one : !tile.ref<[4, 64], [64, 1], i32, align 16>[!tile.tile<4>, i32], i32
-%old = symm_mem.signal "atomic_cas" "acq_rel" %pads[%rank, %rank] value %one wait_for %world : i32 {scope = "gpu"} : !tile.ref<[4, 64], [64, 1], i32, align 16>[i32, i32], i32 -> i32
-
-symm_mem.wait "ld" "acquire" %pads[%tile, %rank] value %one : !tile.ref<[4, 64], [64, 1], i32, align 16>[!tile.tile<4>, i32], i32
-symm_mem.wait "atomic_cas" "acquire" %pads[%rank, %rank] value %one update %world : i32 {scope = "cta"} : !tile.ref<[4, 64], [64, 1], i32, align 16>[i32, i32], i32
-
 // CHECK:      builtin.module {
 // CHECK-NEXT:   %pads, %tile, %rank, %world, %one = "test.op"() : () -> (!tile.ref<[4, 64], [64, 1], i32, align 16>, !tile.tile<4>, i32, i32, i32)
 // CHECK-NEXT:   symm_mem.sync %pads rank %rank of %world : !tile.ref<[4, 64], [64, 1], i32, align 16>, i32, i32
 // CHECK-NEXT:   symm_mem.sync %pads id %one : i32 rank %rank of %world {hasPreviousMemAccess = true, hasSubsequentMemAccess = false} : !tile.ref<[4, 64], [64, 1], i32, align 16>, i32, i32
-// CHECK-NEXT:   symm_mem.signal "atomic_xchg" "release" %pads[%tile, %rank] value %one : !tile.ref<[4, 64], [64, 1], i32, align 16>[!tile.tile<4>, i32], i32
-// CHECK-NEXT:   %old = symm_mem.signal "atomic_cas" "acq_rel" %pads[%rank, %rank] value %one wait_for %world : i32 {scope = "gpu"} : !tile.ref<[4, 64], [64, 1], i32, align 16>[i32, i32], i32 -> i32
-// CHECK-NEXT:   symm_mem.wait "ld" "acquire" %pads[%tile, %rank] value %one : !tile.ref<[4, 64], [64, 1], i32, align 16>[!tile.tile<4>, i32], i32
-// CHECK-NEXT:   symm_mem.wait "atomic_cas" "acquire" %pads[%rank, %rank] value %one update %world : i32 {scope = "cta"} : !tile.ref<[4, 64], [64, 1], i32, align 16>[i32, i32], i32
 // CHECK-NEXT: }

@@ -75,6 +75,8 @@ tile.kernel @every_other_op attributes {arg_names = ["x", "ids", "bytes", "n"], 
     %old = tile.atomic_rmw "add" %v, %x[%shifted, %all] {sem = "acq_rel"} : tensor<?x64xf32, #tile.dims<b0, 64>>, !tile.ref<[1000, 64], [64, 1], f32, align 16>[!tile.tile<b0>, !tile.tile<64>] -> tensor<?x64xf32, #tile.dims<b0, 64>>
     // CHECK: tile.atomic_rmw "max" %id_values, %ids[%tile] : tensor<?xi32, #tile.dims<b0>>, !tile.ref<[1000], [1], i32, align 16>[!tile.tile<b0>]{{$}}
     tile.atomic_rmw "max" %id_values, %ids[%tile] : tensor<?xi32, #tile.dims<b0>>, !tile.ref<[1000], [1], i32, align 16>[!tile.tile<b0>]
+    // CHECK: tile.atomic_wait %id_values, %ids[%tile] update %index : tensor<?xi32, #tile.dims<b0>> {scope = "sys"} : tensor<?xi32, #tile.dims<b0>>, !tile.ref<[1000], [1], i32, align 16>[!tile.tile<b0>]
+    tile.atomic_wait %id_values, %ids[%tile] update %index : tensor<?xi32, #tile.dims<b0>> {scope = "sys"} : tensor<?xi32, #tile.dims<b0>>, !tile.ref<[1000], [1], i32, align 16>[!tile.tile<b0>]
     // CHECK: tile.atomic_cas %index, %id_values, %ids[%tile] : tensor<?xi32, #tile.dims<b0>>, tensor<?xi32, #tile.dims<b0>>, !tile.ref<[1000], [1], i32, align 16>[!tile.tile<b0>] -> tensor<?xi32, #tile.dims<b0>>
     %cas = tile.atomic_cas %index, %id_values, %ids[%tile] : tensor<?xi32, #tile.dims<b0>>, tensor<?xi32, #tile.dims<b0>>, !tile.ref<[1000], [1], i32, align 16>[!tile.tile<b0>] -> tensor<?xi32, #tile.dims<b0>>
 

@@ -112,3 +112,9 @@ tile.kernel @k attributes {arg_names = [], arg_exprs = [], symbols = {}, blocks 
 ^bb0():
   tile.yield
 }
+
+// -----
+
+%ref, %t, %v = "test.op"() : () -> (!tile.ref<[8], [1], i32, align 16>, !tile.tile<b0>, tensor<?xi32, #tile.dims<b0>>)
+// CHECK: unknown scope 'world', expected one of gpu, cta, sys
+tile.atomic_wait %v, %ref[%t] {scope = "world"} : tensor<?xi32, #tile.dims<b0>>, !tile.ref<[8], [1], i32, align 16>[!tile.tile<b0>]

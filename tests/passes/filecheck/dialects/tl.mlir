@@ -57,6 +57,8 @@ tl.func @every_op attributes {arg_names = ["x", "ids", "n"], arg_exprs = ["x", "
   %acc = value.splat %zero : f32 -> tensor<?x?xf32, #tile.dims<_BLOCK_SIZE_0, _BLOCK_SIZE_0>>
   %dot = tl.dot %tile, %turned, %acc {precision = "tf32"} : tensor<?x64xf32, #tile.dims<_BLOCK_SIZE_0, 64>>, tensor<64x?xf32, #tile.dims<64, _BLOCK_SIZE_0>>, tensor<?x?xf32, #tile.dims<_BLOCK_SIZE_0, _BLOCK_SIZE_0>>
   %a, %b = tl.copy %dot, %sum : tensor<?x?xf32, #tile.dims<_BLOCK_SIZE_0, _BLOCK_SIZE_0>>, f32
+  %flags = tl.atomic_rmw "xchg" "release" %lanes, %ids[%offset] {scope = "sys"} : tensor<?xi32, #tile.dims<_BLOCK_SIZE_0>>, !tl.ptr<i32>[tensor<?xi32, #tile.dims<_BLOCK_SIZE_0>>] -> tensor<?xi32, #tile.dims<_BLOCK_SIZE_0>>
+  tl.atomic_wait "acquire" "sys" %lanes, %ids[%offset] mask %mask : tensor<?xi1, #tile.dims<_BLOCK_SIZE_0>> update %offset : tensor<?xi32, #tile.dims<_BLOCK_SIZE_0>> : tensor<?xi32, #tile.dims<_BLOCK_SIZE_0>>, !tl.ptr<i32>[tensor<?xi32, #tile.dims<_BLOCK_SIZE_0>>]
   tl.grid_barrier %ids : !tl.ptr<i32>
   tl.return
 } grid {
@@ -120,6 +122,8 @@ tl.func @every_op attributes {arg_names = ["x", "ids", "n"], arg_exprs = ["x", "
 // CHECK-NEXT:     %acc = value.splat %zero : f32 -> tensor<?x?xf32, #tile.dims<_BLOCK_SIZE_0, _BLOCK_SIZE_0>>
 // CHECK-NEXT:     %dot = tl.dot %tile, %turned, %acc : tensor<?x64xf32, #tile.dims<_BLOCK_SIZE_0, 64>>, tensor<64x?xf32, #tile.dims<64, _BLOCK_SIZE_0>>, tensor<?x?xf32, #tile.dims<_BLOCK_SIZE_0, _BLOCK_SIZE_0>>
 // CHECK-NEXT:     %a, %b = tl.copy %dot, %sum : tensor<?x?xf32, #tile.dims<_BLOCK_SIZE_0, _BLOCK_SIZE_0>>, f32
+// CHECK-NEXT:     %flags = tl.atomic_rmw "xchg" "release" %lanes, %ids[%offset] {scope = "sys"} : tensor<?xi32, #tile.dims<_BLOCK_SIZE_0>>, !tl.ptr<i32>[tensor<?xi32, #tile.dims<_BLOCK_SIZE_0>>] -> tensor<?xi32, #tile.dims<_BLOCK_SIZE_0>>
+// CHECK-NEXT:     tl.atomic_wait "acquire" "sys" %lanes, %ids[%offset] mask %mask : tensor<?xi1, #tile.dims<_BLOCK_SIZE_0>> update %offset : tensor<?xi32, #tile.dims<_BLOCK_SIZE_0>> : tensor<?xi32, #tile.dims<_BLOCK_SIZE_0>>, !tl.ptr<i32>[tensor<?xi32, #tile.dims<_BLOCK_SIZE_0>>]
 // CHECK-NEXT:     tl.grid_barrier %ids : !tl.ptr<i32>
 // CHECK-NEXT:     tl.return
 // CHECK-NEXT:   } grid {
