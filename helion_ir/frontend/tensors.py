@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any, ClassVar, TypeAlias
 
 import torch
 from xdsl.ir import SSAValue
 
 from .. import exc
+from ..dialects.dims import Dim
 
 CPU = torch.device("cpu")
 
@@ -26,7 +28,17 @@ class EveryLane:
 
 
 EVERY_LANE = EveryLane()
-AxisTile: TypeAlias = SSAValue | EveryLane | None
+
+
+@dataclass(frozen=True, eq=False)
+class MergedTiles:
+    """The tiles of the axes that one axis was merged of, outermost first, and their dims."""
+
+    dims: tuple[Dim, ...]
+    tiles: tuple[AxisTile, ...]
+
+
+AxisTile: TypeAlias = SSAValue | EveryLane | MergedTiles | None
 """Which lanes of an axis are valid: those of a tile, or all; None where that was lost on the way, or goes unsaid."""
 
 

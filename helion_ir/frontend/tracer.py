@@ -32,7 +32,7 @@ from .symbols.expressions import Poly
 from .symbols.nodes import IntNode, poly_of
 from .symbols.scalars import Scalars
 from .symbols.sizes import LARGEST_OFFSET, LARGEST_POSITION, Options
-from .tensors import EVERY_LANE, AxisTile, DeviceTensor, HostTensor
+from .tensors import EVERY_LANE, AxisTile, DeviceTensor, HostTensor, MergedTiles
 from .tuples import TupleArguments
 
 
@@ -276,6 +276,8 @@ class Tracer(Scalars):
 
     def axis_tile(self, dim: Dim, known: AxisTile) -> SSAValue:
         """The tile of an axis: the one it came from; for one that lost it, the innermost of its block; else all."""
+        if isinstance(known, MergedTiles):
+            return self._tile_of_merged(dim, known)
         if isinstance(known, SSAValue) and self._in_scope(known):
             return known
         if known is not EVERY_LANE:
@@ -286,6 +288,34 @@ class Tracer(Scalars):
                 raise exc.ReductionOnNonTile(f"an axis of size {dim} is neither a tile nor a full slice")
         return self.builder.emit(tile.WholeOp(dim))
 
+    def partial_parts(self, merged: MergedTiles) -> list[int]:
+        """Which of the axes that one was merged of may be partly filled."""
+        return [i for i, part in enumerate(zip(merged.dims, merged.tiles, strict=True)) if self._is_partial(*part)]
+
+    def _is_partial(self, dim: Dim, known: AxisTile) -> bool:
+        if isinstance(known, SSAValue):
+            return not isinstance(known.owner, tile.WholeOp)
+        if isinstance(known, MergedTiles):
+            return bool(self.partial_parts(known))
+        blocks = self.poly_of_dim(dim).atoms() if isinstance(dim, str) and known is None else ()
+        return any(atom in self.blocks for atom in blocks)
+
+    def _tile_of_merged(self, dim: Dim, known: MergedTiles) -> SSAValue:
+        """Valid lanes of a merged axis are the first ones where only the outermost part may be partly filled."""
+        partial = self.partial_parts(known)
+        if not partial:
+            return self.builder.emit(tile.WholeOp(dim))
+        if partial != [0]:
+            raise exc.ReductionOnNonTile(
+                f"an axis of size {dim} was merged of {list(known.dims)}, and its valid lanes are not in a row",
+                hint="work along the axes before they are merged",
+            )
+        rows = self.lane_count(self.axis_tile(known.dims[0], known.tiles[0]))
+        count = self.device_scalar(lambda: rows)
+        for inner in known.dims[1:]:
+            count = count * self.size(inner)
+        return self.builder.emit(tile.RangeOp(self.builder.constant(0, self.index_type), self.integer(count), dim))
+
     def walked_tile(self, dim: Dim, known: AxisTile) -> SSAValue | None:
         """The tile that walks an axis: the one it came from, else that of the innermost loop over its block."""
         if isinstance(known, SSAValue) and not isinstance(known.owner, tile.WholeOp) and self._in_scope(known):
@@ -295,6 +325,9 @@ class Tracer(Scalars):
 
     def joint_tile(self, parts: Sequence[AxisTile]) -> AxisTile:
         """The tile of an axis that values with these tiles share: the lanes that all of them have."""
+        merged = next((part for part in parts if isinstance(part, MergedTiles)), None)
+        if merged is not None:
+            return merged
         known = [part for part in parts if isinstance(part, SSAValue) and self._in_scope(part)]
         tiles = {lanes_of(part): part for part in reversed(known) if not isinstance(part.owner, tile.WholeOp)}
         if len(tiles) > 1:

@@ -11,9 +11,10 @@ from ... import exc
 from ...dialects import tile
 from ...dialects.dims import Dim, dims_of
 from ..builder import element_type
-from ..tensors import DeviceTensor, HostTensor
+from ..tensors import EVERY_LANE, DeviceTensor, HostTensor, MergedTiles
 from ..tracer import Tracer
 from . import jagged
+from .merged_axes import zeroed
 from .pointwise import ADD, MUL, pointwise
 from .reductions import reduce
 from .table import aten, broadcast_to, lowers, lowers_function, operand, promote, same_dim
@@ -65,11 +66,15 @@ def dot(tracer: Tracer, a: Any, b: Any, acc: Any = None) -> DeviceTensor:
     tiles = (*a.tiles[:-1], b.tiles[-1])
     if not dtype.is_floating_point and dtype != torch.int8:
         return _summed(tracer, a, b, acc, dims)
-    over = tracer.axis_tile(left[-1], tracer.joint_tile([a.tiles[-1], b.tiles[-2]]))
+    known = tracer.joint_tile([a.tiles[-1], b.tiles[-2]])
+    contracted = ((a, a.dim() - 1), (b, b.dim() - 2))
+    factors = [jagged.filled(tracer, x.ssa, x.tiles, [axis], 0) for x, axis in contracted]
+    if isinstance(known, MergedTiles) and tracer.partial_parts(known) != [0]:
+        factors = [zeroed(tracer, value, axis, known) for value, (_, axis) in zip(factors, contracted, strict=True)]
+        known = EVERY_LANE
+    over = tracer.axis_tile(left[-1], known)
     zeros = tracer.builder.filled(0, element_type(wide), dims) if acc is None else None
     start = _shaped(tracer, acc, dims, wide) if zeros is None else zeros
-    rank = len(dims)
-    factors = (jagged.filled(tracer, x.ssa, x.tiles, [axis], 0) for x, axis in ((a, rank - 1), (b, rank - 2)))
     op = tile.DotOp(*factors, start, over, precision=tracer.options.dot_precision)
     return tracer.tensor(tracer.builder.emit(op), wide, tiles)
 

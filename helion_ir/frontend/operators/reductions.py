@@ -16,10 +16,11 @@ from xdsl.ir import SSAValue
 
 from ... import exc
 from ...dialects import tile
-from ...dialects.dims import dims_of
-from ..tensors import DeviceTensor
+from ...dialects.dims import Dim, dims_of
+from ..tensors import AxisTile, DeviceTensor, MergedTiles
 from ..tracer import Tracer
 from . import jagged
+from .merged_axes import taken_apart
 from .predicates import isinf, where
 from .table import HALVES, aten, like, lowers
 from .views import reshaped, unsqueeze
@@ -60,13 +61,30 @@ def reduce(
     value, tiles = builder.convert(x.ssa, x.dtype, compute), list(x.tiles)
     value = jagged.filled(tracer, value, tiles, axes, kind)
     for axis in reversed(axes):
-        over = tracer.axis_tile(dims_of(value)[axis], tiles.pop(axis))
+        known = tiles.pop(axis)
+        if isinstance(known, MergedTiles):
+            value = _over_merged(tracer, kind, value, axis, known)
+            continue
+        over = tracer.axis_tile(dims_of(value)[axis], known)
         value = builder.emit(tile.ReduceOp(kind, value, axis, over))
     value = builder.convert(value, compute, dtype, elidable=dtype == x.dtype)
     for axis in axes if keepdim else ():
         value = builder.expand_dims(value, axis)
         tiles.insert(axis, None)
     return tracer.tensor(value, dtype, tiles, reduced=bool(axes) and not keepdim)
+
+
+def _over_merged(tracer: Tracer, kind: str, value: SSAValue, axis: int, merged: MergedTiles) -> SSAValue:
+    """Reduce the axes that an axis was merged of."""
+    value = taken_apart(tracer, value, axis, merged)
+    for place in reversed(range(len(merged.dims))):
+        known, at = merged.tiles[place], axis + place
+        if isinstance(known, MergedTiles):
+            value = _over_merged(tracer, kind, value, at, known)
+        else:
+            over = tracer.axis_tile(merged.dims[place], known)
+            value = tracer.builder.emit(tile.ReduceOp(kind, value, at, over))
+    return value
 
 
 def _accumulates(x: DeviceTensor, dtype: torch.dtype | None) -> torch.dtype:
@@ -180,9 +198,17 @@ def count_of(tracer: Tracer, x: DeviceTensor, axes: Sequence[int]) -> Any:
     jagged.refuse(tracer, x, axes, "an operator counts the lanes of")
     count: Any = 1
     for axis in axes:
-        dim = dims_of(x.ssa)[axis]
-        over = tracer.axis_tile(dim, x.tiles[axis])
-        count = count * _valid(tracer, over)
+        count = count * _valid_along(tracer, dims_of(x.ssa)[axis], x.tiles[axis])
+    return count
+
+
+def _valid_along(tracer: Tracer, dim: Dim, known: AxisTile) -> Any:
+    """How many lanes of an axis are valid, of a merged one as many as its parts have together."""
+    if not isinstance(known, MergedTiles):
+        return _valid(tracer, tracer.axis_tile(dim, known))
+    count: Any = 1
+    for part in zip(known.dims, known.tiles, strict=True):
+        count = count * _valid_along(tracer, *part)
     return count
 
 

@@ -21,7 +21,8 @@ from ..symbols.nodes import BoolNode, FloatNode, poly_of, sym_int
 from ..tensors import EVERY_LANE, AxisTile, DeviceTensor
 from ..tracer import Tracer
 from . import jagged
-from .table import aten, device_tensor, lowers, lowers_function, operand, place, prims
+from .merged_axes import tiles_after
+from .table import Operand, aten, broadcast_to, device_tensor, lowers, lowers_function, operand, place, prims
 
 
 def viewed(
@@ -95,12 +96,24 @@ def expand(tracer: Tracer, x: DeviceTensor, size: Sequence[Any], *, implicit: bo
     source = dims_of(x.ssa)
     lead = len(wanted) - len(source)
     dims = [source[i - lead] if dim == -1 and i >= lead else dim for i, dim in enumerate(wanted)]
-    if any(tracer.fixed(s) != 1 and s != d for s, d in zip(source, dims[lead:], strict=True)):
-        raise exc.ShapeMismatch(f"cannot expand {list(source)} to {dims}")
     tiles = tiles_of_sizes(size)
+    if lead < 0 or any(tracer.fixed(s) != 1 and s != d for s, d in zip(source, dims[lead:], strict=True)):
+        return _expanded_by_identity(tracer, x, dims, tiles)
     for axis, (dim, known) in enumerate(zip(source, x.tiles, strict=True), lead):
         tiles[axis] = known if dim == dims[axis] else tiles[axis]
     return viewed(tracer, place(tracer, x.ssa, dims, range(lead, len(dims))), x, tiles)
+
+
+def _expanded_by_identity(
+    tracer: Tracer, x: DeviceTensor, dims: Sequence[Dim], tiles: Sequence[AxisTile]
+) -> DeviceTensor:
+    """`scale[rows].expand(rows, columns)`: the axes go where the tiles are theirs, as operands do."""
+    value = broadcast_to(tracer, Operand(x.ssa, x.tiles, x.reduced), dims)
+    if value is None:
+        raise exc.ShapeMismatch(f"cannot expand {list(dims_of(x.ssa))} to {list(dims)}")
+    known = dict(zip(dims_of(x.ssa), x.tiles, strict=True))
+    found = [known[dim] if dim != 1 and dim in known else each for dim, each in zip(dims, tiles, strict=True)]
+    return viewed(tracer, value, x, found)
 
 
 def reshaped(tracer: Tracer, x: DeviceTensor, dims: Sequence[Dim]) -> DeviceTensor:
@@ -108,9 +121,9 @@ def reshaped(tracer: Tracer, x: DeviceTensor, dims: Sequence[Dim]) -> DeviceTens
     source = dims_of(x.ssa)
     if tuple(dims) == source:
         return x
-    kept = {after: before for before, after in kept_axes(source, dims)}
-    tiles = [x.tiles[kept[axis]] if axis in kept else None for axis in range(len(dims))]
-    jagged.refuse(tracer, x, set(range(len(source))).difference(kept.values()), "a reshape merges or splits")
+    kept = [before for before, _ in kept_axes(source, dims)]
+    tiles = tiles_after(tracer, source, x.tiles, dims)
+    jagged.refuse(tracer, x, set(range(len(source))).difference(kept), "a reshape merges or splits")
     value = tracer.builder.emit(ReshapeOp(x.ssa, dims)) if source else tracer.builder.splat(x.ssa, dims)
     return viewed(tracer, value, x, tiles, x.reduced and len(dims) <= len(source))
 
@@ -123,7 +136,14 @@ def reshaped(tracer: Tracer, x: DeviceTensor, dims: Sequence[Dim]) -> DeviceTens
     aten.view_copy.default,
 )
 def view(tracer: Tracer, x: DeviceTensor, size: Sequence[Any], stride: Any = None) -> DeviceTensor:
-    return reshaped(tracer, x, _infer(tracer, x, to_dims(tracer, size)))
+    result = reshaped(tracer, x, _infer(tracer, x, to_dims(tracer, size)))
+    named = tiles_of_sizes(size)
+    if result is not x and any(isinstance(each, SSAValue) for each in named):
+        result.tiles = tuple(
+            each if known is None and isinstance(each, SSAValue) else known
+            for known, each in zip(result.tiles, named, strict=True)
+        )
+    return result
 
 
 def _infer(tracer: Tracer, x: DeviceTensor, dims: list[Dim]) -> list[Dim]:

@@ -8,14 +8,15 @@ into the lanes past the end. So outside of the values that come from tiles, ever
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from xdsl.ir import SSAValue
 
 from ...dialects import tile
 from ...dialects.dims import Dim, dims_of
-from ..tensors import AxisTile, DeviceTensor
+from ..operators.merged_axes import kept_lanes
+from ..tensors import AxisTile, DeviceTensor, MergedTiles
 from ..tracer import Tracer, lanes_of
 from .environment import CALLER, Environment, Path, Snapshot
 
@@ -109,11 +110,14 @@ class Lanes:
         frame.environment.put(path, value)
         frame.note(path, value)
 
-    def keep(self, value: SSAValue, before: SSAValue, outlived: dict[int, SSAValue]) -> SSAValue:
+    def keep(self, value: SSAValue, before: SSAValue, outlived: Mapping[int, SSAValue | MergedTiles]) -> SSAValue:
         """`value` with the lanes past the ends of the tiles of some axes as they were in `before`."""
         hint = value.name_hint
         for axis, over in outlived.items():
-            value = self.tracer.builder.emit(tile.KeepOp(value, before, axis, over))
+            if isinstance(over, MergedTiles):
+                value = kept_lanes(self.tracer, value, before, axis, over)
+            else:
+                value = self.tracer.builder.emit(tile.KeepOp(value, before, axis, over))
             value.name_hint = hint
         return value
 
@@ -125,19 +129,31 @@ class Lanes:
         dims = dims_of(value)
         return self.keep(value, before, self.outlived(frame, path, axis_tiles(leaf, dims), dims))
 
-    def outlived(self, frame: Frame, path: Path, tiles: Sequence[AxisTile], dims: Sequence[Dim]) -> dict[int, SSAValue]:
+    def outlived(
+        self, frame: Frame, path: Path, tiles: Sequence[AxisTile], dims: Sequence[Dim]
+    ) -> dict[int, SSAValue | MergedTiles]:
         """The axes of a variable's new value, with their tiles, that are those of a tile which it outlives."""
         within = frame.depth
         for each in self.frames:
             known = _relative(path, frame.environment, each.environment)
             if known is not None and known in each.values:
                 within = min(within, each.depth)
-        found: dict[int, SSAValue] = {}
+        found: dict[int, SSAValue | MergedTiles] = {}
         for axis, (dim, known) in enumerate(zip(dims, tiles, strict=True)):
+            if isinstance(known, MergedTiles):
+                if self._outlives(known, within):
+                    found[axis] = known
+                continue
             over = self.tracer.walked_tile(dim, known)
             if over is not None and self.tracer.level(over) >= within:
                 found[axis] = over
         return found
+
+    def _outlives(self, merged: MergedTiles, within: int) -> bool:
+        """Whether one of the tiles that an axis was merged of is of a block at least as deep as `within`."""
+        parts = [(merged.dims[place], merged.tiles[place]) for place in self.tracer.partial_parts(merged)]
+        walked = [self.tracer.walked_tile(dim, known) for dim, known in parts]
+        return any(over is not None and self.tracer.level(over) >= within for over in walked)
 
     def states(self, frame: Frame, path: Path, tiles: Sequence[AxisTile], dims: Sequence[Dim]) -> tuple[AxisTile, ...]:
         """The tiles of a variable's axes once it has kept its lanes: those that it had, where it outlives the new."""

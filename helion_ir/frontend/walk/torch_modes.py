@@ -22,7 +22,7 @@ from ..operators.memory import load, store
 from ..operators.table import FUNCTIONS, HALVES, LOWERINGS, Operand, aten, broadcast_to, like
 from ..operators.value_subscripts import view_value
 from ..placement import same_device
-from ..tensors import CPU, AxisTile, DeviceTensor, HostTensor, TracedTensor
+from ..tensors import CPU, AxisTile, DeviceTensor, HostTensor, MergedTiles, TracedTensor
 from ..tracer import Tracer, meta_like
 from .host_views import OF_HOST_TENSORS, host_view
 from .lanes import Lanes
@@ -399,7 +399,9 @@ def _tiles_in_place(tracer: Tracer, target: DeviceTensor, value: Operand, dims: 
     lead = len(dims) - len(source)
     tiles = list(target.tiles)
     for axis, (dim, known) in enumerate(zip(source, value.tiles, strict=True), lead):
-        if isinstance(known, SSAValue) and (dim == dims[axis] or dim != 1):
+        if isinstance(known, MergedTiles) and dim == dims[axis]:
+            tiles[axis] = known
+        elif isinstance(known, SSAValue) and (dim == dims[axis] or dim != 1):
             tiles[axis] = known if dim == dims[axis] else tracer.renamed_tile(known, dims[axis])
     return tuple(tiles)
 
