@@ -29,6 +29,7 @@ def parsed() -> argparse.Namespace:
     parser.add_argument("--dtype", action="append", default=[], help="only this dtype (float32, ...)")
     parser.add_argument("--calls", type=int, default=12, help="at most so many calls of an operator and dtype")
     parser.add_argument("--text", help="a target (sm_90, ...): compile the emitted text, too")
+    parser.add_argument("--reference", action="store_true", help="large, small and special values, too")
     parser.add_argument("--out", type=Path, default=Path("build/opinfo"), help="folder of the results")
     parser.add_argument("--worker", type=Path, help=argparse.SUPPRESS)
     return parser.parse_args()
@@ -50,7 +51,10 @@ def work(options: argparse.Namespace) -> None:
             for dtype in known[name].dtypes(options.device):
                 if options.dtype and str(dtype).removeprefix("torch.") not in options.dtype:
                     continue
-                outcome = check(known[name], dtype, device=options.device, most=options.calls, text=options.text)
+                outcome = check(
+                    known[name], dtype, device=options.device, most=options.calls, text=options.text,
+                    reference=options.reference,
+                )  # fmt: skip
                 lines.write(json.dumps(asdict(outcome)) + "\n")
                 lines.flush()
 
@@ -59,6 +63,7 @@ def _started(options: argparse.Namespace, names: list[str], lines: Path) -> subp
     command = [
         sys.executable, "-X", "faulthandler", "-m", "tests.opinfo", *names, "--worker", str(lines), "--device",
         options.device, "--calls", str(options.calls), *(["--text", options.text] if options.text else []),
+        *(["--reference"] if options.reference else []),
         *(part for dtype in options.dtype for part in ("--dtype", dtype)),
     ]  # fmt: skip
     return subprocess.Popen(command, cwd=ROOT, env={**os.environ, "OMP_NUM_THREADS": "1"})

@@ -21,6 +21,8 @@ from .operators import ALONG_AXIS, COMBINES, DTYPES, Operator
 
 WIDTH = 13
 """Columns of tensors that are laid out in two dimensions."""
+MOST = 1000
+"""Of more elements of a sample, some are taken, evenly."""
 RESULTS = frozenset((*DTYPES, torch.float64, torch.int16, torch.int8))
 
 
@@ -79,10 +81,10 @@ def slotted(sample: SampleInput) -> tuple[list[Any], dict[str, Any], list[torch.
     return list(args), kwargs, tensors
 
 
-def calls(operator: Operator, device: str, dtype: torch.dtype, most: int) -> Iterator[Call]:
+def calls(operator: Operator, samples: Sequence[SampleInput], most: int) -> Iterator[Call]:
     """Up to `most` different calls of an operator on the database's samples of a dtype."""
     make = lane_calls if operator.kind == "lanes" else axis_calls
-    for number, call in enumerate(make(operator, device, dtype)):
+    for number, call in enumerate(make(operator, samples)):
         if number == most:
             return
         yield call
@@ -91,10 +93,10 @@ def calls(operator: Operator, device: str, dtype: torch.dtype, most: int) -> Ite
 # Lane by lane
 
 
-def lane_calls(operator: Operator, device: str, dtype: torch.dtype) -> Iterator[Call]:
+def lane_calls(operator: Operator, samples: Sequence[SampleInput]) -> Iterator[Call]:
     """Samples that differ in sizes only, end to end; each in one dimension and in two."""
     groups: dict[Any, tuple[kernels.Body, list[list[torch.Tensor]]]] = {}
-    for number, sample in enumerate(operator.samples(device, dtype)):
+    for number, sample in enumerate(samples):
         args, kwargs, tensors = slotted(sample)
         layout = kwargs.get("memory_format", torch.preserve_format)
         if not tensors or layout is not torch.preserve_format or not all(map(_is_plain, tensors)):
@@ -107,7 +109,8 @@ def lane_calls(operator: Operator, device: str, dtype: torch.dtype) -> Iterator[
             continue
         own = number if any(x.dim() == 0 for x in columns) else None  # its scalars are not those of another sample
         key = repr((args, kwargs, [x.dtype for x in columns], own))
-        groups.setdefault(key, (body, []))[1].append(columns)
+        step = -(-max(x.numel() for x in columns) // MOST)
+        groups.setdefault(key, (body, []))[1].append([x[::step] if x.dim() else x for x in columns])
     for body, parts in groups.values():
         columns = tuple(torch.cat(part) if part[0].dim() else part[0] for part in zip(*parts, strict=True))
         yield Call(body, columns, [("1-D", kernels.one_dimension, {"block_sizes": [64]})])
@@ -162,10 +165,10 @@ def _is_lanewise(body: kernels.Body, columns: Sequence[torch.Tensor]) -> bool:
 # Along an axis
 
 
-def axis_calls(operator: Operator, device: str, dtype: torch.dtype) -> Iterator[Call]:
+def axis_calls(operator: Operator, samples: Sequence[SampleInput]) -> Iterator[Call]:
     """Samples as rows and columns."""
     known: set[str] = set()
-    for sample in operator.samples(device, dtype):
+    for sample in samples:
         args, kwargs, tensors = slotted(sample)
         if not isinstance(sample.input, torch.Tensor) or any(t.dtype not in RESULTS for t in tensors):
             continue

@@ -15,6 +15,7 @@ import helion_ir
 from helion_ir import exc
 
 from .cases import Call, calls, results_of
+from .front_end import check_text
 from .operators import Operator
 
 FARTHER = 4
@@ -33,19 +34,23 @@ class Outcome:
     calls: int = 0
 
 
-def check(operator: Operator, dtype: torch.dtype, *, device: str, most: int, text: str | None = None) -> Outcome:
+def check(
+    operator: Operator, dtype: torch.dtype, *, device: str, most: int, text: str | None = None, reference: bool = False
+) -> Outcome:
     """Run an operator's samples.
 
     Args:
         device: where the kernels run; on `cpu` the interpreter does.
         most: at most so many calls.
+        reference: with large, small and special values, too.
         text: a target: the emitted text is compiled by Triton's front end, too.
     """
     name, done = str(dtype).removeprefix("torch."), 0
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
-            for call in calls(operator, device, dtype, most):
+            samples = operator.samples(device, dtype, reference=reference)
+            for call in calls(operator, samples, most):
                 for layout, kernel, config in call.launches:
                     verdict = _launched(call, layout, kernel, config, text)
                     if verdict is not None:
@@ -67,9 +72,9 @@ def _launched(call: Call, layout: str, kernel: Any, config: dict[str, Any], text
         compiled = helion_ir.compile(kernel, config, args)
         compiled(*args)
         if text is not None:
-            compiled.binary(text)
-    except exc.InternalError as error:
-        return "wrong", f"{layout}: {error}"
+            check_text(compiled, text)
+    except (exc.InternalError, exc.TritonError) as error:
+        return "wrong", f"{layout}: {type(error).__name__}: {error}"
     except exc.Base as error:
         return "refused", f"{layout}: {type(error).__name__}: {error}"
     except Exception as error:

@@ -68,10 +68,11 @@ class Operator:
         supported = self.info.supported_dtypes(device)
         return [dtype for dtype in DTYPES if dtype in supported]
 
-    def samples(self, device: str, dtype: torch.dtype) -> list[SampleInput]:
-        """The database's sample inputs, repeatable."""
+    def samples(self, device: str, dtype: torch.dtype, *, reference: bool = False) -> list[SampleInput]:
+        """The database's sample inputs, repeatable; `reference`: those with large, small and special values, too."""
         torch.manual_seed(0)
-        return list(self.info.sample_inputs(device, dtype, requires_grad=False))
+        make = self.info.reference_inputs if reference else self.info.sample_inputs
+        return list(make(device, dtype, requires_grad=False))
 
 
 def name_of(info: OpInfo) -> str:
