@@ -56,10 +56,9 @@ def i1(tracer: Tracer, x: torch.Tensor) -> torch.Tensor:
 
 
 def _grown(value: torch.Tensor, size: torch.Tensor) -> torch.Tensor:
-    """`value * exp(size)` without overflow on the way; infinite at infinity."""
+    """`value * exp(size)`, without overflow on the way."""
     half = torch.exp(size * 0.5)
-    grown = value * half * half
-    return torch.where(size == float("inf"), torch.where(value < 0, -half, half), grown)
+    return value * half * half
 
 
 def _near_zero(x: torch.Tensor, order: int) -> tuple[torch.Tensor, torch.Tensor]:

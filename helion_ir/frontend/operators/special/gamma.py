@@ -73,7 +73,7 @@ def digamma(tracer: Tracer, x: torch.Tensor) -> torch.Tensor:
     terms = [float(-number / (2 * k)) for k, number in enumerate(_BERNOULLI[:7], 1)]
     value = torch.log(edge) - 0.5 / edge + inverse * polynomial(inverse, terms)
     value = torch.where(far, value, value + shift)
-    rest = x - torch.floor(x)
+    rest = x - torch.round(x)
     mirrored = value - math.pi / torch.tan(math.pi * rest)
     mirrored = torch.where(rest == 0, float("nan"), mirrored)
     value = torch.where(x > 0, value, mirrored)
