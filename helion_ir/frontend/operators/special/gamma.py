@@ -15,7 +15,7 @@ import torch
 from ...tensors import DeviceTensor
 from ...tracer import Tracer
 from ..table import aten, lowers, prims
-from .decompositions import applied, polynomial, repeated, special
+from .decompositions import applied, polynomial, special
 
 _BERNOULLI = tuple(
     Fraction(*each)
@@ -26,13 +26,11 @@ _DIRECT = 10
 """Terms that are added one by one, so that the rest is smooth."""
 
 
-def _tail_sum(tracer: Tracer, s: torch.Tensor, q: torch.Tensor) -> torch.Tensor:
+def _tail_sum(s: torch.Tensor, q: torch.Tensor) -> torch.Tensor:
     """The sum over k of `(q + k)^-s`, for s > 1 and q > 0."""
-
-    def step(i: torch.Tensor, total: torch.Tensor) -> list[torch.Tensor]:
-        return [total + torch.pow(q + i, -s)]
-
-    (total,) = repeated(tracer, _DIRECT, [q * 0.0], step)
+    total: Any = torch.pow(q, -s)
+    for k in range(1, _DIRECT):
+        total = total + torch.pow(q + k, -s)
     edge = q + _DIRECT
     power = torch.pow(edge, -s)
     total = total + power * edge / (s - 1) + power * 0.5
@@ -48,8 +46,8 @@ def zeta(tracer: Tracer, s: torch.Tensor, q: torch.Tensor) -> torch.Tensor:
     """Hurwitz's; for negative q, where s must be whole, sums from both sides of the gap that holds zero."""
     below = q <= 0
     rest = q - torch.floor(q)
-    direct = _tail_sum(tracer, s, torch.where(below, rest, q))
-    gap = _tail_sum(tracer, s, 1 - rest) - _tail_sum(tracer, s, torch.where(below, 1 - q, 1.0))
+    direct = _tail_sum(s, torch.where(below, rest, q))
+    gap = _tail_sum(s, 1 - rest) - _tail_sum(s, torch.where(below, 1 - q, 1.0))
     odd = torch.floor(s * 0.5) * 2 != s
     value = torch.where(below, direct + torch.where(odd, -gap, gap), direct)
     value = torch.where(below & (torch.floor(s) != s), float("nan"), value)
@@ -62,11 +60,9 @@ def zeta(tracer: Tracer, s: torch.Tensor, q: torch.Tensor) -> torch.Tensor:
 def digamma(tracer: Tracer, x: torch.Tensor) -> torch.Tensor:
     """The asymptotic series, behind a recurrence to where it holds."""
     above = torch.where(x > 0, x, 1 - x)
-
-    def step(i: torch.Tensor, total: torch.Tensor) -> list[torch.Tensor]:
-        return [total - 1 / (above + i)]
-
-    (shift,) = repeated(tracer, _DIRECT, [x * 0.0], step)
+    shift: Any = -1 / above
+    for k in range(1, _DIRECT):
+        shift = shift - 1 / (above + k)
     far = above >= _DIRECT
     edge = torch.where(far, above, above + _DIRECT)
     inverse = 1 / (edge * edge)
