@@ -20,6 +20,7 @@ from ..backends.base import Backend, Opaque
 from ..dialects import tile
 from ..dialects.dims import Dim, dims_of
 from ..dialects.tile.types import NARROW, WIDE
+from ..language.api import IMPLEMENTATIONS
 from ..language.tiles import Tile
 from ..passes.analysis.positions import least_position
 from .builder import ref_element_type
@@ -80,6 +81,10 @@ class Tracer(Scalars):
         self._scopes: list[list[SSAValue]] = []  # tiles of the loops around, innermost last
         self.watches: list[Any] = []  # what may not change in the bodies being walked (mutation.Watch)
         self.frames: list[Any] = []  # the bodies of control flow being walked (lanes.Frame), innermost last
+
+    def implementation(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        """How a function of the language is traced."""
+        return IMPLEMENTATIONS[function]
 
     @cached_property
     def opaque(self) -> Opaque:

@@ -5,7 +5,8 @@ It is the oracle of every level: lanes that the IR leaves unspecified hold poiso
 
 from .opaque import implements
 from .peers import MeetingTimeoutError
+from .random import philox
 from .run_tile import run_kernel
 from .run_tl import run_func
 
-__all__ = ["MeetingTimeoutError", "implements", "run_func", "run_kernel"]
+__all__ = ["MeetingTimeoutError", "implements", "philox", "run_func", "run_kernel"]

@@ -10,7 +10,7 @@ from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, field
 from importlib import import_module
 from types import FunctionType
-from typing import Any, NoReturn
+from typing import Any
 
 import torch
 
@@ -285,7 +285,7 @@ class Kernel:
         if kwargs or len(args) != self._complete:
             args = self.normalize_args(*args, **kwargs)
         if self._eager:
-            self._refuse_eager()
+            return self._run_eagerly(args)
         try:
             key = self._key(args)
             run = self._runs.get(key)
@@ -318,13 +318,16 @@ class Kernel:
         self.backward = Backward(backward, setup_context)
         return backward
 
-    def _refuse_eager(self) -> NoReturn:
+    def _run_eagerly(self, args: tuple[object, ...]) -> Any:
         if other := backends.get(self.settings.backend).interpreted():
             raise exc.IncompatibleInterpretModes(
                 f"{self.fn.__name__}: ref_mode (HELION_INTERPRET=1) and {other} are both set",
                 hint="the first runs the kernel's Python, the second the emitted module: set one of the two",
             )
-        raise exc.InvalidAPIUsage(f"{self.fn.__name__}: this build has no eager mode (ref_mode, HELION_INTERPRET)")
+        from ..eager import run_eagerly  # noqa: PLC0415 - few processes run kernels so
+
+        check_real(self.signature.parameters, args, self.signature.place)
+        return run_eagerly(self.fn, args, self.signature.keyword_only)
 
     def compile(self, config: ConfigLike, args: Sequence[object] | None = None) -> CompiledKernel:
         """The kernel under one config; see `compile`."""

@@ -17,6 +17,10 @@ class Tracer(Protocol):
 
     in_device: bool
 
+    def implementation(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        """How a function of the language is done: a callable that takes the tracer and then the arguments."""
+        ...
+
     def called(self) -> None:
         """Note the place of the call, for what it emits."""
         ...
@@ -29,7 +33,8 @@ class Tracer(Protocol):
 ACTIVE: list[Tracer] = []
 """The kernel being traced, innermost last."""
 
-_IMPLEMENTATIONS: dict[Callable[..., Any], Callable[..., Any]] = {}
+IMPLEMENTATIONS: dict[Callable[..., Any], Callable[..., Any]] = {}
+"""How the frontend does each function."""
 
 
 def api(*, host: bool = False) -> Callable[[F], F]:
@@ -51,7 +56,7 @@ def api(*, host: bool = False) -> Callable[[F], F]:
                 )
             tracer.called()
             try:
-                return _IMPLEMENTATIONS[call](tracer, *args, **kwargs)
+                return tracer.implementation(call)(tracer, *args, **kwargs)
             except TypeError:
                 _check_arguments(signature, args, kwargs)
                 raise
@@ -73,7 +78,7 @@ def implement(function: Callable[..., Any]) -> Callable[[F], F]:
     """Register how the frontend does `function`: a callable that takes the tracer and then the arguments."""
 
     def decorate(implementation: F) -> F:
-        _IMPLEMENTATIONS[function] = implementation
+        IMPLEMENTATIONS[function] = implementation
         return implementation
 
     return decorate
