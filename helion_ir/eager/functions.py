@@ -167,7 +167,7 @@ def subscript(run: Any, value: torch.Tensor, index: Any) -> torch.Tensor:
 def _combined(function: Any, left: tuple[Any, ...], right: tuple[Any, ...]) -> tuple[Any, ...]:
     """What a combine function makes of two tuples; it takes their elements, or the tuples."""
     code = getattr(function, "fn", function)
-    pairs = code.__code__.co_argcount == 2 and len(left) > 1
+    pairs = len(left) > 1 and hasattr(code, "__code__") and code.__code__.co_argcount == 2
     found = code(left, right) if pairs else code(*left, *right)
     return tuple(found) if isinstance(found, list | tuple) else (found,)
 

@@ -84,7 +84,8 @@ def _part(tensor: torch.Tensor, dim: int, entry: Any) -> _Part:
             return _Part(torch.zeros_like(positions), (entry.lanes,))
         return _Part(positions, (entry.lanes,), positions < size)
     if isinstance(entry, slice):
-        bounds = [None if each is None else int(each) for each in (entry.start, entry.stop, entry.step)]
+        given: tuple[Any, ...] = (entry.start, entry.stop, entry.step)
+        bounds = [None if each is None else int(each) for each in given]
         return _Part(torch.arange(size, device=device)[slice(*bounds)], (None,))
     if isinstance(entry, torch.Tensor) and entry.dim():
         return _Part(entry.long(), axes_of(entry), gathers=True)

@@ -15,7 +15,10 @@ F = TypeVar("F", bound=Callable[..., Any])
 class Tracer(Protocol):
     """What the language needs of the tracer of a kernel."""
 
-    in_device: bool
+    @property
+    def in_device(self) -> bool:
+        """Whether the code that runs is device code."""
+        ...
 
     def implementation(self, function: Callable[..., Any]) -> Callable[..., Any]:
         """How a function of the language is done: a callable that takes the tracer and then the arguments."""
