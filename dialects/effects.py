@@ -68,6 +68,10 @@ class ThreadBarrier(OpTrait):
     """A barrier of the program's threads: accesses before it are visible to all of them after it."""
 
 
+class TouchesNoMemory(OpTrait):
+    """The op has effects so that it stays where it is; it touches no memory of the kernel's."""
+
+
 class OrdersMemory(OpTrait):
     """The op of unknown effects says which side of it orders memory; without the trait, both sides do."""
 

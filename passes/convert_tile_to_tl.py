@@ -21,7 +21,7 @@ from ..dialects.inline_triton import CallOp
 from ..dialects.names import NameScope, identifier
 from ..dialects.quick import ops_in
 from ..dialects.settings import SETTINGS, setting
-from ..sizes import BARRIER_STATE, MULTIPROCESSORS, TOGETHER
+from ..sizes import BARRIER_STATE, EARLY_LAUNCH, MULTIPROCESSORS, TOGETHER
 from .analysis.phases import phases_of, uncut
 from .analysis.physical import PhysicalDims
 from .construction import launch_grid_op
@@ -100,6 +100,7 @@ class KernelConverter:
             self.number_type = i64
         if len(phases) > 1:
             self._add_barrier_state()
+        self._allow_early_launch()
         self._emit_body(phases)
         self._emit_grid(phases)
         _erase_unused(self.func)
@@ -109,6 +110,14 @@ class KernelConverter:
         self.func.properties["arg_exprs"] = ArrayAttr([StringAttr(expr) for expr in exprs])
         self.func.properties["constexprs"] = tl.constexprs_attr(self.signature.constexprs)
         return self.func
+
+    def _allow_early_launch(self) -> None:
+        """A kernel that waits for the one before it may start early, where devices can do that."""
+        ops = [op for op in ops_in(self.kernel) if isinstance(op, tl.PdlWaitOp | tl.PdlLaunchDependentsOp)]
+        if ops:
+            self.signature.constexprs[tl.EARLY] = f"{EARLY_LAUNCH}({self._some_tensor()})"
+        if any(isinstance(op, tl.PdlWaitOp) for op in ops):
+            self.func.properties["options"] = DictionaryAttr({**self.func.options.data, tl.EARLY_LAUNCH: IntAttr(1)})
 
     def _add_barrier_state(self) -> None:
         """The argument by which programs meet, and a launch that fails where they would not all run at once."""
@@ -214,6 +223,8 @@ class KernelConverter:
         if mappings[0].persistent:
             totals = [programs.total(emit, c) for c in counts]
             begin, end, step = programs.persistent_range(emit, mappings[0], _sum(emit, totals))
+            if any(isinstance(op, tl.PdlWaitOp) for grid in grids for op in grid.body.block.ops):
+                emit.effect_op(tl.PdlWaitOp, ())  # once, and where no pipeline can move loads across it
             body = Block(arg_types=[begin.type])
             body.args[0].name_hint = "virtual_pid"
             with emit.nested(body, hoistable=True):

@@ -1,11 +1,11 @@
-"""Barriers of the whole grid in an emitted module: the jit function, and what the host gives it."""
+"""Barriers of the whole grid, and kernels that wait for each other: jit functions, and the host's part."""
 
 from __future__ import annotations
 
 from xdsl.ir import Operation
 
 from ...dialects import tl
-from ...sizes import BARRIER_STATE, TOGETHER
+from ...sizes import BARRIER_STATE, EARLY_LAUNCH, TOGETHER
 from .expressions import Expr, PrinterContext, Row, call
 
 GRID_BARRIER = "_grid_barrier"
@@ -29,7 +29,28 @@ cooperative groups.)
 One thread of each program adds: it releases what the others, which met it before, wrote, and acquires for them.
 """
 
+PDL_SOURCES = {
+    tl.PdlWaitOp: '''@triton.jit
+def _pdl_wait(EARLY: tl.constexpr):
+    """Wait until the kernel before this one has ended, where it may not have."""
+    if EARLY:
+        tl.extra.cuda.gdc_wait()
+''',
+    tl.PdlLaunchDependentsOp: '''@triton.jit
+def _pdl_launch_dependents(EARLY: tl.constexpr):
+    """The kernel after this one may start, where it can so early."""
+    if EARLY:
+        tl.extra.cuda.gdc_launch_dependents()
+''',
+}
+
 HOST_SOURCES = {
+    EARLY_LAUNCH: '''def _early_launch(tensor):
+    """Whether kernels can start before the one before them has ended: on NVIDIA's GPUs from sm_90 on."""
+    if not tensor.is_cuda or torch.version.hip is not None:
+        return 0
+    return int(torch.cuda.get_device_capability(tensor.device) >= (9, 0))
+''',
     TOGETHER: '''def _together(tensor, programs):
     """How many of so many programs meet: Triton's interpreter runs one after the other, and takes a single one."""
     return programs if tensor.is_cuda else 1
@@ -57,6 +78,14 @@ def _grid_barrier(context: PrinterContext, op: tl.GridBarrierOp) -> Expr:
     return call(GRID_BARRIER, *map(context.expr, op.operands))
 
 
-BARRIERS: dict[type[Operation], Row] = {tl.GridBarrierOp: _grid_barrier}
+def _pdl(context: PrinterContext, op: tl.PdlWaitOp | tl.PdlLaunchDependentsOp) -> Expr:
+    name = f"_{op.name.removeprefix('tl.')}"
+    context.source(name, PDL_SOURCES[type(op)].strip("\n"))
+    return call(name, tl.EARLY)
+
+
+BARRIERS: dict[type[Operation], Row] = {
+    tl.GridBarrierOp: _grid_barrier, tl.PdlWaitOp: _pdl, tl.PdlLaunchDependentsOp: _pdl
+}  # fmt: skip
 
 __all__ = ["BARRIERS", "HOST_NAMES", "HOST_SOURCES"]

@@ -204,6 +204,10 @@ class HostFunction:
         """The statements that launch the kernel."""
         given = {name: value.data for name, value in options.data.items() if isinstance(value, IntAttr)}
         named = [f"{name}={bool(value) if name in _FLAGS else value}" for name, value in given.items()]
+        early = given.get(tl.EARLY_LAUNCH)
+        if early:  # other GPUs do not know the option
+            named = [name for name in named if not name.startswith(tl.EARLY_LAUNCH)]
+            named.append(f"**({{{tl.EARLY_LAUNCH!r}: True}} if {tl.EARLY} else {{}})")
         head = f"_{self.func.sym_name.data}[{self._grid}]("
         return wrapped(head, [*self._args, *constexprs.data, *named])
 

@@ -26,12 +26,16 @@ from xdsl.irdl import (
 from xdsl.traits import HasParent, IsolatedFromAbove, IsTerminator, Pure, SymbolOpInterface
 from xdsl.utils.exceptions import VerifyException
 
-from ..effects import ThreadBarrier, UnknownEffects
+from ..effects import ThreadBarrier, TouchesNoMemory, UnknownEffects
 from ..tile.types import IndexInt
 from .types import PtrType
 
 COOPERATIVE = "launch_cooperative_grid"
 """The launch option under which all programs run at once, or the launch fails."""
+EARLY_LAUNCH = "launch_pdl"
+"""The launch option under which a kernel may start before the one before it has ended."""
+EARLY = "_PDL"
+"""The constexpr that says whether the device can do that, in kernels that ask for it."""
 
 
 def constexprs_attr(values: Mapping[str, int | str]) -> DictionaryAttr:
@@ -246,7 +250,37 @@ class GridBarrierOp(IRDLOperation):
         super().__init__(operands=[state])
 
 
+class _EarlyLaunch(IRDLOperation):
+    traits = traits_def(UnknownEffects(), TouchesNoMemory())
+    assembly_format = "attr-dict"
+
+    def __init__(self) -> None:
+        super().__init__()
+
+
+@irdl_op_definition
+class PdlWaitOp(_EarlyLaunch):
+    """Wait until the kernel before this one has ended, and see what it wrote: `tl.pdl_wait`.
+
+    A kernel with one may start early, when that kernel says so (programmatic dependent launch, sm_90 and later; a
+    kernel of another GPU has nothing to wait for). Effects: reads and writes everything, so that nothing crosses it.
+    """
+
+    name = "tl.pdl_wait"
+
+
+@irdl_op_definition
+class PdlLaunchDependentsOp(_EarlyLaunch):
+    """The kernel after this one may start when all programs have come here or ended: `tl.pdl_launch_dependents`.
+
+    It sees what this one writes by its own `tl.pdl_wait` only. Effects: reads and writes everything.
+    """
+
+    name = "tl.pdl_launch_dependents"
+
+
 __all__ = [
-    "COOPERATIVE", "CdivOp", "ConstexprOp", "CopyOp", "DebugBarrierOp", "FuncOp", "GridBarrierOp", "LaunchGridOp",
-    "NumProgramsOp", "ProgramIdOp", "ReturnOp", "constexprs_attr",
+    "COOPERATIVE", "EARLY", "EARLY_LAUNCH", "CdivOp", "ConstexprOp", "CopyOp", "DebugBarrierOp", "FuncOp",
+    "GridBarrierOp", "LaunchGridOp", "NumProgramsOp", "PdlLaunchDependentsOp", "PdlWaitOp", "ProgramIdOp", "ReturnOp",
+    "constexprs_attr",
 ]  # fmt: skip

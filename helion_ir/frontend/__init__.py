@@ -29,6 +29,7 @@ from ..specialization.in_place import Written
 from ..specialization.keys import contains_spec
 from .arguments import Arguments, constant_parameter
 from .choices import DEFAULTS, Choices
+from .early_launch import check_early_launch
 from .operators import concatenation as _concatenation  # noqa: F401
 from .operators import opaque as _opaque  # noqa: F401
 from .operators import prefixes as _prefixes  # noqa: F401
@@ -297,6 +298,8 @@ def _module(name: str, tracer: Tracer, text: str) -> ModuleOp:
     kernel.memory = tracer.storages.attribute()
     tracer.storages.overlap_in_calls(kernel)
     tracer.storages.check_loops(kernel)
+    if tracer.starts_early:
+        check_early_launch(kernel)
     module = ModuleOp([kernel])
     module.location = kernel.location
     module.verify()

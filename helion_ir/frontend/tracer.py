@@ -63,6 +63,7 @@ class Tracer(Scalars):
         self.parameters: tuple[str, ...] = ()
         self.named_device: torch.device | None = None  # what the user gave to the factory that is running
         self.effects = 0  # ops with effects so far
+        self.starts_early = False  # whether the kernel has programmatic dependent launch
         self.helpers: list[FunctionType] = []  # the user's functions being called, innermost last
         self.find_real: Callable[[torch.Tensor], str | None] = lambda _: None
         self.module_names: Callable[[], Mapping[str, Any]] = dict  # what the kernel's code sees of its module

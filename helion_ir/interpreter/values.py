@@ -148,6 +148,8 @@ ROWS: dict[type[Operation], Evaluate] = {
     tl.CopyOp: lambda state, op, args: args,
     tl.DebugBarrierOp: lambda state, op, args: (),
     tl.GridBarrierOp: lambda state, op, args: (),
+    tl.PdlWaitOp: lambda state, op, args: (),
+    tl.PdlLaunchDependentsOp: lambda state, op, args: (),
     inline_triton.MakeTupleOp: lambda state, op, args: (args,),
     inline_triton.ElementOp: lambda state, op, args: (args[0][int(args[1])],),
 }  # fmt: skip

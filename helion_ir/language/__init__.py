@@ -7,6 +7,7 @@ import difflib
 from .. import exc
 from .combining import associative_scan, reduce
 from .compile_time import constexpr, register_block_size, register_tunable, specialize
+from .early_launch import pdl_launch_dependents, pdl_wait
 from .loops import barrier, grid, jagged_tile, static_range, tile
 from .memory import (
     atomic_add,
@@ -31,7 +32,8 @@ __all__ = [
     "atomic_add", "atomic_and", "atomic_cas", "atomic_max", "atomic_min", "atomic_or",
     "atomic_xchg", "atomic_xor", "barrier", "clamp", "constexpr", "cumprod", "cumsum", "dot", "full", "grid",
     "inline_asm_elementwise", "inline_triton", "jagged_tile", "join",
-    "load", "rand", "rand4x", "randint", "reduce", "register_block_size", "register_tunable",
+    "load", "pdl_launch_dependents", "pdl_wait", "rand", "rand4x", "randint", "reduce", "register_block_size",
+    "register_tunable",
     "signal", "specialize", "split", "static_range", "store", "subscript", "symm_mem_sync",
     "tile", "tile_begin", "tile_block_size", "tile_count", "tile_end", "tile_id", "tile_index",
     "triton_kernel", "wait", "zeros",
@@ -39,11 +41,12 @@ __all__ = [
 
 
 _LATER = frozenset((
-    "device_print", "dot_scaled", "pdl_launch_dependents", "pdl_wait",
+    "device_print", "dot_scaled",
     "stacktensor_like",
 ))  # fmt: skip
 """Functions of the language that this version lacks."""
-del combining, compile_time, loops, memory, opaque, tiles, values  # noqa: F821 - submodules: hl.tiles would be a mistaken hl.tile
+# submodules: hl.tiles would be a mistaken hl.tile
+del combining, compile_time, early_launch, loops, memory, opaque, tiles, values  # noqa: F821
 
 
 def __getattr__(name: str) -> object:

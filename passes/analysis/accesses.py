@@ -16,7 +16,15 @@ from xdsl.ir import Block, Operation, SSAValue
 from xdsl.traits import MemoryEffectKind
 
 from ...dialects.dims import element_of
-from ...dialects.effects import WRITE, OrdersMemory, ThreadBarrier, has_no_effects, orders_all, ref_effects
+from ...dialects.effects import (
+    WRITE,
+    OrdersMemory,
+    ThreadBarrier,
+    TouchesNoMemory,
+    has_no_effects,
+    orders_all,
+    ref_effects,
+)
 from ...dialects.quick import ops_in
 from ...dialects.tile import AccessBase, GridOp, KernelOp
 from ...dialects.verify import ELEMENTWISE_DIALECTS
@@ -97,6 +105,8 @@ def _given(op: Operation) -> Memory:
 
 def _reaches_memory(op: Operation) -> bool:
     """Whether an op of unknown effects has a way to memory: it is a statement, or it is given a ref or an address."""
+    if op.has_trait(TouchesNoMemory):
+        return False
     return not op.results or any(is_memory(operand.type) or _may_be_address(operand) for operand in op.operands)
 
 

@@ -9,6 +9,7 @@ from xdsl.ir import SSAValue
 from ...dialects import tile, tl
 from ...dialects.dims import dims_of, element_of
 from ...dialects.value import SelectOp
+from ..analysis.hazards import is_persistent
 from ..construction import descriptor_load_op, load_op, store_op
 from . import accesses
 from .context import Lowering
@@ -73,3 +74,12 @@ def _inside(low: Lowering, where: accesses.Address) -> SSAValue:
         return where.offset
     begin = low.emit.broadcast(low.emit.constant(0, element_of(where.offset)), dims_of(where.offset))
     return low.emit.op(SelectOp, (where.mask, where.offset, begin)).result
+
+
+@row(tl.PdlWaitOp)
+def lower_pdl_wait(low: Lowering, op: tl.PdlWaitOp) -> Sequence[SSAValue]:
+    """A persistent program has waited before its first tile."""
+    grid = op.parent_op()
+    if not isinstance(grid, tile.GridOp) or not is_persistent(grid):
+        low.emit.effect_op(tl.PdlWaitOp, ())
+    return ()

@@ -42,7 +42,6 @@ RESERVED = {
     "StackTensorDevPtrDtype": "stacktensor_like",
     "StackTensorDevPtrOnHost": "stacktensor_like",
     "StackTensorExampleOnDevice": "stacktensor_like",
-    "PdlPlacement": "pdl_wait",
 }
 """Classes of mistakes with functions that this version lacks, and the function of each."""
 

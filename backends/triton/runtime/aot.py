@@ -117,6 +117,8 @@ class _Host:
 
 def _constexpr(name: str, value: Attribute, target: str, given: Mapping[str, int]) -> int:
     """The value of a constexpr parameter; a host expression may depend on nothing but the device."""
+    if name == tl.EARLY:
+        return int(_starts_early(TARGETS[target]))
     if name in given:
         return given[name]
     if isinstance(value, IntAttr):
@@ -132,6 +134,11 @@ def _constexpr(name: str, value: Attribute, target: str, given: Mapping[str, int
     if not isinstance(result, int):
         raise KeyError(f"constexpr {name} = {value.data} depends on the arguments of a call: pass its value")
     return result
+
+
+def _starts_early(gpu: GPU) -> bool:
+    """Whether kernels can start before the one before them has ended. Source: PTX ISA, `griddepcontrol`."""
+    return gpu.platform == "cuda" and isinstance(gpu.arch, int) and gpu.arch >= 90
 
 
 def _compile(
@@ -152,7 +159,7 @@ def _compile(
     aligned = {path: [["tt.divisibility", 16]] for path in _aligned_paths(types, divisible)}
     ast_source = compiler.ASTSource(fn=kernel, signature=signature, constexprs=dict(constexprs), attrs=aligned)
     gpu_target = import_module("triton.backends.compiler").GPUTarget(gpu.platform, gpu.arch, gpu.warp_size)
-    known = {n: v for n, v in options.items() if n != "maxnreg" or gpu.platform == "cuda"}
+    known = {n: v for n, v in options.items() if n not in ("maxnreg", tl.EARLY_LAUNCH) or gpu.platform == "cuda"}
     known["enable_fp_fusion"] = True  # Triton 3.9 warns that 3.10 will have another default
     binary = triton.compile(ast_source, target=gpu_target, options=known)
     registers, spills = resources_of(binary.asm, gpu, options.get("maxnreg"))

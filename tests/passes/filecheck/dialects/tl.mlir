@@ -59,6 +59,8 @@ tl.func @every_op attributes {arg_names = ["x", "ids", "n"], arg_exprs = ["x", "
   %a, %b = tl.copy %dot, %sum : tensor<?x?xf32, #tile.dims<_BLOCK_SIZE_0, _BLOCK_SIZE_0>>, f32
   %flags = tl.atomic_rmw "xchg" "release" %lanes, %ids[%offset] {scope = "sys"} : tensor<?xi32, #tile.dims<_BLOCK_SIZE_0>>, !tl.ptr<i32>[tensor<?xi32, #tile.dims<_BLOCK_SIZE_0>>] -> tensor<?xi32, #tile.dims<_BLOCK_SIZE_0>>
   tl.atomic_wait "acquire" "sys" %lanes, %ids[%offset] mask %mask : tensor<?xi1, #tile.dims<_BLOCK_SIZE_0>> update %offset : tensor<?xi32, #tile.dims<_BLOCK_SIZE_0>> : tensor<?xi32, #tile.dims<_BLOCK_SIZE_0>>, !tl.ptr<i32>[tensor<?xi32, #tile.dims<_BLOCK_SIZE_0>>]
+  tl.pdl_wait
+  tl.pdl_launch_dependents
   tl.grid_barrier %ids : !tl.ptr<i32>
   tl.return
 } grid {
@@ -124,6 +126,8 @@ tl.func @every_op attributes {arg_names = ["x", "ids", "n"], arg_exprs = ["x", "
 // CHECK-NEXT:     %a, %b = tl.copy %dot, %sum : tensor<?x?xf32, #tile.dims<_BLOCK_SIZE_0, _BLOCK_SIZE_0>>, f32
 // CHECK-NEXT:     %flags = tl.atomic_rmw "xchg" "release" %lanes, %ids[%offset] {scope = "sys"} : tensor<?xi32, #tile.dims<_BLOCK_SIZE_0>>, !tl.ptr<i32>[tensor<?xi32, #tile.dims<_BLOCK_SIZE_0>>] -> tensor<?xi32, #tile.dims<_BLOCK_SIZE_0>>
 // CHECK-NEXT:     tl.atomic_wait "acquire" "sys" %lanes, %ids[%offset] mask %mask : tensor<?xi1, #tile.dims<_BLOCK_SIZE_0>> update %offset : tensor<?xi32, #tile.dims<_BLOCK_SIZE_0>> : tensor<?xi32, #tile.dims<_BLOCK_SIZE_0>>, !tl.ptr<i32>[tensor<?xi32, #tile.dims<_BLOCK_SIZE_0>>]
+// CHECK-NEXT:     tl.pdl_wait
+// CHECK-NEXT:     tl.pdl_launch_dependents
 // CHECK-NEXT:     tl.grid_barrier %ids : !tl.ptr<i32>
 // CHECK-NEXT:     tl.return
 // CHECK-NEXT:   } grid {
