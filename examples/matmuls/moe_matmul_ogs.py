@@ -1,0 +1,73 @@
+"""Mixture of experts: rows go to the matrix of their expert, gathered and scattered within the product."""
+
+import torch
+from torch import Tensor
+
+import helion_ir as helion
+import helion_ir.language as hl
+from helion_ir.testing import Example, main
+
+
+@helion.kernel(static_shapes=False)
+def moe_matmul_ogs(
+    A: Tensor, W: Tensor, expert_token_counts: Tensor, expert_token_offsets: Tensor, sorted_to_orig: Tensor,
+    T_max_tensor: Tensor,
+) -> Tensor:  # fmt: skip
+    """A: [t, k]; W: [experts, k, n]; int32 counts [experts] and offsets [experts + 1] of the tokens sorted by expert;
+    sorted_to_orig: [t], which row of A is where; T_max_tensor: as long as the largest count. Gives [t, n]."""
+    t, k = A.shape
+    experts, _, n = W.shape
+    t_max = T_max_tensor.numel()
+    out = torch.zeros(t, n, dtype=torch.promote_types(A.dtype, W.dtype), device=A.device)
+    for e_idx in hl.grid(experts):
+        start = expert_token_offsets[e_idx]
+        num_tokens = expert_token_counts[e_idx]
+        if num_tokens != 0:
+            for tile_t, tile_n in hl.tile([t_max, n]):
+                local_token_offsets = tile_t.index
+                token_valid = local_token_offsets < num_tokens
+                # Lanes past the expert's tokens read its first, and store nothing.
+                local = torch.where(token_valid, local_token_offsets, 0)
+                orig_token_indices = sorted_to_orig[start + local].squeeze(0)
+                acc = hl.zeros([tile_t, tile_n], dtype=torch.float32)
+                for tile_k in hl.tile(k):
+                    a_frag = A[orig_token_indices, tile_k]
+                    acc = torch.addmm(acc, a_frag, W[e_idx, tile_k, tile_n])
+                hl.store(out, [orig_token_indices, tile_n], acc.to(out.dtype), extra_mask=token_valid[:, None])
+    return out
+
+
+def moe(A: Tensor, W: Tensor, expert_of: Tensor) -> Tensor:
+    """Sort the tokens by their experts, then multiply."""
+    experts = W.size(0)
+    order = torch.argsort(expert_of, stable=True).to(torch.int32)
+    counts = torch.bincount(expert_of, minlength=experts).to(torch.int32)
+    offsets = torch.nn.functional.pad(counts.cumsum(0), (1, 0)).to(torch.int32)
+    return moe_matmul_ogs(A, W, counts, offsets, order, A.new_empty(int(counts.max())))
+
+
+def reference(A: Tensor, W: Tensor, expert_of: Tensor) -> Tensor:
+    """Expert by expert."""
+    out = A.new_empty(A.size(0), W.size(2))
+    for expert, matrix in enumerate(W):
+        chosen = (expert_of == expert).nonzero()[:, 0]
+        out[chosen] = A[chosen] @ matrix
+    return out
+
+
+def example_args(device: str = "cpu") -> tuple[Tensor, ...]:
+    """Tokens, matrices, and each token's expert."""
+    (t, k, n, experts), dtype = (
+        ((4096, 1024, 1024, 16), torch.bfloat16) if device == "cuda" else ((37, 19, 21, 5), torch.float32)
+    )
+    tokens, matrices = (
+        torch.randn(t, k, device=device, dtype=dtype),
+        torch.randn(experts, k, n, device=device, dtype=dtype),
+    )
+    return tokens, matrices, torch.randint(experts, (t,), device=device)
+
+
+EXAMPLES = [Example("moe_matmul_ogs", moe, example_args, reference)]
+
+if __name__ == "__main__":
+    main(EXAMPLES)
