@@ -13,13 +13,14 @@ SUPPORTED := import sys, venv, ensurepip; sys.exit(not (3, 11) <= sys.version_in
 PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11 python; do \
 	$$python -c '$(SUPPORTED)' >/dev/null 2>&1 && echo $$python && break; done)
 
-.PHONY: help install demo test lint format types layers pytest fuzz seeded opinfo map clean
+.PHONY: help install demo test lint format types layers pytest examples fuzz seeded opinfo map clean
 
 help:
 	@echo 'make demo      compile and run some examples, and print what the compiler makes of them'
 	@echo 'make test      lint, format, types, layer contracts, tests (TRITON=$(TRITON), JOBS=$(JOBS))'
 	@echo 'make install   only the virtual environment, $(VENV)'
 	@echo 'make format    rewrite the sources as the format check wants them'
+	@echo 'make examples  every example on the CPU, compiled for every target'
 	@echo 'make fuzz      random kernels against PyTorch (SECONDS=$(SECONDS), SEED=$(SEED), JOBS=$(JOBS))'
 	@echo 'make seeded    faults put into the compiler on purpose: does a test notice each?'
 	@echo 'make opinfo    every operator of the database of PyTorch in device code, and a table of them (JOBS=$(JOBS))'
@@ -76,6 +77,10 @@ SECONDS ?= 120
 SEED ?= 1
 fuzz: $(STAMP)
 	$(BIN)/python -m tests.fuzz --seconds $(SECONDS) --seed $(SEED) --jobs $(JOBS) --out build/fuzz
+
+# All examples on the CPU, compiled for every target; `make pytest` compiles each for one.
+examples: $(STAMP)
+	EVERY_TARGET=1 $(BIN)/python -m pytest -n $(JOBS) tests/kernels/test_example_files.py
 
 # Faults put into a copy of the compiler: each must make a test fail.
 seeded: $(STAMP)
