@@ -34,7 +34,9 @@ from .operators import concatenation as _concatenation  # noqa: F401
 from .operators import opaque as _opaque  # noqa: F401
 from .operators import prefixes as _prefixes  # noqa: F401
 from .operators import primitives as _primitives  # noqa: F401
+from .operators import quantiles as _quantiles  # noqa: F401
 from .operators import random as _random  # noqa: F401
+from .operators import scattering as _scattering  # noqa: F401
 from .operators import searching as _searching  # noqa: F401
 from .operators import signals as _signals  # noqa: F401
 from .operators import sorting as _sorting  # noqa: F401

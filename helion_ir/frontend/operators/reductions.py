@@ -141,16 +141,9 @@ lowers(aten.all.default, aten.all.dim, aten.all.dims)(_truth("and"))
 def _arg_reduce(
     tracer: Tracer, kind: str, x: DeviceTensor, dim: int | None, keepdim: bool
 ) -> tuple[DeviceTensor, DeviceTensor]:
-    if dim is None and sum(extent != 1 for extent in dims_of(x.ssa)) > 1:
-        raise exc.MultipleReductionDims(
-            f"an arg{kind} over all {x.dim()} dimensions at once", hint="reduce one dimension after the other: dim="
-        )
-    if dim is None:
-        numel = 1
-        for size in x.shape:
-            numel = numel * size
-        x, dim = reshaped(tracer, x, [tracer.dim(numel)]), 0
-    (axis,) = axes_of(x, dim)
+    if dim is None and x.dim() != 1:
+        return _arg_reduce_all(tracer, kind, x, keepdim)
+    (axis,) = axes_of(x, 0 if dim is None else dim)
     builder = tracer.builder
     compute = _signed(x.dtype, torch.int32 if x.dtype == torch.bool else _wide(x.dtype))
     over = tracer.axis_tile(dims_of(x.ssa)[axis], x.tiles[axis])
@@ -162,6 +155,21 @@ def _arg_reduce(
     value = tracer.tensor(value, x.dtype, tiles, reduced=not keepdim)
     index = tracer.tensor(op.index, torch.int64, tiles, reduced=not keepdim)
     return (unsqueeze(tracer, value, axis), unsqueeze(tracer, index, axis)) if keepdim else (value, index)
+
+
+def _arg_reduce_all(tracer: Tracer, kind: str, x: DeviceTensor, keepdim: bool) -> tuple[DeviceTensor, DeviceTensor]:
+    """One dimension after the other, the last one first: the first row that has the extremum, and where it has it."""
+    value, index, count = x, None, 1
+    for axis in reversed(range(x.dim())):
+        value, at = _arg_reduce(tracer, kind, value, axis, True)
+        index = at if index is None else at * count + aten.gather.default(index, axis, at)
+        count = count * count_of(tracer, x, [axis])
+    index = index if index is not None else aten.zeros_like.default(x, dtype=torch.int64)
+    if keepdim:
+        return value, index
+    value, index = reshaped(tracer, value, []), reshaped(tracer, index, [])
+    value.reduced = index.reduced = True
+    return value, index
 
 
 @lowers(aten.max.dim)

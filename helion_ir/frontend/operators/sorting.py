@@ -16,6 +16,7 @@ from ...dialects import tile
 from ...dialects.dims import dims_of
 from ..tensors import DeviceTensor
 from ..tracer import Tracer
+from . import jagged
 from .reductions import total
 from .table import HALVES, aten, like, lowers
 from .taking import lane_numbers, take, valid_lanes
@@ -44,7 +45,8 @@ def order_of(tracer: Tracer, x: DeviceTensor, axis: int, descending: bool = Fals
     keys = keys_of(tracer, x)
     keys = ~keys if descending else keys
     over = tracer.axis_tile(dims_of(x.ssa)[axis], x.tiles[axis])
-    return like(tracer, tracer.builder.emit(tile.ArgsortOp(keys.ssa, axis, over)), x, torch.int32)
+    found = jagged.filled(tracer, keys.ssa, x.tiles, [axis], torch.iinfo(keys.dtype).max)
+    return like(tracer, tracer.builder.emit(tile.ArgsortOp(found, axis, over)), x, torch.int32)
 
 
 def _axis_of(x: DeviceTensor, dim: int) -> int:
@@ -99,6 +101,7 @@ def _count(tracer: Tracer, k: Any, x: DeviceTensor, axis: int, least: int) -> in
 def topk(tracer: Tracer, x: DeviceTensor, k: Any, dim: int = -1, largest: bool = True, sorted: bool = True) -> Pair:
     """The first `k` lanes in order; of a tile that has fewer valid lanes, as many as there are."""
     axis = _axis_of(x, dim)
+    jagged.refuse(tracer, x, [axis], "topk along")
     count = _count(tracer, k, x, axis, 0)
     order = order_of(tracer, x, axis, descending=largest)
     over = tracer.builder.emit(tile.WholeOp(count))
@@ -114,6 +117,7 @@ def topk(tracer: Tracer, x: DeviceTensor, k: Any, dim: int = -1, largest: bool =
 
 def _picked(tracer: Tracer, x: DeviceTensor, axis: int, order: DeviceTensor, lane: Any, keepdim: bool) -> Pair:
     """The lane of `x` that comes at place `lane` (a number, or a tensor with one lane along the axis)."""
+    jagged.refuse(tracer, x, [axis], "one place of the order along")
     dims = [*dims_of(x.ssa)]
     dims[axis] = 1
     if not isinstance(lane, DeviceTensor):
@@ -159,7 +163,7 @@ def nanmedian(tracer: Tracer, x: DeviceTensor, dim: int, keepdim: bool = False) 
     return _picked(tracer, x, axis, order_of(tracer, x, axis), middle, keepdim)
 
 
-def _flat(tracer: Tracer, x: DeviceTensor) -> DeviceTensor:
+def flat(tracer: Tracer, x: DeviceTensor) -> DeviceTensor:
     """All lanes along one axis."""
     if x.dim() == 1:
         return x
@@ -171,12 +175,12 @@ def _flat(tracer: Tracer, x: DeviceTensor) -> DeviceTensor:
 
 @lowers(aten.median.default)
 def median_of_all(tracer: Tracer, x: DeviceTensor) -> DeviceTensor:
-    return median(tracer, _flat(tracer, x), 0)[0]
+    return median(tracer, flat(tracer, x), 0)[0]
 
 
 @lowers(aten.nanmedian.default)
 def nanmedian_of_all(tracer: Tracer, x: DeviceTensor) -> DeviceTensor:
-    return nanmedian(tracer, _flat(tracer, x), 0)[0]
+    return nanmedian(tracer, flat(tracer, x), 0)[0]
 
 
-__all__ = ["keys_of", "order_of", "sort", "topk"]
+__all__ = ["flat", "keys_of", "order_of", "sort", "topk"]
