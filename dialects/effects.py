@@ -20,6 +20,7 @@ from xdsl.traits import (
     MemoryEffectKind,
     NoMemoryEffect,
     OpTrait,
+    Resource,
     get_effects,
     is_side_effect_free,
 )
@@ -62,6 +63,24 @@ def orders_all(op: Operation) -> bool:
     """Whether an op is an atomic that releases or acquires."""
     sem = op.properties.get("sem")
     return op.has_trait(AtomicEffects) and isinstance(sem, StringAttr) and sem.data != "relaxed"
+
+
+class Console(Resource):
+    """Where programs print: no memory of theirs."""
+
+    def name(self) -> str:
+        return "<Console>"
+
+
+CONSOLE = Console()
+
+
+class WritesConsole(MemoryEffect):
+    """The op prints."""
+
+    @classmethod
+    def get_effects(cls, op: Operation) -> AbstractSet[EffectInstance]:
+        return frozenset((EffectInstance(WRITE, resource=CONSOLE),))
 
 
 class ThreadBarrier(OpTrait):
@@ -107,13 +126,15 @@ def _never_has_effects(cls: type[Operation]) -> bool | None:
 
 
 def ref_effects(op: Operation) -> Sequence[tuple[MemoryEffectKind, SSAValue]] | None:
-    """xDSL's `get_effects` of an op whose effects are on values; None if some are unknown, or on anything else."""
+    """xDSL's `get_effects` of an op whose effects are on values (printing apart, which touches no memory); None if
+    some are unknown, or on anything else."""
     if (known := _operand_effects(type(op))) is not None:
         operands = op.operands
         return [(kind, operands[effect.operand]) for effect in known for kind in effect.kinds]
     effects = get_effects(op)
     if effects is None:
         return None
+    effects = [effect for effect in effects if effect.resource is not CONSOLE]
     on_values = [(effect.kind, effect.value) for effect in effects if isinstance(effect.value, SSAValue)]
     return on_values if len(on_values) == len(effects) else None
 

@@ -27,6 +27,7 @@ from ...dialects.value import (
     LibdeviceOp,
     PermuteOp,
     PhiloxOp,
+    PrintOp,
     ReshapeOp,
     SelectOp,
     SplatOp,
@@ -286,6 +287,12 @@ def _libdevice(context: PrinterContext, op: LibdeviceOp) -> Expr:
     return call(context.libdevice(op.function.data), *map(context.expr, op.args))
 
 
+def _print(context: PrinterContext, op: PrintOp) -> Expr:
+    """The text becomes part of a format of C's, in which a percent sign is two."""
+    text = op.text.data.replace("%", "%%")
+    return call("tl.device_print", repr(text), *map(context.expr, op.args))
+
+
 def _program(name: str) -> Row:
     def row(context: PrinterContext, op: Operation) -> Expr:
         assert isinstance(op, tl.ProgramIdOp | tl.NumProgramsOp)
@@ -405,6 +412,7 @@ ROWS: dict[type[Operation], Row] = {
     CastOp: _cast,
     LibdeviceOp: _libdevice,
     PhiloxOp: helper("_philox"),
+    PrintOp: _print,
     tl.ReduceOp: narrow(_reduce),
     tl.ArgReduceOp: _arg_reduce,
     tl.ScanOp: narrow(_scan),

@@ -11,16 +11,17 @@ from xdsl.ir import Dialect
 
 from ..collect import ops_of
 from ..quick import quicken
-from . import along_axis, combine, elementwise, random, sort, views
+from . import along_axis, combine, elementwise, printing, random, sort, views
 from .along_axis import *
 from .combine import *
 from .elementwise import *
+from .printing import *
 from .random import *
 from .sort import *
 from .types import ScalarConstr, ValueConstr
 from .views import *
 
-Value = Dialect("value", ops_of(elementwise, views, along_axis, random, combine))
+Value = Dialect("value", ops_of(elementwise, views, along_axis, random, combine, printing))
 quicken(Value.operations)
 
 __all__ = ["ScalarConstr", "Value", "ValueConstr"]
@@ -30,3 +31,4 @@ __all__ += along_axis.__all__
 __all__ += random.__all__
 __all__ += combine.__all__
 __all__ += sort.__all__
+__all__ += printing.__all__

@@ -27,6 +27,7 @@ from helion_ir.dialects.value import (
     LibdeviceOp,
     PermuteOp,
     PhiloxOp,
+    PrintOp,
     ReduceBase,
     ReshapeOp,
     ScanBase,
@@ -88,6 +89,16 @@ def _gather(state: State, op: GatherOp, args: PythonValues) -> PythonValues:
     return (found.view(value.dtype),)
 
 
+def _print(state: State, op: PrintOp, args: PythonValues) -> PythonValues:
+    """A line for each value, as Triton's own interpreter has it."""
+    head = f"{state.program} {op.text.data}"
+    for value in args:
+        print(f"{head.removesuffix(':')}: {value.item() if value.ndim == 0 else value.tolist()}")
+    if not args:
+        print(head)
+    return ()
+
+
 def _lanes(op: AlongAxisBase, args: PythonValues) -> Tensor:
     """The lanes of the axis that the op sees: those of its tile that are valid, or all where it has none."""
     value, *over = args
@@ -141,7 +152,7 @@ ROWS: dict[type[Operation], Evaluate] = {
     SplitOp: lambda state, op, args: args[0].unbind(-1),
     CompareOp: _compare, SelectOp: lambda state, op, args: (torch.where(*args),),
     BitcastOp: _bitcast, CastOp: _cast, LibdeviceOp: _libdevice, GatherOp: _gather,
-    PhiloxOp: lambda state, op, args: philox(*args),
+    PhiloxOp: lambda state, op, args: philox(*args), PrintOp: _print,
     tile.ReduceOp: _reduce, tile.ArgReduceOp: _arg_reduce, tile.ScanOp: _scan, tile.DotOp: _dot,
     tile.ArgsortOp: _argsort, tl.ArgsortOp: _argsort,
     tl.ReduceOp: _reduce, tl.ArgReduceOp: _arg_reduce, tl.ScanOp: _scan, tl.DotOp: _dot,

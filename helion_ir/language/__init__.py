@@ -7,6 +7,7 @@ import difflib
 from .. import exc
 from .combining import associative_scan, reduce
 from .compile_time import constexpr, register_block_size, register_tunable, specialize
+from .debugging import device_print
 from .early_launch import pdl_launch_dependents, pdl_wait
 from .loops import barrier, grid, jagged_tile, static_range, tile
 from .memory import (
@@ -30,7 +31,8 @@ from .values import arange, clamp, cumprod, cumsum, dot, full, join, split, subs
 __all__ = [
     "Tile", "arange", "associative_scan",
     "atomic_add", "atomic_and", "atomic_cas", "atomic_max", "atomic_min", "atomic_or",
-    "atomic_xchg", "atomic_xor", "barrier", "clamp", "constexpr", "cumprod", "cumsum", "dot", "full", "grid",
+    "atomic_xchg", "atomic_xor", "barrier", "clamp", "constexpr", "cumprod", "cumsum", "device_print",
+    "dot", "full", "grid",
     "inline_asm_elementwise", "inline_triton", "jagged_tile", "join",
     "load", "pdl_launch_dependents", "pdl_wait", "rand", "rand4x", "randint", "reduce", "register_block_size",
     "register_tunable",
@@ -41,12 +43,12 @@ __all__ = [
 
 
 _LATER = frozenset((
-    "device_print", "dot_scaled",
+    "dot_scaled",
     "stacktensor_like",
 ))  # fmt: skip
 """Functions of the language that this version lacks."""
 # submodules: hl.tiles would be a mistaken hl.tile
-del combining, compile_time, early_launch, loops, memory, opaque, tiles, values  # noqa: F821
+del combining, compile_time, debugging, early_launch, loops, memory, opaque, random, tiles, values  # noqa: F821
 
 
 def __getattr__(name: str) -> object:

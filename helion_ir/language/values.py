@@ -11,20 +11,21 @@ from .api import api
 
 
 @api()
-def zeros(shape: Sequence[Any], dtype: torch.dtype = torch.float32) -> torch.Tensor:
+def zeros(shape: Sequence[Any], dtype: torch.dtype = torch.float32, device: Any = None) -> torch.Tensor:
     """A device tensor of zeros; sizes are tiles, block sizes, or constants."""
     raise NotImplementedError
 
 
 @api()
-def full(shape: Sequence[Any], value: Any, dtype: torch.dtype = torch.float32) -> torch.Tensor:
+def full(shape: Sequence[Any], value: Any, dtype: torch.dtype = torch.float32, device: Any = None) -> torch.Tensor:
     """A device tensor with `value` (a number or a device scalar) in every lane."""
     raise NotImplementedError
 
 
 @api()
-def arange(*bounds: Any, step: int = 1, dtype: torch.dtype | None = None) -> torch.Tensor:
-    """`begin, begin + step, …` below `end`, 1-D; of the index dtype unless `dtype` says otherwise."""
+def arange(*bounds: Any, step: int | None = None, dtype: torch.dtype | None = None, device: Any = None) -> torch.Tensor:
+    """`begin, begin + step, …` below `end`, 1-D, by `arange(end)`, `arange(begin, end)` or `arange(begin, end, step)`;
+    of the index dtype unless `dtype` says otherwise. The length is a constant, any one. `device` is the kernel's."""
     raise NotImplementedError
 
 

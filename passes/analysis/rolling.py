@@ -4,18 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from typing import TypeAlias
 
 from xdsl.ir import Block, Operation, SSAValue
 from xdsl.traits import IsTerminator, MemoryEffectKind, get_effects
 
 from ...dialects.axes import axis_facts, folds_chunks
 from ...dialects.dims import Dim, DimsAttr
-from ...dialects.effects import has_no_effects
+from ...dialects.effects import CONSOLE, Console, has_no_effects
 from ...dialects.quick import ops_in
 from ...dialects.tile import AccessBase, KernelOp, LoadOp, StoreOp, WholeOp
 from .aliases import may_alias, memory_of, positions_agree
 from .axes import AxisClass, AxisClasses
 from .bounds import tile_dim
+
+Place: TypeAlias = SSAValue | Console | None
+Touched: TypeAlias = dict[Place, bool]
 
 
 @dataclass
@@ -138,7 +142,7 @@ def _find_levels(roll: Roll) -> None:
     """Give every op of the block its level; a write waits for the loops that touch what it writes."""
     roll.parts.clear()
     results: dict[SSAValue, int] = {}
-    accesses: list[tuple[Operation, dict[SSAValue | None, bool]]] = []
+    accesses: list[tuple[Operation, Touched]] = []
     for op in roll.block.ops:
         level = max([roll.least.get(op, 0), *[results.get(value, 0) for value in captured(op)]])
         touched = _touched(op)
@@ -155,19 +159,20 @@ def _find_levels(roll: Roll) -> None:
             roll.parts.setdefault(level, []).append(op)
 
 
-def _touched(op: Operation) -> dict[SSAValue | None, bool]:
-    """Ref → whether it is written; the key None stands for any ref."""
+def _touched(op: Operation) -> Touched:
+    """Ref, or the console, → whether it is written; the key None stands for any ref."""
     effects = get_effects(op)
     if effects is None:
         return {None: True}
-    touched: dict[SSAValue | None, bool] = {}
+    touched: Touched = {}
     for effect in effects:
-        ref = effect.value if isinstance(effect.value, SSAValue) else None
+        place = CONSOLE if effect.resource is CONSOLE else None
+        ref = effect.value if isinstance(effect.value, SSAValue) else place
         touched[ref] = touched.get(ref, False) or effect.kind is not MemoryEffectKind.READ
     return touched
 
 
-def _conflict(one: dict[SSAValue | None, bool], other: dict[SSAValue | None, bool]) -> bool:
+def _conflict(one: Touched, other: Touched) -> bool:
     for ref, writes in one.items():
         for ref2, writes2 in other.items():
             if (writes or writes2) and _same_memory(ref, ref2):
@@ -175,8 +180,12 @@ def _conflict(one: dict[SSAValue | None, bool], other: dict[SSAValue | None, boo
     return False
 
 
-def _same_memory(ref: SSAValue | None, ref2: SSAValue | None) -> bool:
-    if ref is None or ref2 is None or ref is ref2:
+def _same_memory(ref: Place, ref2: Place) -> bool:
+    if ref is ref2:
+        return True
+    if ref is CONSOLE or ref2 is CONSOLE:
+        return False
+    if not isinstance(ref, SSAValue) or not isinstance(ref2, SSAValue):
         return True
     return may_alias(memory_of(ref), memory_of(ref2))
 

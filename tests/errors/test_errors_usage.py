@@ -91,10 +91,24 @@ def stops(x):
         x[t] = 0
 
 
-@mistake(exc.NotAllowedOnDevice, says="print")
+@mistake(exc.InvalidAPIUsage, says="takes no end")
 def prints(x):
     for t in hl.tile(x.size()):
-        print("x", x[t])  # <- print("x", x[t])
+        print("x", x[t], end="")  # <- print("x", x[t], end="")
+        x[t] = 0
+
+
+@mistake(exc.InvalidAPIUsage, says="the prefix of hl.device_print is a string")
+def prints_without_text(x):
+    for t in hl.tile(x.size()):
+        hl.device_print(x[t])  # <- hl.device_print(x[t])
+        x[t] = 0
+
+
+@mistake(exc.InvalidAPIUsage, says="text of ASCII")
+def prints_greek(x):
+    for t in hl.tile(x.size()):
+        hl.device_print("α", x[t])  # <- hl.device_print
         x[t] = 0
 
 
@@ -136,9 +150,9 @@ def statement_beside_a_barrier(x):
             x[t] += 1
 
 
-@mistake(exc.NoSuchFunction, says="hl.register_tunable is not there")
+@mistake(exc.NoSuchFunction, says="hl.wait is not there")
 def of_a_later_version_on_the_host(x):
-    hl.register_tunable("n", None)  # <- hl.register_tunable
+    hl.wait(x, [0])  # <- hl.wait
     for t in hl.tile(x.size()):
         x[t] = 0
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import builtins
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import torch
@@ -13,6 +14,7 @@ from xdsl.ir import Block, Operation, SSAValue
 from ... import exc
 from ...dialects.effects import has_no_effects
 from ...dialects.value import SelectOp
+from ..operators.printing import breakpoint_function, print_function
 from ..operators.views import one_lane
 from ..rewriting import CHOOSE, LAZY_AND, LAZY_OR, NOT
 from ..symbols.nodes import BoolNode
@@ -40,7 +42,10 @@ class BooleanOperators:
 
     def builtins(self) -> Mapping[str, Callable[..., Any]]:
         """Builtin functions of Python that also take run-time scalars."""
-        return {"min": self._minimum, "max": self._maximum, "print": _print, "breakpoint": _breakpoint}
+        return {
+            "min": self._minimum, "max": self._maximum, "print": partial(print_function, self.tracer),
+            "breakpoint": partial(breakpoint_function, self.tracer),
+        }  # fmt: skip
 
     def _logic(self, name: str, parts: Sequence[Callable[[], Any]]) -> Any:
         """`and` / `or`, as Python's: a part is evaluated only if those before do not settle it.
@@ -134,23 +139,6 @@ class BooleanOperators:
             else:
                 result = symbolic(result, value)
         return result
-
-
-def _print(*values: Any, **options: Any) -> None:
-    """`print` of what is known at compile time, once, while the kernel is traced."""
-    if any(isinstance(value, torch.Tensor | torch.SymInt | torch.SymFloat | torch.SymBool) for value in values):
-        raise exc.NotAllowedOnDevice(
-            "print of a value that only the device knows",
-            hint="hl.inline_triton('tl.device_print(\"x\", {0})', [value], output_like=None) prints it",
-        )
-    builtins.print(*values, **options)
-
-
-def _breakpoint(*_: Any, **__: Any) -> None:
-    raise exc.BreakpointInDeviceLoopRequiresInterpret(
-        "breakpoint() in device code, which is compiled and not run as Python",
-        hint="HELION_INTERPRET=1 (ref_mode) runs the kernel as Python; in host code it stops the trace",
-    )
 
 
 def _only_computes(op: Operation) -> bool:

@@ -240,23 +240,28 @@ def shift(tracer: Tracer, of: Tile, offset: Any) -> Tile:
 
 
 @implement(hl.zeros)
-def zeros(tracer: Tracer, shape: Sequence[Any], dtype: torch.dtype = torch.float32) -> DeviceTensor:
+def zeros(tracer: Tracer, shape: Sequence[Any], dtype: torch.dtype = torch.float32, device: Any = None) -> DeviceTensor:
     return full(tracer, shape, 0, dtype)
 
 
 @implement(hl.full)
-def full(tracer: Tracer, shape: Sequence[Any], value: Any, dtype: torch.dtype = torch.float32) -> DeviceTensor:
+def full(
+    tracer: Tracer, shape: Sequence[Any], value: Any, dtype: torch.dtype = torch.float32, device: Any = None
+) -> DeviceTensor:
     sizes = list(shape) if isinstance(shape, list | tuple) else [shape]
     sizes = memory.flatten_index(sizes)
     return views.filled(tracer, [sizes], value, dtype)
 
 
 @implement(hl.arange)
-def arange(tracer: Tracer, *bounds: Any, step: int = 1, dtype: torch.dtype | None = None) -> DeviceTensor:
-    if not 1 <= len(bounds) <= 2:
-        raise exc.InvalidAPIUsage("hl.arange takes an end, or a begin and an end")
-    begin, end = bounds if len(bounds) == 2 else (0, bounds[0])
-    return views.arange(tracer, begin, end, step, dtype=dtype or tracer.options.index_dtype)
+def arange(
+    tracer: Tracer, *bounds: Any, step: int | None = None, dtype: torch.dtype | None = None, device: Any = None
+) -> DeviceTensor:
+    if not 1 <= len(bounds) <= 3 or (len(bounds) == 3 and step is not None):
+        raise exc.InvalidAPIUsage("hl.arange takes an end, a begin and an end, or a begin, an end and a step")
+    begin, end, *stride = bounds if len(bounds) > 1 else (0, bounds[0])
+    by = stride[0] if stride else 1 if step is None else step
+    return views.arange(tracer, begin, end, by, dtype=dtype or tracer.options.index_dtype)
 
 
 @implement(hl.clamp)

@@ -41,3 +41,7 @@
   // CHECK: value.combined %left : f32
   value.combined %left : f32
 }) : () -> ()
+// CHECK: value.print "x:"(%seed, %i : i64, tensor<?x8xi32, #tile.dims<b0, 8>>)
+value.print "x:"(%seed, %i : i64, tensor<?x8xi32, #tile.dims<b0, 8>>)
+// CHECK: value.print "here"
+value.print "here"
