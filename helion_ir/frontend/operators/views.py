@@ -310,7 +310,6 @@ def iota(tracer: Tracer, length: Any, *, start: Any, step: Any, dtype: torch.dty
     return arange(tracer, start, sym_int(tracer, poly_of(start) + poly_of(length) * poly_of(step)), step, dtype=dtype)
 
 
-@lowers(aten._local_scalar_dense.default)
 def one_lane(tracer: Tracer, x: Any) -> Any:
     """A device value of one element as a scalar; anything else as it is."""
     if isinstance(x, DeviceTensor) and x.dim() and all(tracer.fixed(dim) == 1 for dim in dims_of(x.ssa)):
@@ -318,6 +317,7 @@ def one_lane(tracer: Tracer, x: Any) -> Any:
     return x
 
 
+@lowers(aten._local_scalar_dense.default)
 def local_scalar(tracer: Tracer, x: Any) -> Any:
     """`x.item()` of a device scalar: a run-time number."""
     x = one_lane(tracer, device_tensor(tracer, x))
