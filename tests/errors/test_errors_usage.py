@@ -150,9 +150,9 @@ def statement_beside_a_barrier(x):
             x[t] += 1
 
 
-@mistake(exc.NoSuchFunction, says="hl.wait is not there")
+@mistake(exc.NoSuchFunction, says="hl.pdl_wait is not there")
 def of_a_later_version_on_the_host(x):
-    hl.wait(x, [0])  # <- hl.wait
+    hl.pdl_wait()  # <- hl.pdl_wait
     for t in hl.tile(x.size()):
         x[t] = 0
 
