@@ -21,7 +21,7 @@ from .sort import *
 from .types import ScalarConstr, ValueConstr
 from .views import *
 
-Value = Dialect("value", ops_of(elementwise, views, along_axis, random, combine, sort, printing))
+Value = Dialect("value", ops_of(elementwise, views, along_axis, random, combine, printing))
 quicken(Value.operations)
 
 __all__ = ["ScalarConstr", "Value", "ValueConstr"]

@@ -118,7 +118,7 @@ def _may_be_address(value: SSAValue) -> bool:
 def _known_access(op: Operation) -> Access | None:
     """What an op with effects on refs does; None if its effects are unknown."""
     effects = ref_effects(op)
-    if effects is None:
+    if effects is None or op.has_trait(TouchesNoMemory):
         return None
     kinds = [kind for kind, _ in effects]
     refs = dict.fromkeys(ref for _, ref in effects)
