@@ -118,15 +118,14 @@ def trace(
         try:
             return _trace(fn, args, tracer, equalities)
         except Retrace as again:
-            learned = next((new for new in ([again.equality], again.pinned) if not set(new) <= set(equalities)), None)
-            if learned is None:
+            if not (learned := _learned(again, equalities)):
                 lhs, rhs = again.equality
                 raise exc.ShapeMismatch(
                     f"the sizes {lhs} and {rhs} must be equal, which nothing known of them says",
                     hint="use hl.specialize() in host code for a size",
                     location=error_location(tracer.files, again.__traceback__),
                 ) from None
-            equalities += [each for each in learned if each not in equalities]
+            equalities += learned
         except WidePositions:
             options = replace(options, index_dtype=torch.int64)
         except exc.Base as error:
@@ -135,11 +134,21 @@ def trace(
                 error.location = node_location(source.tree, source.file)
             raise
         except Exception as error:
+            if learned := _learned(tracer.again, equalities):  # PyTorch's code made another error of it
+                equalities += learned
+                continue
             if not tracer.failed_in_device:
                 raise
             raise _device_error(error, tracer.files) from error
         finally:
             tracer.close()
+
+
+def _learned(again: Retrace | None, known: Sequence[tuple[Poly, Poly]]) -> list[tuple[Poly, Poly]]:
+    """The equalities that are to be traced with in place of those that were `known`; nothing if all were."""
+    new = ([again.equality], again.pinned) if again is not None else ()
+    learned = next((each for each in new if not set(each) <= set(known)), ())
+    return [each for each in learned if each not in known]
 
 
 _SEVERAL_DIMENSIONS = re.compile(

@@ -124,10 +124,10 @@ def _parts(tracer: Tracer, x: DeviceTensor, axis: int, length: int) -> list[Devi
 def _constant_size(tracer: Tracer, x: DeviceTensor, dim: int) -> tuple[int, int]:
     """The axis that is taken into parts, and its size, which is a constant."""
     axis = canonicalize_dim(x.dim(), dim)
-    size = dims_of(x.ssa)[axis]
-    if not isinstance(size, int):
+    dim = dims_of(x.ssa)[axis]
+    if (size := tracer.known_size(dim)) is None or size != dim:
         raise exc.UnsupportedSplitOperation(
-            f"a dimension of size {size} cannot be taken into parts: its size is no constant",
+            f"a dimension of size {dim} cannot be taken into parts: its size is no constant",
             hint="load the parts: x[begin:end]",
         )
     return axis, size
@@ -206,7 +206,9 @@ def repeat(tracer: Tracer, x: DeviceTensor, repeats: Sequence[Any]) -> DeviceTen
             shape[axis] = times
             x = expand(tracer, renamed(tracer, x, axis, 1), shape)
             continue
-        if isinstance(x.tiles[axis], SSAValue) and not isinstance(valid_lanes(tracer, x, axis), int):
+        over = x.tiles[axis]
+        partial = isinstance(over, SSAValue) and not isinstance(over.owner, tile.WholeOp)
+        if partial or tracer.known_size(dims_of(x.ssa)[axis]) is None:
             raise exc.InductorLoweringError(
                 f"a tile that may be partly filled is repeated along dimension {axis}",
                 hint="expand it along a dimension of its own: v[:, None, :].expand(-1, times, -1)",

@@ -355,7 +355,7 @@ def diagonal(tracer: Tracer, x: DeviceTensor, offset: int = 0, dim1: int = 0, di
     if offset < 0:
         rows, columns, offset = columns, rows, -offset
     dims = dims_of(x.ssa)
-    n, m = (tracer.fixed(dims[axis]) for axis in (rows, columns))
+    n, m = (tracer.known_size(dims[axis]) for axis in (rows, columns))
     if n is None or m is None:
         raise exc.InductorLoweringError(f"no lowering for a diagonal of dimensions {dims[rows]} and {dims[columns]}")
     length = max(0, min(n, m - offset))

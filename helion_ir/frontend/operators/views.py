@@ -155,6 +155,8 @@ def _infer(tracer: Tracer, x: DeviceTensor, dims: list[Dim]) -> list[Dim]:
         known = known * _poly(tracer, dim) if dim != -1 else known
     rest = total.exact_div(known)
     if rest is None or (-1 not in dims and rest.value != 1):
+        for dim in dims_of(x.ssa):
+            tracer.known_size(dim)
         raise exc.ShapeMismatch(f"cannot view {list(dims_of(x.ssa))} as {dims}: the numbers of elements differ")
     return [tracer.dim(sym_int(tracer, rest)) if dim == -1 else dim for dim in dims]
 

@@ -222,6 +222,8 @@ class Integers(Sizes, SymbolContext):
             return known
         self.needs_number(lhs, rhs)
         if self.in_device and self.internal and all(self._is_symbolic(a) for p in (lhs, rhs) for a in p.atoms()):
+            if predicate in ("eq", "ne"):
+                self.checked_equal(lhs, rhs)
             return self._assume(predicate, lhs - rhs)
         hint, other = self.hint_of(lhs), self.hint_of(rhs)
         if (hint is None or other is None) and not self.internal and self._of_config(lhs, rhs):

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from math import inf
+from typing import NoReturn
 
 import torch
 from xdsl.dialects.builtin import IntegerType
@@ -96,6 +97,7 @@ class Sizes:
             str, None
         ] = {}  # what must hold of those at the launch, where asking before it would read twice
         self.hints: dict[str, int] = {}
+        self.again: Retrace | None = None  # what was raised last, whatever PyTorch's code made of it
         self.merged: dict[str, Poly] = {}
         self.guards: dict[str, None] = {}
         self._polys: dict[str, Poly] = {}
@@ -233,11 +235,41 @@ class Sizes:
         if left is None or right is None:
             return
         if left == right:
-            symbols = sorted({name for poly in (lhs, rhs) for name in _SYMBOL.findall(str(poly))})
-            raise Retrace(lhs, rhs, [(Poly.atom(name), Poly.constant(self.hints[name])) for name in symbols])
+            self._retrace_equal(lhs, rhs)
         for poly, hint in ((lhs, left), (rhs, right)):
             if hint == 1 and poly.value is None:
                 raise Retrace(poly, Poly.constant(1))
+
+    def _retrace_equal(self, lhs: Poly, rhs: Poly) -> NoReturn:
+        symbols = sorted({name for poly in (lhs, rhs) for name in _SYMBOL.findall(str(poly))})
+        self.again = Retrace(lhs, rhs, [(Poly.atom(name), Poly.constant(self.hints[name])) for name in symbols])
+        raise self.again
+
+    def known_size(self, dim: Dim) -> int | None:
+        """The value of a dim that must be known at compile time: a size becomes this call's, which is a guard.
+
+        None for block sizes that the user did not fix, and for what only the device knows.
+        """
+        poly = self.resolved(self.poly_of_dim(dim))
+        if (known := self.fixed(dim)) is not None or (known := poly.value) is not None:
+            return known
+        unknown = self.is_read(poly) or any(atom in self.blocks for atom in poly.atoms())
+        hint = None if unknown else self.hint_of(poly)
+        return None if hint is None else self._retrace_equal(poly, Poly.constant(hint))
+
+    def checked_equal(self, lhs: Poly, rhs: Poly) -> None:
+        """PyTorch's code checks whether two sizes are equal: trace again with that as a guard, if they are now.
+
+        Sizes of 0 and 1 are others' to see: their checks are of broadcasts, and of whether there is anything to do.
+        """
+        atoms = (lhs - rhs).atoms()
+        if any(poly.value in (0, 1) for poly in (lhs, rhs)) and not any(atom in self.quotients for atom in atoms):
+            return
+        if self.is_read(lhs - rhs) or any(atom in self.blocks or atom in self.stride_symbols for atom in atoms):
+            return
+        left = self.hint_of(lhs)
+        if left is not None and left == self.hint_of(rhs):
+            self._retrace_equal(lhs, rhs)
 
     def is_one(self, size: int | torch.SymInt, unless: Poly | None = None) -> bool:
         """Whether a size is 1 in this call; the answer is a guard, and a size that is 1 is traced as the number.
