@@ -34,6 +34,20 @@ def jagged_sum(x_data: Tensor, x_offsets: Tensor) -> Tensor:
 
 
 @helion.kernel()
+def jagged_sum_by_tiles(x_data: Tensor, x_offsets: Tensor) -> Tensor:
+    """The same with a loop over each item's own rows: `jagged_tile` masks what is past an item's end."""
+    m, count = x_data.size(1), x_offsets.size(0) - 1
+    out = torch.zeros([count, m], dtype=x_data.dtype, device=x_data.device)
+    for tile_b, tile_m in hl.tile([count, m]):
+        starts = x_offsets[tile_b]
+        acc = hl.zeros([tile_b, tile_m], dtype=torch.float32)
+        for tile_k in hl.jagged_tile(x_offsets[tile_b.index + 1] - starts):
+            acc = acc + x_data[starts[:, None] + tile_k.index[None, :], tile_m].sum(1)
+        out[tile_b, tile_m] = acc
+    return out
+
+
+@helion.kernel()
 def jagged_mean(x_data: Tensor, x_offsets: Tensor, x_feature_counts: Tensor, max_m: int) -> Tensor:
     """The mean of the rows of each item, of which the first `x_feature_counts` [items] columns count; else zeros."""
     num_rows = x_offsets.size(0) - 1
@@ -168,6 +182,7 @@ def mean_args(device: str = "cpu") -> tuple[object, ...]:
 
 EXAMPLES = [
     Example("jagged_sum", jagged_sum, example_args, sum_reference),
+    Example("jagged_sum by jagged_tile", jagged_sum_by_tiles, example_args, sum_reference),
     Example("jagged_mean", jagged_mean, mean_args, mean_reference),
     Example("jagged_softmax", jagged_softmax, example_args, softmax_reference),
     Example("jagged_layer_norm", jagged_layer_norm, example_args, layer_norm_reference),

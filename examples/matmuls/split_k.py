@@ -7,6 +7,7 @@ import torch
 
 import helion_ir as helion
 import helion_ir.language as hl
+from helion_ir.autotuner import PowerOfTwoFragment
 from helion_ir.testing import Example, main
 
 
@@ -15,13 +16,13 @@ def matmul_split_k(
     x: torch.Tensor,
     y: torch.Tensor,
     epilogue: Callable[[torch.Tensor, tuple[Any, ...]], torch.Tensor] = lambda acc, tile: acc,
-    split_k: hl.constexpr = 8,  # pyright: ignore[reportArgumentType]
 ) -> torch.Tensor:
     """x @ y in float32; `epilogue` is applied to the first part of each tile, and must be linear."""
     m, k = x.size()
     k2, n = y.size()
     assert k == k2, f"inner sizes differ: {k} and {k2}"
     out = torch.zeros([m, n], dtype=torch.float32, device=x.device)
+    split_k = hl.register_tunable("split_k", PowerOfTwoFragment(1, 256, 8))
     k_block = helion.next_power_of_2(helion.cdiv(k, split_k))
     for tile_m, tile_n, outer_k in hl.tile([m, n, k], block_size=[None, None, k_block]):
         acc = hl.zeros([tile_m, tile_n], dtype=torch.float32)
