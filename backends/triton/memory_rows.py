@@ -110,7 +110,13 @@ def _descriptor_store(context: PrinterContext, op: tl.DescriptorStoreOp) -> Expr
     return Expr(f"{context.expr(op.desc).text}.store({offsets}, {context.expr(op.value).text})")
 
 
+def _address_zero(context: PrinterContext, op: tl.AddressZeroOp) -> Expr:
+    assert isinstance(op.result.type, tl.PtrType)
+    return Expr(f"tl.cast(0, tl.int64).to(tl.pointer_type({dtype(op.result.type.element_type)}))")
+
+
 MEMORY: dict[type[Operation], Row] = {
+    tl.AddressZeroOp: _address_zero,
     tl.LoadOp: _load,
     tl.StoreOp: _store,
     tl.AtomicRMWOp: _atomic_rmw,

@@ -22,6 +22,7 @@ from xdsl.irdl import (
     traits_def,
     var_operand_def,
 )
+from xdsl.traits import Pure
 from xdsl.utils.exceptions import VerifyException
 
 from ..axes import At, Axes, AxisFacts, DeclaresAxes, Dropping, OwnAxes
@@ -133,6 +134,27 @@ class AccessBase(IRDLOperation, DeclaresAxes):
         element = signless(self.ref_type.element_type)
         if value is not None and value != (expected := tensor_type(element, *subscript.dims)):
             raise VerifyException(f"the indices select {expected}, got {value}")
+
+
+@irdl_op_definition
+class AddressSpaceOp(IRDLOperation):
+    """All memory as one ref, whose element `i` lies at the address `i` times the size of an element.
+
+    ```mlir
+    %m = tile.address_space : !tile.ref<[9223372036854775807], [1], f32, align 1, offsets 64>
+    ```
+    Pure. An access to it may touch what any other ref names.
+    """
+
+    name = "tile.address_space"
+
+    result = result_def(RefType)
+
+    traits = traits_def(Pure())
+    assembly_format = "attr-dict `:` type($result)"
+
+    def __init__(self, element: Attribute):
+        super().__init__(result_types=[RefType([(1 << 63) - 1], [1], element, align=1, offsets=64)])
 
 
 @irdl_op_definition
@@ -390,6 +412,6 @@ class AtomicWaitOp(AccessBase):
 
 
 __all__ = [
-    "ATOMIC_KINDS", "SCOPES", "SEMANTICS", "AccessBase", "AtomicCASOp", "AtomicRMWOp", "AtomicWaitOp", "LoadOp",
-    "StoreOp", "access_tiles", "verify_atomic",
+    "ATOMIC_KINDS", "SCOPES", "SEMANTICS", "AccessBase", "AddressSpaceOp", "AtomicCASOp", "AtomicRMWOp", "AtomicWaitOp",
+    "LoadOp", "StoreOp", "access_tiles", "verify_atomic",
 ]  # fmt: skip

@@ -148,6 +148,21 @@ class ConstexprOp(IRDLOperation):
         super().__init__(properties={"param": StringAttr(param)}, result_types=[type_])
 
 
+@irdl_op_definition
+class AddressZeroOp(IRDLOperation):
+    """The pointer to address 0, from which offsets reach all memory: `tl.address_zero : !tl.ptr<f32>`."""
+
+    name = "tl.address_zero"
+
+    result = result_def(PtrType)
+
+    traits = traits_def(Pure())
+    assembly_format = "attr-dict `:` type($result)"
+
+    def __init__(self, type_: Attribute):
+        super().__init__(result_types=[type_])
+
+
 class _ProgramQuery(IRDLOperation):
     axis = prop_def(IntAttr)
     result = result_def(i32)
@@ -280,7 +295,7 @@ class PdlLaunchDependentsOp(_EarlyLaunch):
 
 
 __all__ = [
-    "COOPERATIVE", "EARLY", "EARLY_LAUNCH", "CdivOp", "ConstexprOp", "CopyOp", "DebugBarrierOp", "FuncOp",
-    "GridBarrierOp", "LaunchGridOp", "NumProgramsOp", "PdlLaunchDependentsOp", "PdlWaitOp", "ProgramIdOp", "ReturnOp",
-    "constexprs_attr",
+    "COOPERATIVE", "EARLY", "EARLY_LAUNCH", "AddressZeroOp", "CdivOp", "ConstexprOp", "CopyOp", "DebugBarrierOp",
+    "FuncOp", "GridBarrierOp", "LaunchGridOp", "NumProgramsOp", "PdlLaunchDependentsOp", "PdlWaitOp", "ProgramIdOp",
+    "ReturnOp", "constexprs_attr",
 ]  # fmt: skip

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import ctypes
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from itertools import pairwise
+from typing import Any, TypeAlias
 
 import torch
 from torch import Tensor
@@ -16,8 +19,58 @@ Update = Callable[[Tensor, Tensor], Tensor]
 """`(old, lanes) -> new`: what an atomic stores, for the lanes (flat positions in the access) of this turn."""
 
 
-def flat_view(tensor: Tensor) -> Tensor:
-    """The memory that `tensor` reaches, from its first element, as one 1-D tensor of elements."""
+class AddressSpace:
+    """All memory of this process as one 1-D tensor, whose element `i` lies at address `i * dtype.itemsize`.
+
+    It is addressed as plainly as on a device: an address of nothing ends the process. 0 and its neighbours raise.
+    """
+
+    def __init__(self, dtype: torch.dtype):
+        self.dtype = dtype
+        self.shape = (self.numel(),)
+
+    def numel(self) -> int:
+        """More elements than any address reaches."""
+        return ((1 << 63) - 1) // self.dtype.itemsize
+
+    def stride(self, _: int) -> int:
+        """Neighbours follow each other."""
+        return 1
+
+    def _runs(self, chosen: Tensor) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
+        """For each run of neighbours: which of `chosen` (flat) lie in it, where there, and the run's memory."""
+        flat, size = chosen.reshape(-1), self.dtype.itemsize
+        ordered = torch.unique(flat)
+        if ordered.numel() and int(ordered[0]) * size < 4096:
+            raise InterpretationError(f"{int(ordered[0]) * size} is the address of no tensor")
+        ends = torch.nonzero(ordered.diff() != 1).flatten().add(1).tolist()
+        for first, last in pairwise([0, *ends, ordered.numel()]):
+            if first < last:
+                begin, count = int(ordered[first]), last - first
+                buffer = (ctypes.c_byte * (count * size)).from_address(begin * size)
+                where = torch.nonzero((flat >= begin) & (flat < begin + count)).flatten()
+                yield where, flat[where] - begin, torch.frombuffer(buffer, dtype=self.dtype)
+
+    def __getitem__(self, chosen: Tensor) -> Tensor:
+        result = torch.empty(chosen.numel(), dtype=self.dtype)
+        for where, at, memory in self._runs(chosen):
+            bits(result)[where] = bits(memory)[at]
+        return result.view(chosen.shape)
+
+    def __setitem__(self, chosen: Tensor, value: Tensor) -> None:
+        flat = value.expand(chosen.shape).reshape(-1)
+        for where, at, memory in self._runs(chosen):
+            bits(memory)[at] = bits(flat)[where]
+
+
+Memory: TypeAlias = "Tensor | AddressSpace"
+"""What a ref is: a tensor, or all memory."""
+
+
+def flat_view(tensor: Any) -> Any:
+    """The memory that a ref reaches, from its first element, as one 1-D tensor of elements."""
+    if isinstance(tensor, AddressSpace):
+        return tensor
     if tensor.numel() == 0:
         return tensor.new_empty(0)
     reach = sum((size - 1) * stride for size, stride in zip(tensor.shape, tensor.stride(), strict=True))
@@ -35,12 +88,14 @@ def check_bounds(offsets: Tensor, size: int, what: str = "offset") -> None:
         raise InterpretationError(f"{what} {int(offsets[outside].flatten()[0])} is out of bounds for size {size}")
 
 
-def bits(tensor: Tensor) -> Tensor:
+def bits(tensor: Any) -> Any:
     """8-bit floats as the bytes that they are, of the same memory, since PyTorch lacks operators for them."""
+    if isinstance(tensor, AddressSpace):
+        return AddressSpace(torch.int8) if tensor.dtype.is_floating_point and tensor.dtype.itemsize == 1 else tensor
     return tensor.view(torch.int8) if tensor.is_floating_point() and tensor.itemsize == 1 else tensor
 
 
-def gather(flat: Tensor, offsets: Tensor, lanes: Tensor, background: Tensor) -> Tensor:
+def gather(flat: Memory, offsets: Tensor, lanes: Tensor, background: Tensor) -> Tensor:
     """`background` with `flat[offsets]` written where `lanes` is true (in place, and returned)."""
     chosen = offsets[lanes]
     check_bounds(chosen, flat.numel())
@@ -48,14 +103,14 @@ def gather(flat: Tensor, offsets: Tensor, lanes: Tensor, background: Tensor) -> 
     return background
 
 
-def scatter(flat: Tensor, offsets: Tensor, lanes: Tensor, value: Tensor) -> None:
+def scatter(flat: Memory, offsets: Tensor, lanes: Tensor, value: Tensor) -> None:
     """Write `value` to `flat[offsets]` where `lanes` is true."""
     chosen = offsets[lanes]
     check_bounds(chosen, flat.numel())
     bits(flat)[chosen] = bits(value)[lanes]
 
 
-def atomic(flat: Tensor, offsets: Tensor, lanes: Tensor, update: Update, background: Tensor) -> Tensor:
+def atomic(flat: Memory, offsets: Tensor, lanes: Tensor, update: Update, background: Tensor) -> Tensor:
     """Read, modify and write `flat[offsets]` lane by lane; `background` with the previous values is returned.
 
     Lanes with the same offset take turns, in lane order, and lanes that differ go together.

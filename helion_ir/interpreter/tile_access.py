@@ -15,7 +15,7 @@ from xdsl.utils.exceptions import InterpretationError
 from helion_ir.dialects.dims import dims_of
 from helion_ir.dialects.tile import AccessBase
 
-from .memory import flat_view
+from .memory import AddressSpace, Memory, flat_view
 from .state import Shape, State
 
 
@@ -93,8 +93,10 @@ class Scattered:
     lanes: Tensor
 
 
-def box_access(plan: AccessPlan, ref: Tensor, indices: Sequence[Any]) -> Box | None:
+def box_access(plan: AccessPlan, ref: Memory, indices: Sequence[Any]) -> Box | None:
     """The box of an access with tiles and scalars only, or None where it takes a closer look."""
+    if isinstance(ref, AddressSpace):
+        return None
     region: list[slice | int] = []
     corner: list[slice] = []
     full = True
@@ -133,7 +135,7 @@ def scattered_access(plan: AccessPlan, args: PythonValues) -> Scattered:
     Raises:
         InterpretationError: a touched lane is out of bounds through a scalar or tensor index.
     """
-    ref: Tensor = args[0]
+    ref: Memory = args[0]
     lanes = torch.ones(plan.shape, dtype=torch.bool)
     for axis, operand in enumerate(plan.axis_tiles):
         tile: TileValue = args[operand]

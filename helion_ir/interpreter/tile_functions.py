@@ -21,8 +21,10 @@ from xdsl.interpreter import (
 )
 from xdsl.ir import Operation
 
+from helion_ir.dialects.dims import signless
 from helion_ir.dialects.tile import (
     AccessBase,
+    AddressSpaceOp,
     AtomicCASOp,
     AtomicRMWOp,
     AtomicWaitOp,
@@ -40,6 +42,7 @@ from helion_ir.dialects.tile import (
     LoopBase,
     PadOp,
     RangeOp,
+    RefType,
     ShiftOp,
     StoreOp,
     SymbolOp,
@@ -48,7 +51,7 @@ from helion_ir.dialects.tile import (
     YieldOp,
 )
 
-from .memory import Update, atomic, atomic_update, compare_and_swap, gather, scatter
+from .memory import AddressSpace, Update, atomic, atomic_update, compare_and_swap, gather, scatter
 from .peers import wait_for
 from .state import State
 from .tile_access import AccessPlan, TileValue, box_access, scattered_access, zero_outside
@@ -85,6 +88,11 @@ def _end(state: State, op: EndOp, args: PythonValues) -> PythonValues:
 
 def _index(state: State, op: IndexOp, args: PythonValues) -> PythonValues:
     return (args[0].positions.to(state.layout(op.result.type)[1]),)
+
+
+def _address_space(state: State, op: AddressSpaceOp, args: PythonValues) -> PythonValues:
+    assert isinstance(op.result.type, RefType)
+    return (AddressSpace(state.layout(signless(op.result.type.element_type))[1]),)
 
 
 def _load(state: State, op: LoadOp, args: PythonValues) -> PythonValues:
@@ -174,8 +182,8 @@ ROWS: dict[type[Operation], Evaluate] = {
     IdOp: lambda state, op, args: _scalar(state, op, args[0].id),
     CountOp: lambda state, op, args: _scalar(state, op, args[0].count),
     SymbolOp: lambda state, op, args: _scalar(state, op, state.size(op.value)),
-    LoadOp: _load, StoreOp: _store, AtomicRMWOp: _atomic_rmw, AtomicCASOp: _atomic_cas,
-    AtomicWaitOp: _atomic_wait,
+    AddressSpaceOp: _address_space, LoadOp: _load, StoreOp: _store, AtomicRMWOp: _atomic_rmw,
+    AtomicCASOp: _atomic_cas, AtomicWaitOp: _atomic_wait,
     BarrierOp: lambda state, op, args: (),
     PadOp: _pad, KeepOp: _keep, FlipOp: _flip,
 }  # fmt: skip

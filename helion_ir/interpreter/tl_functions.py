@@ -24,9 +24,10 @@ from xdsl.ir import Operation
 from xdsl.utils.exceptions import InterpretationError
 
 from helion_ir.dialects import tl
+from helion_ir.dialects.dims import signless
 
 from . import integers
-from .memory import atomic, atomic_update, check_bounds, compare_and_swap, gather, scatter
+from .memory import AddressSpace, Memory, atomic, atomic_update, check_bounds, compare_and_swap, gather, scatter
 from .peers import wait_for
 from .state import State
 from .values import Evaluate, StatefulFunctions, table_functions
@@ -36,7 +37,7 @@ from .values import Evaluate, StatefulFunctions, table_functions
 class Pointer:
     """The value of a pointer: an element `offset` into the memory of a tensor; `unsigned` as its element type is."""
 
-    flat: Tensor
+    flat: Memory
     unsigned: bool = False
     offset: int = 0
 
@@ -170,6 +171,12 @@ def _arange(state: State, op: tl.ArangeOp, args: PythonValues) -> PythonValues:
     return (torch.arange(size, dtype=dtype),)
 
 
+def _address_zero(state: State, op: tl.AddressZeroOp, args: PythonValues) -> PythonValues:
+    assert isinstance(op.result.type, tl.PtrType)
+    element = op.result.type.element_type
+    return (Pointer(AddressSpace(state.layout(signless(element))[1]), is_unsigned(element)),)
+
+
 def _constexpr(state: State, op: tl.ConstexprOp, args: PythonValues) -> PythonValues:
     return (torch.tensor(state.size(op.param.data), dtype=state.layout(op.result.type)[1]),)
 
@@ -179,7 +186,7 @@ ROWS: dict[type[Operation], Evaluate] = {
     tl.AtomicWaitOp: _atomic_wait,
     tl.AddPtrOp: _add_pointer, tl.MakeTensorDescriptorOp: _make_descriptor,
     tl.DescriptorLoadOp: _descriptor_load, tl.DescriptorStoreOp: _descriptor_store,
-    tl.ArangeOp: _arange, tl.ConstexprOp: _constexpr,
+    tl.ArangeOp: _arange, tl.ConstexprOp: _constexpr, tl.AddressZeroOp: _address_zero,
     tl.CdivOp: lambda state, op, args: (integers.ceil_div(*args),),
 }  # fmt: skip
 

@@ -24,19 +24,20 @@ from .memory import (
 )
 from .opaque import inline_asm_elementwise, inline_triton, triton_kernel
 from .random import rand, rand4x, randint
+from .stack import StackTensor, stacktensor_like
 from .symm_mem import signal, symm_mem_sync, wait
 from .tiles import Tile, tile_begin, tile_block_size, tile_count, tile_end, tile_id, tile_index
 from .values import arange, clamp, cumprod, cumsum, dot, full, join, split, subscript, zeros
 
 __all__ = [
-    "Tile", "arange", "associative_scan",
+    "StackTensor", "Tile", "arange", "associative_scan",
     "atomic_add", "atomic_and", "atomic_cas", "atomic_max", "atomic_min", "atomic_or",
     "atomic_xchg", "atomic_xor", "barrier", "clamp", "constexpr", "cumprod", "cumsum", "device_print",
     "dot", "full", "grid",
     "inline_asm_elementwise", "inline_triton", "jagged_tile", "join",
     "load", "pdl_launch_dependents", "pdl_wait", "rand", "rand4x", "randint", "reduce", "register_block_size",
     "register_tunable",
-    "signal", "specialize", "split", "static_range", "store", "subscript", "symm_mem_sync",
+    "signal", "specialize", "split", "stacktensor_like", "static_range", "store", "subscript", "symm_mem_sync",
     "tile", "tile_begin", "tile_block_size", "tile_count", "tile_end", "tile_id", "tile_index",
     "triton_kernel", "wait", "zeros",
 ]  # fmt: skip
@@ -44,11 +45,10 @@ __all__ = [
 
 _LATER = frozenset((
     "dot_scaled",
-    "stacktensor_like",
 ))  # fmt: skip
 """Functions of the language that this version lacks."""
 # submodules: hl.tiles would be a mistaken hl.tile
-del combining, compile_time, debugging, early_launch, loops, memory, opaque, random, tiles, values  # noqa: F821
+del combining, compile_time, debugging, early_launch, loops, memory, opaque, random, stack, tiles, values  # noqa: F821
 
 
 def __getattr__(name: str) -> object:

@@ -9,7 +9,7 @@ from xdsl.dialects.builtin import TupleType
 from xdsl.ir import Attribute, BlockArgument, SSAValue
 
 from ...dialects.inline_triton import ElementOp, MakeTupleOp
-from ...dialects.tile import KernelOp, MemoryAttr, RefType
+from ...dialects.tile import AddressSpaceOp, KernelOp, MemoryAttr, RefType
 from .bounds import constant_value
 
 
@@ -58,6 +58,8 @@ def positions_agree(one: Memory, other: Memory) -> bool:
 
 
 def _overlap(one: Location, other: Location) -> bool:
+    if any(isinstance(each.root.owner, AddressSpaceOp) for each in (one, other)):
+        return True
     if one.root is other.root and (one.element is None or other.element is None or one.element == other.element):
         return True
     storages = {memory.storage.data for memory in _known(one)}

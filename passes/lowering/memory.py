@@ -12,8 +12,13 @@ from ...dialects.value import SelectOp
 from ..analysis.hazards import is_persistent
 from ..construction import descriptor_load_op, load_op, store_op
 from . import accesses
-from .context import Lowering
+from .context import Lowering, pointer_type
 from .registry import row
+
+
+@row(tile.AddressSpaceOp)
+def lower_address_space(low: Lowering, op: tile.AddressSpaceOp) -> Sequence[SSAValue]:
+    return (low.emit.op(tl.AddressZeroOp, (), pointer_type(op.result.type)).result,)
 
 
 @row(tile.LoadOp)

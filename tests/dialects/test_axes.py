@@ -246,7 +246,7 @@ def test_a_lane_wise_op_has_equal_dims() -> None:
 def test_every_op_of_tensors_declares() -> None:
     """Control flow included; texts, prints and meetings of ranks are opaque on purpose, scalars have no axes."""
     silent = {op.name for op in (*Tile.operations, *Value.operations) if semantics_of(op) is None}
-    tiles = "whole range shift begin end id count symbol yield barrier"
+    tiles = "whole range shift begin end id count symbol yield barrier address_space"
     assert silent == {*(f"tile.{name}" for name in tiles.split()), "value.combined", "value.print"}
     assert all(semantics_of(op) is None for op in (*InlineTriton.operations, *SymmMem.operations))
 

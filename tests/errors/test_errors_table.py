@@ -38,11 +38,7 @@ TensorOperationInWrapper WrongDevice TiledKMatmulAccumulationWarning BlockPtrInd
 """
 NAMES = PAGE.split()
 
-RESERVED = {
-    "StackTensorDevPtrDtype": "stacktensor_like",
-    "StackTensorDevPtrOnHost": "stacktensor_like",
-    "StackTensorExampleOnDevice": "stacktensor_like",
-}
+RESERVED = {}
 """Classes of mistakes with functions that this version lacks, and the function of each."""
 
 

@@ -212,7 +212,7 @@ def _clipped(tracer: Tracer, end: Any, size: Any) -> SSAValue:
     return tracer.builder.emit(arith.MinSIOp(value, tracer.integer(size)))
 
 
-_EVICTION = {
+EVICTION = {
     None: None, "": None, "first": "evict_first", "last": "evict_last", "evict_first": "evict_first",
     "evict_last": "evict_last",
 }  # fmt: skip
@@ -223,25 +223,25 @@ def load(
     tracer: Tracer, tensor: HostTensor, index: Any, mask: Any = None, eviction_policy: str | None = None
 ) -> DeviceTensor:
     """`tensor[index]`."""
-    if eviction_policy not in _EVICTION:
-        known = ", ".join(repr(name) for name in _EVICTION if name)
+    if eviction_policy not in EVICTION:
+        known = ", ".join(repr(name) for name in EVICTION if name)
         raise exc.InvalidAPIUsage(f"unknown eviction policy {eviction_policy!r}", hint=f"one of {known}")
     where = subscript(tracer, tensor, index, masked=mask is not None)
     lanes = mask_of(tracer, mask, where)
     zero = tracer.builder.constant(0, element_type(tensor.dtype)) if lanes is not None or where.needs_zeros else None
     op = tile.LoadOp(
         tracer.ref(tensor), where.indices, tiles=where.tiles, mask=lanes, other=zero,
-        eviction_policy=_EVICTION[eviction_policy],
+        eviction_policy=EVICTION[eviction_policy],
     )  # fmt: skip
     value = tracer.builder.emit(op)
     tiles: list[SSAValue | None] = list(tile.access_tiles(op))
     for axis, of in where.added:
         value = tracer.builder.expand_dims(value, axis)
         tiles.insert(axis, of)
-    return tracer.tensor(_repeated(tracer, value, where), tensor.dtype, tiles)
+    return tracer.tensor(repeated(tracer, value, where), tensor.dtype, tiles)
 
 
-def _repeated(tracer: Tracer, value: SSAValue, where: Indices) -> SSAValue:
+def repeated(tracer: Tracer, value: SSAValue, where: Indices) -> SSAValue:
     """A loaded value in every lane of the tiles that walk dimensions of size 1."""
     dims = list(dims_of(value))
     for axis, of in where.added:

@@ -14,10 +14,11 @@ from ...dialects import tile
 from ...dialects.dims import Dim, dims_of
 from ...dialects.names import block_param
 from ...language.api import implement
+from ...language.stack import StackTensor
 from ...language.tiles import Tile, Tiles, tile_shift
 from ...sizes import next_power_of_2
 from ..builder import UNSIGNED
-from ..operators import combining, memory, products, reductions, value_subscripts, views
+from ..operators import combining, memory, products, reductions, stack, value_subscripts, views
 from ..operators import split_join as parts
 from ..symbols.nodes import poly_of
 from ..tensors import DeviceTensor
@@ -290,11 +291,15 @@ def cumprod(tracer: Tracer, x: DeviceTensor, dim: int, reverse: bool = False) ->
 
 # Memory
 
+implement(hl.stacktensor_like)(stack.stacktensor_like)
+
 
 @implement(hl.load)
 def load(
     tracer: Tracer, tensor: Any, index: Any, extra_mask: Any = None, eviction_policy: str | None = None
 ) -> DeviceTensor:
+    if isinstance(tensor, StackTensor):
+        return stack.load(tracer, tensor, index, extra_mask, eviction_policy)
     if isinstance(tensor, DeviceTensor):
         raise exc.InvalidAPIUsage("hl.load reads host tensors", hint="hl.subscript views a device value")
     return memory.load(tracer, tracer.host_tensor(tensor), index, extra_mask, eviction_policy)
@@ -302,6 +307,9 @@ def load(
 
 @implement(hl.store)
 def store(tracer: Tracer, tensor: Any, index: Any, value: Any, extra_mask: Any = None) -> None:
+    if isinstance(tensor, StackTensor):
+        stack.store(tracer, tensor, index, value, extra_mask)
+        return
     if isinstance(tensor, DeviceTensor):
         raise exc.DeviceTensorSubscriptAssignmentNotAllowed("a device value has no memory to store into")
     memory.store(tracer, tracer.host_tensor(tensor), index, value, extra_mask)

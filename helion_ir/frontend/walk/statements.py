@@ -12,6 +12,7 @@ from xdsl.ir import SSAValue
 
 from ... import exc
 from ...dialects.names import value_name
+from ...language.stack import StackTensor
 from ...language.tiles import Tile
 from ..rewriting import expression_code, statement_code
 from ..source import located, node_location
@@ -232,6 +233,8 @@ class Statements:
         with located(node, self.file, self.tracer.files):
             if isinstance(container, torch.Tensor):
                 setitem(self.tracer, container, index, value)
+            elif isinstance(container, StackTensor):
+                container[index] = value
             elif isinstance(container, list | dict):
                 with_values(self.tracer, operator.setitem, (container, index, value), {})
             else:

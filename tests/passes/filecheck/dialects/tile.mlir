@@ -47,6 +47,8 @@ tile.kernel @every_other_op attributes {arg_names = ["x", "ids", "bytes", "n"], 
   ^bb1(%tile: !tile.tile<b0>, %i: i32):
     // CHECK: tile.whole : !tile.tile<64>
     %all = tile.whole : !tile.tile<64>
+    // CHECK: tile.address_space : !tile.ref<[9223372036854775807], [1], f32, align 1, offsets 64>
+    %memory = tile.address_space : !tile.ref<[9223372036854775807], [1], f32, align 1, offsets 64>
     // CHECK: tile.range %c0 to %n {step = #builtin.int<2>} : i32 -> !tile.tile<b1>
     %some = tile.range %c0 to %n {step = #builtin.int<2>} : i32 -> !tile.tile<b1>
     // CHECK: tile.shift %tile, %n : !tile.tile<b0>, i32

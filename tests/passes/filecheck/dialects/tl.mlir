@@ -61,6 +61,7 @@ tl.func @every_op attributes {arg_names = ["x", "ids", "n"], arg_exprs = ["x", "
   tl.atomic_wait "acquire" "sys" %lanes, %ids[%offset] mask %mask : tensor<?xi1, #tile.dims<_BLOCK_SIZE_0>> update %offset : tensor<?xi32, #tile.dims<_BLOCK_SIZE_0>> : tensor<?xi32, #tile.dims<_BLOCK_SIZE_0>>, !tl.ptr<i32>[tensor<?xi32, #tile.dims<_BLOCK_SIZE_0>>]
   tl.pdl_wait
   tl.pdl_launch_dependents
+  %everything = tl.address_zero : !tl.ptr<f32>
   tl.grid_barrier %ids : !tl.ptr<i32>
   tl.return
 } grid {
@@ -128,6 +129,7 @@ tl.func @every_op attributes {arg_names = ["x", "ids", "n"], arg_exprs = ["x", "
 // CHECK-NEXT:     tl.atomic_wait "acquire" "sys" %lanes, %ids[%offset] mask %mask : tensor<?xi1, #tile.dims<_BLOCK_SIZE_0>> update %offset : tensor<?xi32, #tile.dims<_BLOCK_SIZE_0>> : tensor<?xi32, #tile.dims<_BLOCK_SIZE_0>>, !tl.ptr<i32>[tensor<?xi32, #tile.dims<_BLOCK_SIZE_0>>]
 // CHECK-NEXT:     tl.pdl_wait
 // CHECK-NEXT:     tl.pdl_launch_dependents
+// CHECK-NEXT:     %everything = tl.address_zero : !tl.ptr<f32>
 // CHECK-NEXT:     tl.grid_barrier %ids : !tl.ptr<i32>
 // CHECK-NEXT:     tl.return
 // CHECK-NEXT:   } grid {
