@@ -102,6 +102,10 @@ def supervise(options: argparse.Namespace) -> list[dict[str, object]]:
 
 def main() -> int:
     options = parsed()
+    sys.path.insert(0, str(ROOT / "benchmarks"))
+    import _path  # noqa: PLC0415 - a checkout's own
+
+    _path.setup()
     if options.worker:
         work(options)
         return 0
