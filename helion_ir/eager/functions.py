@@ -90,6 +90,40 @@ FUNCTIONS.update(
 )
 
 
+def _pads(pads: Any) -> Sequence[torch.Tensor]:
+    return [pads] if isinstance(pads, torch.Tensor) else list(pads)
+
+
+def _take(pad: torch.Tensor, index: Any, expected: Any, update: Any) -> None:
+    """Put `update` where slots hold what is expected of them, which all must: nothing runs beside the kernel."""
+    held = atomic(pad, index, lambda old, wanted, new: torch.where(old == wanted, new, old), expected, update)
+    if bool((held != expected).any()):
+        raise exc.InvalidAPIUsage(
+            f"slots of a pad hold {held.flatten().tolist()[:8]}, and nobody can signal: eager kernels run one after "
+            "the other",
+            hint="run the kernel that signals first", location=exc.SourceLocation.of_caller(),
+        )  # fmt: skip
+
+
+@_function
+def signal_(
+    run: Any, pads: Any, index: Any, signal: Any = 1, wait_for: Any = None, op: str = "atomic_xchg", **order: str
+) -> torch.Tensor | None:
+    held = None
+    for pad in _pads(pads):
+        if wait_for is not None:
+            _take(pad, index, wait_for, signal)
+        else:
+            held = FUNCTIONS[op](run, pad, index, signal)
+    return held if isinstance(pads, torch.Tensor) else None
+
+
+@_function
+def wait(run: Any, pads: Any, index: Any, signal: Any = 1, update: Any = None, **how: str) -> None:
+    for pad in _pads(pads):
+        _take(pad, index, signal, signal if update is None else update)
+
+
 # Values ----------------------------------------------------------------------------------------------------
 
 

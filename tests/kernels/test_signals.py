@@ -98,6 +98,19 @@ def test_nobody_signals(monkeypatch: pytest.MonkeyPatch):
         consume_one_by_one(torch.zeros(N, dtype=torch.int32), torch.randn(N))
 
 
+def test_eager_kernels_run_one_after_the_other(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("HELION_INTERPRET", "1")
+    x, pad = torch.zeros(N), torch.zeros(N, dtype=torch.int32)
+    with pytest.raises(exc.InvalidAPIUsage, match="nobody can signal"):
+        helion.kernel(consume.fn)(pad, x)
+    assert_close(helion.kernel(produce.fn)(pad, x), torch.zeros(N, dtype=torch.int32))
+    assert_close(helion.kernel(consume.fn)(pad, x), torch.full((N,), 2.0))
+    assert pad.tolist() == [3] * N
+    pads = (torch.full((N,), 7), torch.full((N,), 7))
+    helion.kernel(produce_in_turn.fn)(pads, x)
+    assert all(pad.tolist() == [1] * N for pad in pads)
+
+
 def test_the_order_in_the_emitted_text():
     """What threads of a program did before a release, and do after an acquire, is on that side of it for all."""
     x, pad = torch.randn(N), torch.ones(N, dtype=torch.int32)
