@@ -177,9 +177,14 @@ class FoldsChunks(ABC):
 
     @abstractmethod
     def fold_chunk(
-        self, value: SSAValue, found: Sequence[SSAValue], chunk: SSAValue, index_type: IntegerType, build: OpBuilder
+        self,
+        values: Sequence[SSAValue],
+        found: Sequence[SSAValue],
+        chunk: SSAValue,
+        index_type: IntegerType,
+        build: OpBuilder,
     ) -> list[SSAValue]:
-        """The carried values after the chunk `value`, whose tile is `chunk`."""
+        """The carried values after a chunk of what the op consumes, whose tile is `chunk`."""
 
     @abstractmethod
     def after_chunks(self, found: Sequence[SSAValue], build: OpBuilder) -> list[SSAValue]:

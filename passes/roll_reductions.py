@@ -157,12 +157,13 @@ class _RollClass:
     ) -> list[SSAValue]:
         """Go on with this chunk, at the end of the loop's body."""
         assert isinstance(op, FoldsChunks)
-        (number, _), *_ = axis_facts(op).consumed[0]
-        value, hint = op.operands[number], op.results[0].name_hint
+        values = [op.operands[number] for (number, _), *_ in axis_facts(op).consumed]
+        hint = op.results[0].name_hint
         if len(found) == 1:
             found[0].name_hint = f"{hint}_acc" if hint else "acc"
         body = Appender(block, op.location)
-        return op.fold_chunk(mapping.get(value, value), found, block.args[0], self.kernel.index_type, body)
+        chunks = [mapping.get(value, value) for value in values]
+        return op.fold_chunk(chunks, found, block.args[0], self.kernel.index_type, body)
 
     def _clone_slice(self, roots: Sequence[Operation], block: Block) -> dict[SSAValue, SSAValue]:
         """Clone what the roots need, retyped to chunks; the reductions themselves are left to `_step`."""

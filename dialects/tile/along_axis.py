@@ -174,9 +174,15 @@ class ReduceOp(ReduceBase, OverTile, FoldsChunks):
         return [build.full(_neutral(self), with_dims(self.input.type, chunk_dims))]
 
     def fold_chunk(
-        self, value: SSAValue, found: Sequence[SSAValue], chunk: SSAValue, index_type: IntegerType, build: OpBuilder
+        self,
+        values: Sequence[SSAValue],
+        found: Sequence[SSAValue],
+        chunk: SSAValue,
+        index_type: IntegerType,
+        build: OpBuilder,
     ) -> list[SSAValue]:
         """Lane by lane; lanes past the end of the last chunk add nothing."""
+        (value,) = values
         fill = build.constant(_neutral(self), element_of(value))
         padded = build.op(PadOp(value, fill, self.axis.data, chunk), self.input).result
         combined = self._combine().build(operands=[found[0], padded], result_types=[found[0].type])
@@ -214,9 +220,15 @@ class ArgReduceOp(ArgReduceBase, OverTile, FoldsChunks):
         return [build.full(_neutral(self), self.value.type), build.full(0, self.index.type)]
 
     def fold_chunk(
-        self, value: SSAValue, found: Sequence[SSAValue], chunk: SSAValue, index_type: IntegerType, build: OpBuilder
+        self,
+        values: Sequence[SSAValue],
+        found: Sequence[SSAValue],
+        chunk: SSAValue,
+        index_type: IntegerType,
+        build: OpBuilder,
     ) -> list[SSAValue]:
         """A later chunk wins only if it is strictly better, so the first occurrence stays; a NaN wins over all."""
+        (value,) = values
         kind, index_element = self.kind.data, element_of(self.index)
         assert isinstance(index_element, IntegerType)
         local = build.op(ArgReduceOp(kind, value, self.axis.data, index_element, chunk))

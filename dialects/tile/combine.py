@@ -8,19 +8,21 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import partial
 
-from xdsl.dialects.builtin import FloatAttr, IntAttr, IntegerAttr
-from xdsl.ir import SSAValue
+from xdsl.dialects.arith import ConstantOp
+from xdsl.dialects.builtin import FloatAttr, IntAttr, IntegerAttr, IntegerType
+from xdsl.ir import Block, SSAValue
 from xdsl.irdl import irdl_op_definition, traits_def
 
-from ..axes import At, Axes, AxisFacts, Consumed, DeclaresAxes, Dropping, OwnAxes
+from ..axes import NO_AXES, At, Axes, AxisFacts, Consumed, DeclaresAxes, Dropping, FoldsChunks, OpBuilder, OwnAxes
 from ..axis_kinds import tile_matches
-from ..dims import dims_of
-from ..value import CombineReduceBase, CombineScanBase
+from ..dims import Dim, dims_of, type_of, with_dims
+from ..value import CombineReduceBase, CombineScanBase, CompareOp, SelectOp
 from .along_axis import OverTile
+from .tiles import BeginOp
 
 
 @irdl_op_definition
-class CombineReduceOp(CombineReduceBase, OverTile, DeclaresAxes):
+class CombineReduceOp(CombineReduceBase, OverTile, DeclaresAxes, FoldsChunks):
     """Reduce one axis of values that go together away.
 
     ```mlir
@@ -54,6 +56,45 @@ class CombineReduceOp(CombineReduceBase, OverTile, DeclaresAxes):
             for value, empty in zip(self.inputs, self.empty, strict=True)
         ]
 
+    def before_chunks(self, chunk_dims: Sequence[Dim], build: OpBuilder) -> list[SSAValue]:
+        return [build.full(number_of(empty), value.type) for value, empty in zip(self.outputs, self.empty, strict=True)]
+
+    def fold_chunk(
+        self,
+        values: Sequence[SSAValue],
+        found: Sequence[SSAValue],
+        chunk: SSAValue,
+        index_type: IntegerType,
+        build: OpBuilder,
+    ) -> list[SSAValue]:
+        """The chunk is reduced, and combined with those before it; the first one stands alone."""
+        local = CombineReduceOp(values, self.axis.data, self.body.clone(), self.empty, chunk)
+        local.attributes.update(self.attributes)
+        outputs = build.op(local).outputs
+        zero = build.constant(0, index_type)
+        later = build.op(CompareOp("gt", build.op(BeginOp(chunk, index_type)).result, zero)).result
+        dims = dims_of(outputs[0])
+        condition = build.splat(later, dims)
+        combined = lane_by_lane(self.block, [*found, *outputs], dims, build)
+        return [build.op(SelectOp(condition, new, alone)).result for new, alone in zip(combined, outputs, strict=True)]
+
+    def after_chunks(self, found: Sequence[SSAValue], build: OpBuilder) -> list[SSAValue]:
+        return list(found)
+
+
+def lane_by_lane(block: Block, values: Sequence[SSAValue], dims: Sequence[Dim], build: OpBuilder) -> list[SSAValue]:
+    """What the block of a combine function makes of tensors of `dims`, in every lane alike."""
+    mapped = dict(zip(block.args, values, strict=True))
+    *ops, end = block.ops
+    for op in ops:
+        new = build.op(op.clone(mapped))
+        for old, result in zip(op.results, new.results, strict=True):
+            if isinstance(op, ConstantOp):
+                mapped[old] = build.splat(result, dims)
+            else:
+                result._type = with_dims(type_of(old), dims)  # pyright: ignore[reportPrivateUsage, reportAttributeAccessIssue]
+    return [mapped[value] for value in end.operands]
+
 
 @irdl_op_definition
 class CombineScanOp(CombineScanBase, OverTile, DeclaresAxes):
@@ -76,7 +117,7 @@ class CombineScanOp(CombineScanBase, OverTile, DeclaresAxes):
 
 
 def _facts(op: CombineReduceOp | CombineScanOp, *, keeps: bool) -> AxisFacts:
-    """Along the axis the op works as a whole; the other axes go lane by lane."""
+    """Along the axis a scan works as a whole; that of a reduction is one in all inputs; others go lane by lane."""
     at, count, rank = op.axis.data, len(op.inputs), len(dims_of(op.inputs[0]))
 
     def each(axis: int) -> tuple[At, ...]:
@@ -85,7 +126,9 @@ def _facts(op: CombineReduceOp | CombineScanOp, *, keeps: bool) -> AxisFacts:
     lanes = [Axes(each(axis), each(axis - (not keeps and axis > at))) for axis in range(rank) if axis != at]
     along = Axes(each(at), each(at) if keeps else ())
     consumed = tuple([Consumed(At(number, at), count, None) for number in range(count)])
-    return AxisFacts(tuple(lanes), along, ((count, along),), consumed)
+    if keeps:
+        return AxisFacts(tuple(lanes), along, ((count, along),), consumed)
+    return AxisFacts((*lanes, along), NO_AXES, ((count, along),), consumed)
 
 
 def _renumbered(op: CombineReduceOp | CombineScanOp, dropping: Dropping) -> bool:

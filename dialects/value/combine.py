@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from xdsl.dialects.arith import ConstantOp
 from xdsl.dialects.builtin import ArrayAttr, IntAttr, UnitAttr
 from xdsl.dialects.utils import AbstractYieldOperation
-from xdsl.ir import Attribute, Block, Region, SSAValue
+from xdsl.ir import Attribute, Block, Region, SSAValue, TypedAttribute
 from xdsl.irdl import (
     IRDLOperation,
     ParsePropInAttrDict,
@@ -25,6 +26,7 @@ from xdsl.irdl import (
 from xdsl.traits import IsolatedFromAbove, IsTerminator, Pure
 from xdsl.utils.exceptions import VerifyException
 
+from ..axis_kinds import is_lane_wise
 from ..dims import dims_of, element_of
 from .along_axis import without_axis
 from .types import ValueConstr
@@ -65,6 +67,8 @@ class CombineBase(IRDLOperation):
         end = self.body.block.last_op
         if [arg.type for arg in self.body.block.args] != elements * 2:
             raise VerifyException("the body must take the inputs' elements twice")
+        if not all(isinstance(op, ConstantOp) or is_lane_wise(op) for op in self.body.block.ops if op is not end):
+            raise VerifyException("the body must be made of constants and lane-wise ops")
         if not isinstance(end, CombinedOp) or [value.type for value in end.operands] != elements:
             raise VerifyException("the body must end in value.combined of the inputs' elements")
         if [value.type for value in self.outputs] != self.combined_types(self.inputs, self.axis.data):
@@ -84,9 +88,11 @@ class CombineBase(IRDLOperation):
 class CombineReduceBase(CombineBase):
     """One axis reduced away by the body, which is commutative, too. No lane at all gives the constants `empty`."""
 
-    empty = prop_def(ArrayAttr)
+    empty = prop_def(ArrayAttr[TypedAttribute])
 
-    def __init__(self, inputs: Sequence[SSAValue], axis: int, body: Region, empty: ArrayAttr, *over: SSAValue):
+    def __init__(
+        self, inputs: Sequence[SSAValue], axis: int, body: Region, empty: ArrayAttr[TypedAttribute], *over: SSAValue
+    ):
         super().__init__(
             operands=[inputs, *over],
             properties={"axis": IntAttr(axis), "empty": empty},

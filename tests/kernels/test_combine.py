@@ -197,3 +197,26 @@ def test_refusals(function: Any, error: type[exc.Base], says: str) -> None:
         helion.kernel(_row).bind((torch.randn(3, 5), function))
     assert raised.value.location is not None
     assert raised.value.location.file == __file__
+
+
+@pytest.mark.parametrize("dynamic", [False, True])
+def test_rolled(dynamic: bool) -> None:
+    """Chunk by chunk beside a reduction of a known kind; the last chunk is partly filled."""
+
+    def kernel(x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        values, where = torch.empty([x.size(0)]), torch.empty([x.size(0)], dtype=torch.int64)
+        scaled = torch.empty_like(x)
+        for t in hl.tile(x.size(0)):
+            row = x[t, :] * 2
+            index = hl.arange(x.size(1), dtype=torch.int64)[None, :].expand_as(row)
+            values[t], where[t] = hl.reduce(best_pair, (row, index), dim=-1, other=(-7.0, 3))
+            scaled[t, :] = row / values[t][:, None] + row.sum(1)[:, None]
+        return values, where, scaled
+
+    for n in (37, 64, 5):
+        x = -torch.rand(5, n) - 1
+        config = helion.Config(block_sizes=[4], reduction_loops=[16 if n > 16 or dynamic else 4])
+        values, where, scaled = run_levels(kernel, config, x, triton=n == 37, static_shapes=not dynamic)
+        assert torch.equal(values, x.amax(1) * 2)
+        assert torch.equal(where, x.argmax(1))
+        torch.testing.assert_close(scaled, x * 2 / values[:, None] + (x * 2).sum(1, keepdim=True))

@@ -12,7 +12,7 @@ import helion_ir as helion
 from .executions import environment, poisoned_allocations
 
 
-def run_levels(function: Any, config: helion.Config, *args: Any, triton: bool = False) -> Any:
+def run_levels(function: Any, config: helion.Config, *args: Any, triton: bool = False, **settings: Any) -> Any:
     """The results of a kernel on CPU tensors at the `tl` level, after comparing them with those of `tile`.
 
     Under TRITON_INTERPRET=1, both times those of the emitted text.
@@ -20,10 +20,11 @@ def run_levels(function: Any, config: helion.Config, *args: Any, triton: bool = 
     Args:
         function: the kernel's function.
         triton: whether Triton compiles the emitted text, for sm_90.
+        settings: of the kernel.
     """
     results = {}
     for level in ("tile", "tl"):
-        kernel = helion.kernel(getattr(function, "fn", function), verify_each=True)
+        kernel = helion.kernel(getattr(function, "fn", function), verify_each=True, **settings)
         with environment(HELION_INTERPRET_LEVEL=level), poisoned_allocations():
             compiled = helion.compile(kernel, config, args)
             copies = [arg.clone() if isinstance(arg, torch.Tensor) else arg for arg in args]

@@ -17,10 +17,11 @@ import torch._higher_order_ops
 from torch.utils._pytree import tree_flatten, tree_unflatten
 from xdsl.dialects import arith
 from xdsl.dialects.builtin import ArrayAttr
-from xdsl.ir import Block, BlockArgument, Operation, Region, SSAValue
+from xdsl.ir import Block, BlockArgument, Operation, Region, SSAValue, TypedAttribute
 
 from ... import exc
 from ...dialects import tile
+from ...dialects.axis_kinds import is_lane_wise
 from ...dialects.dims import dims_of
 from ...dialects.names import value_name
 from ...dialects.tile.along_axis import combining_kind
@@ -33,9 +34,6 @@ from .reductions import axes_of
 from .table import HALVES, broadcast, device_tensor, lowers_unseen, operand
 
 Function = Callable[..., Any]
-
-_SCALAR_DIALECTS = frozenset(("arith", "math", "value"))
-"""What a combine function is made of."""
 
 
 @dataclass(frozen=True)
@@ -143,12 +141,12 @@ def _results(
     return found[0] if isinstance(x, torch.Tensor) else tuple(found)
 
 
-def _constants(tracer: Tracer, other: Any, dtypes: Sequence[torch.dtype]) -> ArrayAttr:
+def _constants(tracer: Tracer, other: Any, dtypes: Sequence[torch.dtype]) -> ArrayAttr[TypedAttribute]:
     """What a reduction of no lanes gives, for each value."""
     numbers = list(other) if isinstance(other, list | tuple) else [other] * len(dtypes)
     if len(numbers) != len(dtypes):
         raise exc.InvalidAPIUsage(f"hl.reduce: {len(numbers)} values of other= for {len(dtypes)} tensors")
-    attributes = []
+    attributes: list[TypedAttribute] = []
     for number, dtype in zip(numbers, dtypes, strict=True):
         known = tracer.constant(number)
         if not isinstance(known, bool | int | float):
@@ -218,7 +216,7 @@ def _close(block: Block) -> None:
     """Take constants from outside into the block; raise for anything else that is not arithmetic of two lanes."""
     copies: dict[SSAValue, SSAValue] = {}
     for op in list(block.ops):
-        if op.regions or op.dialect_name() not in _SCALAR_DIALECTS:
+        if not isinstance(op, arith.ConstantOp | CombinedOp) and not is_lane_wise(op):
             raise exc.NotAllowedInHelperFunction(
                 "a combine function computes with the elements it is given, without branches, loops and memory",
                 hint="use torch.where for a choice",

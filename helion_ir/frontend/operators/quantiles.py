@@ -15,18 +15,18 @@ from . import jagged
 from .combining import associative_scan
 from .reductions import argmax, total
 from .sorting import flat, order_of
-from .table import aten, lowers, lowers_function
+from .table import aten, device_tensor, lowers, lowers_function
 from .taking import lane_numbers
 from .views import reshaped, unsqueeze
 
 
-def _between(tracer: Tracer, x: DeviceTensor, axis: int, rank: DeviceTensor, interpolation: str) -> DeviceTensor:
+def _between(tracer: Tracer, x: DeviceTensor, axis: int, rank: Any, interpolation: str) -> Any:
     """What lies at places `rank`, fractions among them, of the order along an axis."""
     order, below = order_of(tracer, x, axis), rank.floor()
     if interpolation == "nearest":
         below = rank.round()
 
-    def at(place: DeviceTensor) -> DeviceTensor:
+    def at(place: Any) -> Any:
         return aten.gather.default(x, axis, aten.gather.default(order, axis, place.to(torch.int32)))
 
     if interpolation in ("lower", "nearest"):
@@ -53,12 +53,12 @@ def _quantile(skips_nan: bool) -> Any:
         x = flat(tracer, x) if dim is None else x
         axis = canonicalize_dim(x.dim(), 0 if dim is None else dim)
         is_nan = torch.isnan(x)
-        counted = ~is_nan if skips_nan else is_nan | True
+        counted: Any = ~is_nan if skips_nan else is_nan | True
         last = total(tracer, counted, axis, True, dtype=torch.int32) - 1
         found = _between(tracer, x, axis, last.clamp(min=0).to(x.dtype) * portion, interpolation)
         if not skips_nan:
             found = torch.where(is_nan.any(axis, keepdim=True), float("nan"), found)
-        return found if keepdim else _without(tracer, found, axis)
+        return found if keepdim else _without(tracer, device_tensor(tracer, found), axis)
 
     return lowering
 
@@ -86,7 +86,7 @@ def mode(tracer: Tracer, x: DeviceTensor, dim: int = -1, keepdim: bool = False) 
     jagged.refuse(tracer, x, [axis], "the mode along")
     order = order_of(tracer, x, axis)
     ordered = aten.gather.default(x, axis, order)
-    ones = lane_numbers(tracer, dims_of(x.ssa)[axis], over=x.tiles[axis]).to(torch.int32) * 0 + 1
+    ones: Any = lane_numbers(tracer, dims_of(x.ssa)[axis], over=x.tiles[axis]).to(torch.int32) * 0 + 1
     for _ in range(x.dim() - axis - 1):
         ones = unsqueeze(tracer, ones, 1)
     counts, _ = associative_scan(tracer, _counted, (ones, ordered), axis)

@@ -16,7 +16,7 @@ from ..tensors import DeviceTensor
 from ..tracer import Tracer
 from . import jagged
 from .reductions import amax, amin, prod, reduce, total
-from .table import aten, lowers
+from .table import aten, device_tensor, lowers
 from .taking import lane_numbers
 from .views import expand, unsqueeze
 
@@ -34,23 +34,24 @@ def _hits(tracer: Tracer, x: DeviceTensor, axis: int, index: DeviceTensor) -> De
     lanes = lane_numbers(tracer, own[axis], over=x.tiles[axis])
     for _ in range(x.dim() - axis):
         lanes = unsqueeze(tracer, lanes, 1)
-    return unsqueeze(tracer, index, axis) == lanes
+    return device_tensor(tracer, unsqueeze(tracer, index, axis) == lanes)
 
 
 def _entries(
     tracer: Tracer, x: DeviceTensor, dim: int, index: DeviceTensor, src: DeviceTensor, otherwise: Any
-) -> tuple[DeviceTensor, DeviceTensor, int]:
-    """For each lane and entry what that brings there, or `otherwise`; which are brought; the axis of entries."""
+) -> tuple[DeviceTensor, int]:
+    """For each lane and entry what that brings there, or `otherwise`; and the axis of entries."""
     axis = canonicalize_dim(x.dim(), dim)
     hits = _hits(tracer, x, axis, index)
-    return torch.where(hits, unsqueeze(tracer, src, axis), otherwise), hits, axis + 1
+    brought = torch.where(hits, unsqueeze(tracer, src, axis), otherwise)
+    return device_tensor(tracer, brought), axis + 1
 
 
 @lowers(aten.scatter.value)
 def scatter_value(tracer: Tracer, x: DeviceTensor, dim: int, index: DeviceTensor, value: Any) -> DeviceTensor:
     axis = canonicalize_dim(x.dim(), dim)
     hit = reduce(tracer, "or", _hits(tracer, x, axis, index), axis + 1, False, torch.bool, torch.bool)
-    return torch.where(_aligned(hit, x), value, x).to(x.dtype)
+    return device_tensor(tracer, torch.where(_aligned(hit, x), value, x).to(x.dtype))
 
 
 @lowers(aten.scatter.src)
@@ -61,8 +62,9 @@ def scatter(tracer: Tracer, x: DeviceTensor, dim: int, index: DeviceTensor, src:
     for _ in range(x.dim() - axis - 1):
         entry = unsqueeze(tracer, entry, 1)
     hits = _hits(tracer, x, axis, index)
-    last = _aligned(amax(tracer, torch.where(hits, entry, -1), axis + 1), x)
-    return torch.where(last >= 0, aten.gather.default(src, axis, last.clamp(min=0)).to(x.dtype), x)
+    last = _aligned(amax(tracer, device_tensor(tracer, torch.where(hits, entry, -1)), axis + 1), x)
+    found: Any = aten.gather.default(src, axis, last.clamp(min=0))
+    return device_tensor(tracer, torch.where(last >= 0, found.to(x.dtype), x))
 
 
 @lowers(aten.scatter_add.default)
@@ -90,13 +92,15 @@ def scatter_reduce(
     if reduce not in ("sum", "prod", "amax", "amin") or not include_self:
         raise exc.InductorLoweringError(f"no lowering for scatter_reduce with {reduce!r}, include_self={include_self}")
     if reduce in ("sum", "prod"):
-        brought, _, entries = _entries(tracer, x, dim, index, src, int(reduce == "prod"))
+        brought, entries = _entries(tracer, x, dim, index, src, int(reduce == "prod"))
         combined = (total if reduce == "sum" else prod)(tracer, brought, entries, dtype=x.dtype)
-        return x + _aligned(combined, x) if reduce == "sum" else x * _aligned(combined, x)
+        result: Any = x + _aligned(combined, x) if reduce == "sum" else x * _aligned(combined, x)
+        return result
     axis = canonicalize_dim(x.dim(), dim)
-    brought = torch.where(_hits(tracer, x, axis, index), unsqueeze(tracer, src, axis), unsqueeze(tracer, x, axis + 1))
+    pair = unsqueeze(tracer, src, axis), unsqueeze(tracer, x, axis + 1)
+    brought: Any = torch.where(_hits(tracer, x, axis, index), *pair)
     combined = _aligned((amax if reduce == "amax" else amin)(tracer, brought, axis + 1), x)
-    return torch.maximum(x, combined) if reduce == "amax" else torch.minimum(x, combined)
+    return device_tensor(tracer, (torch.maximum if reduce == "amax" else torch.minimum)(x, combined))
 
 
 def _aligned(value: DeviceTensor, x: DeviceTensor) -> DeviceTensor:

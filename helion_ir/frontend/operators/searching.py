@@ -44,9 +44,9 @@ def searchsorted(
         sequence = unsqueeze(tracer, sequence, sequence.dim() - 1)
     values = unsqueeze(tracer, x, x.dim())
     reached = sequence > values if right or side == "right" else sequence >= values
-    count = total(tracer, ~reached, -1, dtype=torch.int32)
+    count = total(tracer, device_tensor(tracer, ~reached), -1, dtype=torch.int32 if out_int32 else torch.int64)
     count.reduced = x.reduced
-    return count if out_int32 else count.to(torch.int64)
+    return count
 
 
 @lowers(aten.bucketize.Tensor, aten.bucketize.Scalar)
@@ -67,10 +67,9 @@ def histc(tracer: Tracer, x: DeviceTensor, bins: Any = 100, min: Any = 0, max: A
         )
     wide = x.to(torch.float32) if x.dtype.itemsize < 4 or not x.dtype.is_floating_point else x
     place = ((wide - low) * (count / (high - low))).floor().clamp(max=count - 1)
-    part = torch.where((wide >= low) & (wide <= high), place, -1.0).to(torch.int32)
-    hits = unsqueeze(tracer, part, part.dim()) == lane_numbers(tracer, count).to(torch.int32)
-    found = total(tracer, hits, list(range(x.dim())), dtype=torch.int32)
-    return found.to(x.dtype)
+    part = device_tensor(tracer, torch.where((wide >= low) & (wide <= high), place, -1.0).to(torch.int32))
+    hits: Any = unsqueeze(tracer, part, part.dim()) == lane_numbers(tracer, count).to(torch.int32)
+    return total(tracer, hits, list(range(x.dim())), dtype=x.dtype)
 
 
 __all__ = ["bucketize", "histc", "searchsorted"]

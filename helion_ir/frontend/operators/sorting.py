@@ -18,7 +18,7 @@ from ..tensors import DeviceTensor
 from ..tracer import Tracer
 from . import jagged
 from .reductions import total
-from .table import HALVES, aten, like, lowers
+from .table import HALVES, aten, device_tensor, like, lowers
 from .taking import lane_numbers, take, valid_lanes
 from .views import reshaped
 
@@ -27,6 +27,10 @@ Pair = tuple[DeviceTensor, DeviceTensor]
 
 def keys_of(tracer: Tracer, x: DeviceTensor) -> DeviceTensor:
     """Integers, of 32 bits or of 64, in the order of the values of `x`."""
+    return device_tensor(tracer, _keys(x))
+
+
+def _keys(x: Any) -> Any:
     if not x.dtype.is_floating_point:
         wide = x.dtype in (torch.int64, torch.uint32)
         if x.dtype == torch.uint64:  # signed comparison orders them once the top bit is flipped
@@ -43,7 +47,7 @@ def keys_of(tracer: Tracer, x: DeviceTensor) -> DeviceTensor:
 def order_of(tracer: Tracer, x: DeviceTensor, axis: int, descending: bool = False) -> DeviceTensor:
     """For each lane of an axis the number (int32) of the lane of `x` that comes there; equals keep their order."""
     keys = keys_of(tracer, x)
-    keys = ~keys if descending else keys
+    keys = device_tensor(tracer, ~keys) if descending else keys
     over = tracer.axis_tile(dims_of(x.ssa)[axis], x.tiles[axis])
     found = jagged.filled(tracer, keys.ssa, x.tiles, [axis], torch.iinfo(keys.dtype).max)
     return like(tracer, tracer.builder.emit(tile.ArgsortOp(found, axis, over)), x, torch.int32)
@@ -58,7 +62,7 @@ def _axis_of(x: DeviceTensor, dim: int) -> int:
 
 def _ordered(tracer: Tracer, x: DeviceTensor, axis: int, order: DeviceTensor) -> Pair:
     """The lanes of `x` in an order, and the order as PyTorch gives it."""
-    return aten.gather.default(x, axis, order), order.to(torch.int64)
+    return aten.gather.default(x, axis, order), device_tensor(tracer, order.to(torch.int64))
 
 
 @lowers(aten.sort.default)
@@ -158,7 +162,7 @@ def nanmedian(tracer: Tracer, x: DeviceTensor, dim: int, keepdim: bool = False) 
     if not x.dtype.is_floating_point:
         return median(tracer, x, dim, keepdim)
     axis = _axis_of(x, dim)
-    numbers = total(tracer, ~torch.isnan(x), axis, True, dtype=torch.int32)
+    numbers = total(tracer, device_tensor(tracer, ~torch.isnan(x)), axis, True, dtype=torch.int32)
     middle = torch.clamp((numbers - 1) >> 1, min=0)
     return _picked(tracer, x, axis, order_of(tracer, x, axis), middle, keepdim)
 

@@ -21,7 +21,7 @@
 // TRITON: best, at, {{.*}} = tl.reduce(({{.*}}), 0, _combine_0)
 // TRITON: = tl.associative_scan(({{.*}}), 0, _combine_1, reverse=True)
 
-// It needs the axis as a whole.
+// The scan needs the axis as a whole.
 // ROLL: InvalidConfig: reduction_loops: this kernel has no site for it, got [16]
 tile.kernel @row attributes {arg_names = ["x", "out"], arg_exprs = ["x", "out"], symbols = {}, blocks = {b0 = #tile.block<1, 1>}, host = "", index_type = i32} {
 ^bb0(%x: !tile.ref<[64, 30], [30, 1], f32, align 16>, %out: !tile.ref<[64, 30], [30, 1], f32, align 16>):
