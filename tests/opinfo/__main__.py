@@ -27,10 +27,11 @@ def parsed() -> argparse.Namespace:
     parser.add_argument("--jobs", type=int, default=1)
     parser.add_argument("--device", choices=["cpu", "cuda"], default="cpu")
     parser.add_argument("--dtype", action="append", default=[], help="only this dtype (float32, ...)")
-    parser.add_argument("--calls", type=int, default=12, help="at most so many calls of an operator and dtype")
+    parser.add_argument("--calls", type=int, default=1000, help="at most so many of an operator and dtype")
     parser.add_argument("--text", help="a target (sm_90, ...): compile the emitted text, too")
     parser.add_argument("--reference", action="store_true", help="large, small and special values, too")
     parser.add_argument("--out", type=Path, default=Path("build/opinfo"), help="folder of the results")
+    parser.add_argument("--table", type=Path, help="page whose table of this device is written; in --out without it")
     parser.add_argument("--worker", type=Path, help=argparse.SUPPRESS)
     return parser.parse_args()
 
@@ -103,24 +104,35 @@ def supervise(options: argparse.Namespace) -> list[dict[str, object]]:
 def main() -> int:
     options = parsed()
     sys.path.insert(0, str(ROOT / "benchmarks"))
-    import _path  # noqa: PLC0415 - a checkout's own
+    import _path  # pyright: ignore[reportMissingImports]  # noqa: PLC0415
 
     _path.setup()
     if options.worker:
         work(options)
         return 0
     from .refused import disagreements  # noqa: PLC0415
-    from .table import told, written  # noqa: PLC0415
+    from .table import section, told, write_page  # noqa: PLC0415
 
     begun = time.monotonic()
     outcomes = supervise(options)
     options.out.mkdir(parents=True, exist_ok=True)
-    written(outcomes, options.out, options.device)
+    (options.out / f"{options.device}.json").write_text(json.dumps(outcomes, indent=0) + "\n", "utf-8")
+    write_page(options.table or options.out / "opinfo.md", options.device, section(outcomes, _where(options)))
     print(told(outcomes))
     stale = disagreements(outcomes)
     print("\n".join(stale))
     print(f"{time.monotonic() - begun:.0f} s with {options.jobs} processes; {options.out}")
     return bool(stale)
+
+
+def _where(options: argparse.Namespace) -> str:
+    """The machine and the versions of a run."""
+    import torch  # noqa: PLC0415
+    import triton  # noqa: PLC0415
+
+    device = torch.cuda.get_device_name() if options.device == "cuda" else "The interpreter on a CPU"
+    text = f", the emitted text through Triton's front end for {options.text}" if options.text else ""
+    return f"{device}, torch {torch.__version__}, triton {triton.__version__}, {time.strftime('%Y-%m-%d')}{text}"
 
 
 if __name__ == "__main__":

@@ -158,8 +158,9 @@ def _is_lanewise(body: kernels.Body, columns: Sequence[torch.Tensor]) -> bool:
     except (RuntimeError, ValueError, TypeError):
         return False
     shape = torch.broadcast_shapes(*(x.shape for x in columns))
-    made = all(isinstance(r, torch.Tensor) and r.shape == shape and r.dtype in RESULTS for r in results)
-    return made and math.prod(shape) > 0
+    here = columns[0].device
+    made = all(isinstance(r, torch.Tensor) and r.shape == shape and r.device == here for r in results)
+    return made and math.prod(shape) > 0 and all(r.dtype in RESULTS for r in results)
 
 
 # Along an axis

@@ -2,13 +2,15 @@
 
 Each is the Chebyshev series of a smooth part of a special function, from values of mpmath at 40 digits. Which parts are
 smooth is said in Abramowitz and Stegun, Handbook of Mathematical Functions: 9.6 and 9.7 (modified Bessel functions),
-10.4 (Airy functions), 26.2 (the normal quantile).
+10.4 (Airy functions), 26.2 (the normal quantile). And power series for the incomplete gamma functions.
 """
 
 from __future__ import annotations
 
+import math
 import sys
 from collections.abc import Callable
+from fractions import Fraction
 from typing import Any
 
 import mpmath as mp
@@ -19,7 +21,7 @@ SMALLEST = 1e-17
 
 HEAD = '''"""Chebyshev series of the smooth parts of special functions, which `tests/opinfo/chebyshev.py` computes.
 
-Of each: the interval of its argument, and the coefficients.
+Of each: the interval of its argument, and the coefficients. `GAMMA` are power series, see `gamma_corrections` there.
 """
 
 from __future__ import annotations
@@ -95,6 +97,46 @@ TABLES: dict[str, tuple[Callable[[Any], Any], float, float]] = {
 }  # fmt: skip
 
 
+def gamma_corrections(orders: int, terms: int) -> list[list[float]]:
+    """Power series in eta of the functions c[k] of the uniform expansion of the incomplete gamma functions.
+
+    DLMF 8.12.7 to 8.12.11: with `eta^2 / 2 = mu - log(1 + mu)`, c[0] is `1 / mu - 1 / eta`, and c[k] is
+    `c[k - 1]' / eta + (-1)^k g[k] / mu`, where g[k] are Stirling's coefficients.
+    """
+    length = terms + 2 * orders + 2
+    mu = [Fraction(0), Fraction(1)]
+    for n in range(2, length + 2):
+        known = sum((mu[i] * mu[n + 1 - i] for i in range(2, n)), Fraction(0))
+        mu.append((2 * mu[n - 1] / (n + 1) - known) / 2)
+    inverse = [Fraction(1)]  # of mu / eta
+    for n in range(1, length + 1):
+        inverse.append(-sum((mu[i + 1] * inverse[n - i] for i in range(1, n + 1)), Fraction(0)))
+    c, found = inverse[1:], []
+    for k, stirling in enumerate(_stirling(orders)):
+        if k:
+            derivative = [n * value for n, value in enumerate(c)][1:]
+            added = [d + (-1) ** k * stirling * i for d, i in zip(derivative, inverse, strict=False)]
+            assert added[0] == 0
+            c = added[1:]
+        found.append([float(value) for value in c[:terms]])
+    return found
+
+
+def _stirling(count: int) -> list[Fraction]:
+    """`Gamma(z) / (sqrt(2 pi) exp(-z) z^(z - 1/2))` in powers of 1/z."""
+    bernoulli = [Fraction(1)]
+    for m in range(1, count + 2):
+        total = sum((math.comb(m + 1, k) * bernoulli[k] for k in range(m)), Fraction(0))
+        bernoulli.append(-total / (m + 1))
+    exponent = [Fraction(0)] * count
+    for n in range(1, count, 2):
+        exponent[n] = bernoulli[n + 1] / (n * (n + 1))
+    result = [Fraction(1)]
+    for n in range(1, count):
+        result.append(sum((k * exponent[k] * result[n - k] for k in range(1, n + 1)), Fraction(0)) / n)
+    return result
+
+
 def text() -> str:
     """The text of the file."""
     parts = [HEAD]
@@ -105,6 +147,8 @@ def text() -> str:
         parts.append(
             f"{name}: Series = (\n    {float(low)}, {float(high)}, (\n        {body},\n    ),\n)  # fmt: skip\n"
         )
+    rows = ["(" + ", ".join(map(repr, row)) + ")" for row in gamma_corrections(10, 20)]
+    parts.append("GAMMA: tuple[tuple[float, ...], ...] = (\n    " + ",\n    ".join(rows) + ",\n)\n")
     return "".join(parts)
 
 

@@ -2,14 +2,27 @@
 
 from __future__ import annotations
 
-import json
+import re
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from .refused import refusals
+
 DTYPES = ("float32", "float16", "bfloat16", "int32", "int64", "uint8", "bool")
 VERDICTS = ("right", "refused", "wrong")
 Outcomes = Sequence[Mapping[str, object]]
+
+HEAD = """# PyTorch's operators in device code
+
+Every unary, binary and reduction operator of `torch.testing._internal.common_methods_invocations`, PyTorch's database,
+and those of its others that work lane by lane or along an axis ([operators.py](../tests/opinfo/operators.py)), with all
+of their sample inputs, as the body of generic kernels: tiled in one dimension and in two, over full slices, held whole
+or walked in chunks, and over loops of tiles. Results are compared with eager PyTorch's: dtypes, NaN and infinities are
+equal, values within the tolerances of `torch.testing.assert_close` of eager's or of float64's, or no farther from
+float64's than four times eager's own. An operator is right if it is with every dtype. `make opinfo` writes this page.
+Not tried: complex numbers, random numbers, CUDA source.
+"""
 
 
 def by_operator(outcomes: Outcomes) -> dict[str, str]:
@@ -39,7 +52,27 @@ def told(outcomes: Outcomes) -> str:
     return "\n".join([*lines, markdown(outcomes)])
 
 
-def written(outcomes: Outcomes, folder: Path, device: str) -> None:
-    """Put the table and all outcomes into a folder."""
-    (folder / f"{device}.json").write_text(json.dumps(list(outcomes), indent=0) + "\n", "utf-8")
-    (folder / f"{device}.md").write_text(markdown(outcomes) + "\n", "utf-8")
+def section(outcomes: Outcomes, where: str) -> str:
+    """What a page says of one run: the table, what is refused and why, what is wrong."""
+    verdicts = by_operator(outcomes)
+    right = sum(verdict == "right" for verdict in verdicts.values())
+    kernels = sum(int(str(each["calls"])) for each in outcomes)
+    reasons = {each.operator: each.reason for each in refusals()}
+    lines = [
+        f"{where}: {right} of {len(verdicts)} operators right, in {kernels} kernels.",
+        "", markdown(outcomes), "",
+    ]  # fmt: skip
+    for name, verdict in verdicts.items():
+        if verdict != "right":
+            dtypes = [str(e["dtype"]) for e in outcomes if e["operator"] == name and e["verdict"] == verdict]
+            lines.append(f"- {verdict}: `{name}` ({', '.join(dtypes)}): {reasons.get(name, 'not expected')}")
+    return "\n".join(lines).rstrip("\n")
+
+
+def write_page(page: Path, device: str, text: str) -> None:
+    """Put a run's section into the page; those of other devices stay."""
+    old = page.read_text("utf-8") if page.exists() else ""
+    sections = dict(re.findall(r"^## (\w+)\n\n(.*?)(?=\n## |\Z)", old, re.DOTALL | re.MULTILINE))
+    sections[device] = text
+    parts = [HEAD, *(f"## {name}\n\n{body.rstrip()}\n" for name, body in sorted(sections.items()))]
+    page.write_text("\n".join(parts), "utf-8")
