@@ -22,7 +22,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
 from types import FunctionType
-from typing import Any
+from typing import Any, ClassVar
 
 
 @dataclass(frozen=True)
@@ -75,10 +75,13 @@ class SourceLocation:
 class Base(RuntimeError):
     """The root of all errors of helion_ir."""
 
+    advice: ClassVar[str | None] = None
+    """The hint of an error that is raised with no hint of its own."""
+
     def __init__(self, message: str = "", *, hint: str | None = None, location: SourceLocation | None = None):
         super().__init__(message)
         self.message = message
-        self.hint = hint
+        self.hint = hint or self.advice
         self.location = location
 
     def __str__(self) -> str:
@@ -123,6 +126,8 @@ def warn(warning: BaseWarning, ignore: Sequence[type[BaseWarning]] = ()) -> None
 class NotInsideKernel(Base):
     """A function of `helion_ir.language` is called outside of a kernel."""
 
+    advice = "call it in the device loop of a function that @helion_ir.kernel decorates"
+
 
 class NoDeviceLoopsInKernel(Base):
     """The kernel has no top-level `hl.tile` or `hl.grid` loop."""
@@ -131,9 +136,13 @@ class NoDeviceLoopsInKernel(Base):
 class NoTensorArgs(Base):
     """Nothing says which device the kernel runs on."""
 
+    advice = "pass a tensor, or a torch.device"
+
 
 class NestedGridLoop(Base):
     """A top-level loop stands where only an inner one may."""
+
+    advice = "a loop inside of a device loop is hl.tile, hl.grid or range in a for statement"
 
 
 class NestedKernelCallsNotSupported(Base):
@@ -147,13 +156,19 @@ class DecoratorAfterHelionKernelDecorator(Base):
 class DeviceAPIOnHost(Base):
     """A function for device code is used in host code."""
 
+    advice = "call it inside of a `for … in hl.tile(…)` loop"
+
 
 class SpecializeOnDevice(Base):
     """`hl.specialize` of a value that only the device knows."""
 
+    advice = "call hl.specialize in host code, of sizes and strides"
+
 
 class SpecializeArgType(Base):
     """`hl.specialize` takes sizes, strides, and tuples of them."""
+
+    advice = "pass x.size(0), x.stride(1), an int argument, or a tuple of those"
 
 
 class BackendUnsupported(Base):
@@ -166,13 +181,19 @@ class BackendUnsupported(Base):
 class LoopFunctionNotInFor(Base):
     """`hl.tile`, `hl.grid` or `hl.static_range` outside of a `for` statement."""
 
+    advice = "write `for tile in hl.tile(size):`"
+
 
 class InvalidDeviceForLoop(Base):
     """A `for` in device code iterates over something that is no loop."""
 
+    advice = "loop over hl.tile, hl.grid, range, hl.static_range, or a tuple"
+
 
 class DeviceLoopElseBlock(Base):
     """A device loop has an `else` block."""
+
+    advice = "put the statements of the else after the loop: there is no break"
 
 
 class TopLevelStatementBetweenLoops(Base):
@@ -190,13 +211,19 @@ class BarrierOnlyAllowedAtTopLevel(Base):
 class EmptyDeviceLoopAfterDCE(Base):
     """A device loop has no effect."""
 
+    advice = "store what the loop computes: out[tile] = value"
+
 
 class TileOfTile(Base):
     """A tile is no extent to loop over."""
 
+    advice = "loop over a size; an inner loop over the positions of a tile is hl.tile(tile.begin, tile.end)"
+
 
 class InvalidTileRange(Base):
     """The bounds or the block size of a loop make no sense."""
+
+    advice = "hl.tile(end) or hl.tile(begin, end), with integers or sizes, such as x.size(0)"
 
 
 class FailedToUnpackTile(Base):
@@ -206,9 +233,16 @@ class FailedToUnpackTile(Base):
 class OverpackedTile(Base):
     """A tuple of tiles stands where one tile is needed."""
 
+    advice = "unpack it: for tile_m, tile_n in hl.tile([m, n])"
+
 
 class IncorrectTileUsage(Base):
     """A tile is used as something it is not."""
+
+    advice = (
+        "a tile is an index (x[tile]) and a size (hl.zeros([tile])); its positions are tile.index, its "
+        "edges tile.begin and tile.end"
+    )
 
 
 class InvalidJaggedTileUsage(Base):
@@ -221,25 +255,37 @@ class InvalidJaggedTileUsage(Base):
 class StatementNotSupported(Base):
     """The statement has no meaning in device code."""
 
+    advice = "write it in host code, before the first device loop"
+
 
 class NotAllowedOnDevice(Base):
     """This is host code's business."""
+
+    advice = "do it in host code, before or after the device loops"
 
 
 class AssignmentMultipleTargets(NotAllowedOnDevice):
     """`a = b = value` in device code."""
 
+    advice = "write one assignment for each target"
+
 
 class InvalidAssignment(NotAllowedOnDevice):
     """The target of an assignment cannot be assigned on the device."""
+
+    advice = "assign to a variable, or to a subscript of a host tensor"
 
 
 class StarredArgsNotSupportedOnDevice(Base):
     """A starred target in device code."""
 
+    advice = "name each target, or subscript the sequence"
 
-class UndefinedVariable(Base):
-    """A name has no value."""
+
+class UndefinedVariable(Base, NameError):
+    """A name has no value; a NameError, as Python's is."""
+
+    advice = "bind it before: what only one arm of a run-time `if`, or the body of a loop, binds is unknown after it"
 
 
 class CannotModifyHostVariableOnDevice(Base):
@@ -253,17 +299,25 @@ class CannotReadDeviceVariableOnHost(Base):
 class ClosureMutation(Base):
     """Device code assigns a variable of an enclosing function."""
 
+    advice = "return the value, and assign what is returned"
+
 
 class GlobalMutation(Base):
     """Device code assigns a global."""
+
+    advice = "pass the value as an argument, or return it"
 
 
 class NotAllowedInHelperFunction(Base):
     """A helper function that device code calls does what only the kernel may."""
 
+    advice = "do it in the kernel itself"
+
 
 class NamingConflict(Base):
     """Two things of a kernel have the same name."""
+
+    advice = "rename one of them"
 
 
 # Tensors and subscripts
@@ -280,17 +334,25 @@ class DeviceTensorSubscriptAssignmentNotAllowed(Base):
 class AtomicOnDeviceTensor(Base):
     """Atomics work on host tensors."""
 
+    advice = "pass a host tensor and an index: hl.atomic_add(out, [tile], value)"
+
 
 class NonTensorSubscriptAssign(Base):
     """The target of a subscript assignment is no tensor."""
+
+    advice = "assign to a subscript of a tensor, a list or a dict"
 
 
 class RequiresTensorInAssignment(Base):
     """The value of a subscript assignment is no tensor and no number."""
 
+    advice = "store a tensor or a number"
+
 
 class InvalidIndexingType(Base):
     """A subscript cannot be used as an index."""
+
+    advice = "index with tiles, ints, slices, integer tensors, None or `...`, each within the tensor"
 
 
 class InvalidSequenceSubscription(Base):
@@ -300,37 +362,55 @@ class InvalidSequenceSubscription(Base):
 class InvalidSliceStep(Base):
     """The step of a slice is not a positive constant."""
 
+    advice = "use a positive step; torch.flip turns an axis round"
+
 
 class TensorSliceBound(Base):
     """The bounds of a slice have no length known at compile time."""
+
+    advice = "bound it by ints, sizes or tile edges; x[begin + hl.arange(n)] has a constant length"
 
 
 class DuplicateStoreIndicesError(Base):
     """A store uses the same tile for two dimensions."""
 
+    advice = "use a tile of its own for each dimension, or hl.tile over both"
+
 
 class RankMismatch(Base):
     """Too many or too few subscripts, or ranks that do not fit."""
+
+    advice = "give one subscript for each dimension; `None` adds one, and `:` takes a whole one"
 
 
 class ShapeMismatch(Base):
     """The shapes of operands do not fit."""
 
+    advice = "shapes must be equal or broadcast: add an axis with [:, None], or load the part that fits"
+
 
 class DotBatchDimensionMismatch(Base):
     """The batch dimensions of a product differ."""
+
+    advice = "batch dimensions must be equal, or 1"
 
 
 class DataDependentOutputShapeNotSupported(Base):
     """The shape of a result depends on data."""
 
+    advice = "shapes are known before data: use a mask (torch.where), or compute the positions in host code"
+
 
 class ShapeSpecializingAllocation(Base):
     """A device value has a size that is not known at compile time."""
 
+    advice = "use a tile, or make the size a constant: hl.specialize(x.size(1)) in host code"
+
 
 class ShapeSpecializingCall(Base):
     """A call would turn a size into a constant."""
+
+    advice = "make it a constant in host code: hl.specialize(size), or annotate the argument hl.constexpr"
 
 
 # Operators and types
@@ -339,9 +419,13 @@ class ShapeSpecializingCall(Base):
 class ReductionDimInvalidForShape(Base):
     """A reduction over a dimension that the value does not have."""
 
+    advice = "dimensions count from 0, or from -1 backwards"
+
 
 class InvalidReductionDim(Base):
     """The dimension of a reduction is no constant."""
+
+    advice = "pass a constant"
 
 
 class MultipleReductionDims(Base):
@@ -351,41 +435,64 @@ class MultipleReductionDims(Base):
 class ReductionOnNonTile(Base):
     """A reduction over a dimension that is no tile and no full slice."""
 
+    advice = "reduce before reshaping, or reduce a whole axis"
+
 
 class CantCombineTypesInControlFlow(Base):
     """A variable has types that cannot be one after a branch or a loop."""
+
+    advice = "give the variable one type on all paths"
 
 
 class ControlFlowTensorMismatch(Base):
     """A tensor has different shapes or dtypes on the paths that meet."""
 
+    advice = "give the variable one shape and dtype on all paths"
+
 
 class TypeInferenceError(Base):
     """The type of an expression cannot be found."""
+
+    advice = "write the subscript in full"
 
 
 class TorchOpTracingError(Base):
     """PyTorch refuses an operation."""
 
+    advice = "device values are tensors: use operators and functions that PyTorch has for tensors"
+
 
 class InductorLoweringError(Base):
     """An operator has no lowering."""
+
+    advice = "compute it in host code, or write it with operators that are supported"
 
 
 class UnsupportedSplitOperation(Base):
     """`torch.split` in device code."""
 
+    advice = "load the parts: x[tile, begin:end]"
+
 
 class UnsupportedPythonType(Base):
     """A Python value that device code cannot use."""
+
+    advice = (
+        "kernels take tensors, numbers, strings, dtypes, None, containers of those, functions, and "
+        "objects of your own classes"
+    )
 
 
 class InvalidAPIUsage(Base):
     """A function of helion_ir is called with wrong arguments."""
 
+    advice = "see the function's docstring"
+
 
 class NoSuchFunction(InvalidAPIUsage, AttributeError):
     """`helion_ir.language` has no function of that name."""
+
+    advice = "dir(helion_ir.language) lists what there is"
 
 
 class NoBackward(Base):
@@ -461,6 +568,8 @@ class InputTensorNumelExceedsIndexType(IndexOffsetOutOfRangeForInt32):
 class TritonError(Base):
     """The backend's compiler cannot compile the kernel."""
 
+    advice = "try another config: smaller blocks, fewer stages"
+
 
 class TritonUnrecoverableRuntimeError(Base):
     """The device is left in a bad state."""
@@ -471,7 +580,12 @@ class PluginError(InvalidAPIUsage, ValueError):
 
 
 class InternalError(Base):
-    """A bug of helion_ir itself."""
+    """A bug of helion_ir itself; the hint names a script that reproduces it, where there is one."""
+
+    _SAYS = "this is a bug of helion_ir: "
+
+    def __init__(self, message: str = "", *, hint: str | None = None, location: SourceLocation | None = None):
+        super().__init__(self._SAYS + message.removeprefix(self._SAYS), hint=hint, location=location)
 
 
 class StackTensorDevPtrDtype(Base):

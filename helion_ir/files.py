@@ -1,4 +1,4 @@
-"""Files that other processes never see in part."""
+"""Files: those that other processes never see in part, and those that errors leave."""
 
 from __future__ import annotations
 
@@ -20,3 +20,11 @@ def write_whole(path: Path, text: str) -> None:
         with suppress(OSError):
             os.unlink(temporary)
         raise
+
+
+def kept_file(name: str, suffix: str, text: str) -> str:
+    """The path of a new temporary file with a text, for the reader of an error."""
+    handle, path = tempfile.mkstemp(prefix=f"helion_ir_{name}_", suffix=suffix)
+    with os.fdopen(handle, "w", encoding="utf-8") as file:
+        file.write(text)
+    return path

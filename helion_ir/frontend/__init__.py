@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import ast
 import inspect
-import re
 import types
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from types import MappingProxyType
@@ -16,7 +15,6 @@ import torch
 from torch.utils._pytree import tree_map_only
 from xdsl.dialects.builtin import ModuleOp
 from xdsl.ir import Block, Region
-from xdsl.utils.exceptions import VerifyException
 
 from .. import backends, exc
 from ..backends.base import Backend
@@ -30,6 +28,7 @@ from ..specialization.keys import contains_spec
 from .arguments import Arguments, constant_parameter
 from .choices import DEFAULTS, Choices
 from .early_launch import check_early_launch
+from .mistakes import device_error, host_error, in_users_names
 from .operators import concatenation as _concatenation  # noqa: F401
 from .operators import opaque as _opaque  # noqa: F401
 from .operators import prefixes as _prefixes  # noqa: F401
@@ -121,7 +120,9 @@ def trace(
             if not (learned := _learned(again, equalities)):
                 lhs, rhs = again.equality
                 raise exc.ShapeMismatch(
-                    f"the sizes {lhs} and {rhs} must be equal, which nothing known of them says",
+                    in_users_names(
+                        f"the sizes {lhs} and {rhs} must be equal, which nothing known of them says", tracer
+                    ),
                     hint="use hl.specialize() in host code for a size",
                     location=error_location(tracer.files, again.__traceback__),
                 ) from None
@@ -132,14 +133,16 @@ def trace(
             error.location = error.location or error_location(tracer.files, error.__traceback__)
             if error.location is None:
                 error.location = node_location(source.tree, source.file)
+            error.message = in_users_names(error.message, tracer)
             raise
         except Exception as error:
             if learned := _learned(tracer.again, equalities):  # PyTorch's code made another error of it
                 equalities += learned
                 continue
-            if not tracer.failed_in_device:
+            raised = (device_error if tracer.failed_in_device else host_error)(error, tracer.files)
+            if raised is error:
                 raise
-            raise _device_error(error, tracer.files) from error
+            raise raised from error
         finally:
             tracer.close()
 
@@ -149,53 +152,6 @@ def _learned(again: Retrace | None, known: Sequence[tuple[Poly, Poly]]) -> list[
     new = ([again.equality], again.pinned) if again is not None else ()
     learned = next((each for each in new if not set(each) <= set(known)), ())
     return [each for each in learned if each not in known]
-
-
-_SEVERAL_DIMENSIONS = re.compile(
-    r"(argmax|argmin|cummax|cummin|cumprod|cumsum|logcumsumexp|max|min|prod)\(\)[^\n]*\b(tuple|list)\b"
-)
-"""What PyTorch's parser of arguments says of a function that takes one dimension, before any hook is asked."""
-
-
-def _device_error(error: Exception, files: Collection[str]) -> Exception:
-    """The user's error for an unexpected one of Python or PyTorch in device code."""
-    place = error_location(files, error.__traceback__)
-    text = str(error)
-    if isinstance(error, AssertionError):
-        return error if place is None else AssertionError(f"{text}\n{place.render()}")
-    if isinstance(error, NameError):
-        return exc.UndefinedVariable(text, location=place)
-    if isinstance(error, VerifyException):
-        return exc.InternalError(f"a bug of helion_ir: {text}", location=place)
-    if isinstance(error, TypeError) and (call := _SEVERAL_DIMENSIONS.match(text)):
-        return exc.MultipleReductionDims(
-            f"{call[1]} over several dimensions, where it takes one",
-            hint="reduce one dimension after the other; sum, amax and amin take several",
-            location=place,
-        )
-    if isinstance(error, TypeError) and "unhashable type: non-nested Sym" in text:
-        return exc.InvalidSequenceSubscription(
-            "a dict or set of Python's is asked for a number that is not known at compile time",
-            hint="loop over its keys with hl.static_range, or make it a tensor",
-            location=place,
-        )
-    if isinstance(error, AttributeError | TypeError | RuntimeError) and "HostTensor" in text:
-        return exc.HostTensorDirectUsage(
-            "a whole host tensor is used in device code, not what a subscript loads of it",
-            hint="load what you need, x[tile]; take views of x, and what needs its data, in host code",
-            location=place,
-        )
-    if "cannot be converted to Scalar" in text or "can be converted to Python scalars" in text:
-        return exc.NotAllowedOnDevice(
-            "Python needs the value of a tensor of several lanes",
-            hint="only a tensor of one element is a number; compute with the tensor itself",
-            location=place,
-        )
-    text = text.replace("'DeviceTensor' object", "a device value").replace("'Tile' object", "a tile")
-    words = ("shape", "size", "dimension", "broadcast", "expand")
-    if isinstance(error, RuntimeError | ValueError) and any(word in text.lower() for word in words):
-        return exc.ShapeMismatch(text, location=place)
-    return exc.TorchOpTracingError(f"{type(error).__name__}: {text}", location=place)
 
 
 def _trace(

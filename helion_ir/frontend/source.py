@@ -190,6 +190,22 @@ def for_user(function: _Function) -> _Function:
     return function
 
 
+def from_user(error: BaseException, files: Collection[str]) -> bool:
+    """Whether an exception comes out of the user's code, or out of what that calls of Python's and PyTorch's."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    code = None if trace is None else trace.tb_frame.f_code
+    if code is None or code.co_filename in files or not code.co_filename.startswith(_PACKAGE):
+        return True
+    return is_for_user(code) or code.co_name == "__getattr__"
+
+
+def is_for_user(code: CodeType) -> bool:
+    """Whether code calls what the user's code calls: what fails there is not its own fault."""
+    return code in _FOR_USER
+
+
 _SUBSCRIBING: set[CodeType] = set()
 _FOR_USER: set[CodeType] = set()
 _PACKAGE = os.path.dirname(os.path.dirname(__file__))
@@ -208,6 +224,10 @@ def error_location(files: Collection[str], trace: TracebackType | None) -> exc.S
     return found
 
 
+WALKED = "_helion_ir_place"
+"""The attribute of an exception that says where the statement is that was walked."""
+
+
 @contextmanager
 def located(node: ast.AST, file: str, files: Collection[str] = ()) -> Iterator[None]:
     """Errors from here on point at the user's expression that they came from, else at `node`."""
@@ -217,4 +237,8 @@ def located(node: ast.AST, file: str, files: Collection[str] = ()) -> Iterator[N
         error.location = (
             error.location or error_location(files or (file,), error.__traceback__) or node_location(node, file)
         )
+        raise
+    except Exception as error:
+        if not hasattr(error, WALKED):
+            setattr(error, WALKED, node_location(node, file))
         raise

@@ -67,7 +67,7 @@ class TracedTensor(torch.Tensor):
         raise exc.NotInsideKernel(f"{func} on a tensor of a kernel that is not being traced any more")
 
     def __repr__(self, **_: object) -> str:  # type: ignore[override]
-        return f"{type(self).__name__}({[str(size) for size in self.shape]}, {self.dtype})"
+        return f"a {self.dtype} tensor of shape [{', '.join(map(str, self.shape))}]"
 
 
 class HostTensor(TracedTensor):

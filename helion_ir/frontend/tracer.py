@@ -67,6 +67,7 @@ class Tracer(Scalars):
         self.helpers: list[FunctionType] = []  # the user's functions being called, innermost last
         self.find_real: Callable[[torch.Tensor], str | None] = lambda _: None
         self.module_names: Callable[[], Mapping[str, Any]] = dict  # what the kernel's code sees of its module
+        self.block_names: dict[str, str] = {}  # block symbol → the user's name of its tile, or of its size
         self.reads: Any = None  # the data that host code reads (walk.host_reads.HostReads)
         self.storages = Storages(self)
         self.tuples = TupleArguments(self, self.storages, self.ref_type)
@@ -107,6 +108,18 @@ class Tracer(Scalars):
         if self.reads is not None:
             self.reads.clear()
         self.find_real, self.module_names = (lambda _: None), dict
+
+    def name_block(self, value: object, name: str) -> None:
+        """Note what the user calls a tile, or a registered block size."""
+        if isinstance(value, torch.SymInt) and (atom := poly_of(value).single) in self.blocks:
+            self.block_names.setdefault(str(atom), name)
+        elif isinstance(value, tuple):
+            for i, part in enumerate(value):
+                self.name_block(part, f"{name}[{i}]")
+
+    def reads_named(self, text: str) -> str:
+        """A message with the user's names for numbers that host code reads."""
+        return text if self.reads is None else self.reads.for_user(text)
 
     def ref(self, tensor: HostTensor) -> SSAValue:
         """The ref of a host tensor: an argument of the kernel, or an element of one that is a tuple."""

@@ -22,6 +22,7 @@ from ..space.config_spec import ConfigSpec
 from ..specialization.in_place import checked_targets, names_in
 from ..specialization.signature import Signature
 from ..specialization.tensor_spec import describe, materialize, placed
+from .bugs import bugs_reported
 from .code_settings import record
 from .execute import Mode, Run, interpret_tile, interpret_tl, mode_for, shapes_alone
 from .repro import call_script
@@ -106,24 +107,26 @@ class SpecializedKernel:
         from ..frontend.choices import DEFAULTS  # noqa: PLC0415 - see above
 
         plugins = self.pipeline.plugins
-        traced = trace(
-            self.signature.fn,
-            tuple(materialize(arg) for arg in args),
-            static_shapes=self.settings.static_shapes,
-            index_dtype=self.settings.index_dtype,
-            dot_precision=self.settings.dot_precision,
-            auto_barrier=self.settings.auto_barrier,
-            ignore_warnings=tuple(self.settings.ignore_warnings),
-            backend=self.backend,
-            operators=plugins.of("operator"),
-            choices=choices or DEFAULTS,
-        )
+        with bugs_reported(self.signature.fn, self.args, users=True):
+            traced = trace(
+                self.signature.fn,
+                tuple(materialize(arg) for arg in args),
+                static_shapes=self.settings.static_shapes,
+                index_dtype=self.settings.index_dtype,
+                dot_precision=self.settings.dot_precision,
+                auto_barrier=self.settings.auto_barrier,
+                ignore_warnings=tuple(self.settings.ignore_warnings),
+                backend=self.backend,
+                operators=plugins.of("operator"),
+                choices=choices or DEFAULTS,
+            )
         self.traced: TracedKernel = traced
         self.name: str = traced.name
         self._stages = Stages(self.name, self.settings, plugins)
         record(self.settings, self.backend.device_target(self.device), only_kernel(traced.module))
         self._stages.show("trace", traced.module)
-        self._stages.run(self.pipeline.config_free(), traced.module)
+        with bugs_reported(self.signature.fn, self.args):
+            self._stages.run(self.pipeline.config_free(), traced.module)
         self.tile_module: ModuleOp = traced.module
         """The config-free module; not to be changed."""
         self._lowered: dict[Config, LoweredConfig] = {}
@@ -181,7 +184,8 @@ class SpecializedKernel:
 
     def lower_legal(self, full: Config) -> LoweredConfig:
         """This trace for a normalized config that it holds for."""
-        structure = self.structures.find(full) or self._lower(full)
+        with bugs_reported(self.signature.fn, self.args, dict(full)):
+            structure = self.structures.find(full) or self._lower(full)
         return LoweredConfig.of(structure, full, self.structures.sizes(full))
 
     def _lower(self, full: Config) -> Structure:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import sys
-import tempfile
 from collections.abc import Callable, Sequence
 from functools import cache
 from io import StringIO
@@ -21,6 +19,7 @@ from xdsl.utils.exceptions import PassFailedException, VerifyException
 
 from ..dialects.verify import verify_module
 from ..exc import InternalError, PluginError
+from ..files import kept_file
 from ..pipeline import pipeline_string
 from ..plugins import NONE, Plugins
 from ..settings import Settings
@@ -108,7 +107,7 @@ class Stages:
         try:
             compile(source, f"<emitted {self._name}>", "exec")
         except SyntaxError as error:
-            file = _kept(self._name, ".py", source)
+            file = kept_file(self._name, ".py", source)
             raise InternalError(f"the source of kernel {self._name} is no Python: {error}; see {file}") from error
 
     def show(self, stage: str, module: ModuleOp) -> None:
@@ -130,13 +129,5 @@ def _reproducer(name: str, passes: Sequence[ModulePass], start: ModuleOp | None)
     """Where the IR went that the failing pipeline started from, as the end of a message."""
     if start is None:
         return "; set HELION_VERIFY_EACH=1 for a file that reproduces it"
-    path = _kept(name, ".mlir", f"// helion-opt -p '{pipeline_string(passes)}'\n{ir_text(start)}")
+    path = kept_file(name, ".mlir", f"// helion-opt -p '{pipeline_string(passes)}'\n{ir_text(start)}")
     return f"; replay {path}"
-
-
-def _kept(name: str, suffix: str, text: str) -> str:
-    """A new file with a text, for the reader of an error."""
-    handle, path = tempfile.mkstemp(prefix=f"helion_ir_{name}_", suffix=suffix)
-    with os.fdopen(handle, "w", encoding="utf-8") as file:
-        file.write(text)
-    return path

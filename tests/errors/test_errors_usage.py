@@ -15,6 +15,8 @@ import helion_ir.language as hl
 from helion_ir import Config, exc
 from helion_ir.autotuner.strategies import FiniteSearch
 
+from .test_errors import check_text
+
 SOURCE = Path(__file__).read_text().splitlines()
 X = torch.randn(8, 12)
 CASES: list[tuple[Callable[..., Any], type[exc.Base], tuple[Any, ...], str]] = []
@@ -251,12 +253,6 @@ def argmax_of_two(x):
         x[t, 0] = torch.argmax(x[t, :], dim=(0, 1))  # <- torch.argmax(x[t, :], dim=(0, 1))
 
 
-@mistake(exc.MultipleReductionDims, says="argmin over all 2 dimensions")
-def argmin_of_all(x):
-    for t in hl.tile(x.size(0)):
-        x[t, 0] = x[t, :].argmin().to(torch.float32)  # <- x[t, :].argmin()
-
-
 @mistake(exc.MultipleReductionDims, says="cumsum")
 def cumsum_of_two(x):
     for t in hl.tile(x.size(0)):
@@ -290,8 +286,9 @@ def dimension_of_a_loop(x):
 
 @mistake(exc.ReductionOnNonTile)
 def part_of_a_reshape(x):
+    out = torch.zeros([1])
     for t, u in hl.tile(x.size()):
-        x[t, 0] = x[t, u].reshape([-1]).sum(0)  # <- x[t, u].reshape([-1]).sum(0)
+        hl.atomic_add(out, [0], x[t, u].reshape([-1]).cumsum(0).sum(0))  # <- x[t, u].reshape([-1]).cumsum(0)
 
 
 @mistake(exc.DotBatchDimensionMismatch, torch.randn(2, 4, 4), torch.randn(3, 4, 4))
@@ -389,6 +386,7 @@ def test_mistake(fn: Callable[..., Any], error: type[exc.Base], args: tuple[Any,
     assert raised.location is not None
     assert (raised.location.file, raised.location.line) == (__file__, line), str(raised)
     assert SOURCE[line - 1][raised.location.column - 1 :].startswith(text), str(raised)
+    check_text(raised)
 
 
 # What is near them and fine

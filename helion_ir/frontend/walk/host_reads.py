@@ -234,6 +234,16 @@ class HostReads:
             text = _PLACEHOLDER.sub(lambda m: f"({self._sites[int(m[1])].origins[int(m[2])]})", text)
         return re.sub(r"\b_(\w+)_argument\b", r"\1", text)
 
+    def for_user(self, text: str) -> str:
+        """A message in the names of the text."""
+        names = self.names(self.tracer.source.tree)
+
+        def name(found: re.Match[str]) -> str:
+            given = names[self._sites[int(found[1])].span]
+            return "a number that was read" if given.startswith("_read_") else given
+
+        return _PLACEHOLDER.sub(name, text)
+
     def names(self, tree: ast.FunctionDef) -> Mapping[Span, str]:
         """What the text calls the reads, by place: the variable that one is assigned to, or the list that it fills."""
         stored = [n.id for n in ast.walk(tree) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)]

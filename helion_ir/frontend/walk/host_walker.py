@@ -218,6 +218,7 @@ class HostWalker:
         tuples: list[tuple[TensorTuple | TensorList, str]] = []
         for name in sorted(self.local, key=lambda name: name not in self.tracer.parameters):
             if name in self.names:
+                self.tracer.name_block(self.names[name], name)
                 self._name(self.names[name], name, 0, tuples)
         self.tracer.tuples.at_launch(tuples)
 

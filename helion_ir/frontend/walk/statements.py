@@ -207,6 +207,7 @@ class Statements:
         if isinstance(ssa, SSAValue) and ssa.name_hint is None:
             ssa.name_hint = value_name(target.id)
         self.tracer.name_index(value, target.id)
+        self.tracer.name_block(value, target.id)
         self.environment.names[target.id] = value
         self.environment.local[target.id] = None
 
