@@ -3,7 +3,7 @@
 A setting at its default has no entry, so most kernels have no such attribute:
 
 ```mlir
-settings = {fast_math, dtype_asserts, no_comments, no_warp_specialize, any_integers, strict_barriers,
+settings = {fast_math, dtype_asserts, no_comments, no_warp_specialize, any_integers, strict_barriers, pointer_atomics,
             reserved_sms = #builtin.int<4>}
 ```
 """
@@ -23,6 +23,7 @@ NAMES = frozenset(
         "no_comments",
         "no_warp_specialize",
         "any_integers",
+        "pointer_atomics",
         "strict_barriers",
         "reserved_sms",
     )

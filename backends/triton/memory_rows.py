@@ -115,6 +115,11 @@ def _address_zero(context: PrinterContext, op: tl.AddressZeroOp) -> Expr:
     return Expr(f"tl.cast(0, tl.int64).to(tl.pointer_type({dtype(op.result.type.element_type)}))")
 
 
+def _descriptor_reduce(context: PrinterContext, op: tl.DescriptorReduceOp) -> Expr:
+    offsets, value = _texts(context, op.offsets, narrow=True), context.expr(op.value).text
+    return Expr(f"{context.expr(op.desc).text}.atomic_{op.kind.data}({offsets}, {value})")
+
+
 MEMORY: dict[type[Operation], Row] = {
     tl.AddressZeroOp: _address_zero,
     tl.LoadOp: _load,
@@ -125,4 +130,5 @@ MEMORY: dict[type[Operation], Row] = {
     tl.MakeTensorDescriptorOp: _make_descriptor,
     tl.DescriptorLoadOp: _descriptor_load,
     tl.DescriptorStoreOp: _descriptor_store,
+    tl.DescriptorReduceOp: _descriptor_reduce,
 }

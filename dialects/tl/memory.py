@@ -26,7 +26,7 @@ from xdsl.traits import Pure
 from xdsl.utils.exceptions import VerifyException
 
 from ..dims import Dim, element_of, signless, with_element
-from ..effects import AtomicEffects, Reads, Writes
+from ..effects import AtomicEffects, Reads, ReadsAndWrites, Writes
 from ..tile.memory import verify_atomic
 from ..tile.types import IndexInt
 from ..value import ValueConstr
@@ -359,7 +359,40 @@ class DescriptorStoreOp(_DescriptorAccess):
         self.verify_descriptor(self.value)
 
 
+REDUCTIONS = ("add", "and", "or", "xor", "max", "min")
+"""The kinds of atomics that descriptors have."""
+
+
+@irdl_op_definition
+class DescriptorReduceOp(_DescriptorAccess):
+    """`desc.atomic_<kind>([offsets], value)`: relaxed, with no result; lanes outside the descriptor's shape are left
+    out. Effects: reads and writes the descriptor's memory."""
+
+    name = "tl.descriptor_reduce"
+
+    desc = _DescriptorAccess.desc
+    offsets = _DescriptorAccess.offsets
+
+    kind = prop_def(StringAttr)
+    value = operand_def(ValueConstr)
+
+    traits = traits_def(ReadsAndWrites)
+    assembly_format = (
+        "$kind $value `,` $desc `[` $offsets `]` attr-dict `:` type($value) `,` type($desc) `[` type($offsets) `]`"
+    )
+
+    def __init__(self, kind: str, desc: SSAValue, offsets: Sequence[SSAValue], value: SSAValue):
+        super().__init__(operands=[desc, offsets, value], properties={"kind": StringAttr(kind)})
+
+    def verify_(self) -> None:
+        if self.kind.data not in REDUCTIONS:
+            raise VerifyException(f"unknown kind {self.kind.data!r}, expected one of {', '.join(REDUCTIONS)}")
+        self.verify_descriptor(self.value)
+
+
 __all__ = [
-    "AddPtrOp", "AtomicCASOp", "AtomicRMWOp", "AtomicWaitOp", "DescriptorLoadOp", "DescriptorStoreOp", "LoadOp",
+    "REDUCTIONS",
+    "AddPtrOp", "AtomicCASOp", "AtomicRMWOp", "AtomicWaitOp", "DescriptorLoadOp", "DescriptorReduceOp",
+    "DescriptorStoreOp", "LoadOp",
     "MakeTensorDescriptorOp", "StoreOp",
 ]  # fmt: skip

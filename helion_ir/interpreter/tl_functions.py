@@ -164,6 +164,14 @@ def _descriptor_store(state: State, op: tl.DescriptorStoreOp, args: PythonValues
     return ()
 
 
+def _descriptor_reduce(state: State, op: tl.DescriptorReduceOp, args: PythonValues) -> PythonValues:
+    descriptor, *starts, value = args
+    offsets, inside = _block_lanes(descriptor, tuple(starts), tuple(value.shape))
+    background = torch.zeros_like(value)
+    atomic(descriptor.pointer.flat, offsets, inside, atomic_update(op.kind.data, value), background)
+    return ()
+
+
 def _arange(state: State, op: tl.ArangeOp, args: PythonValues) -> PythonValues:
     (size,), dtype = state.layout(op.result.type)
     if size & (size - 1) or size == 0:
@@ -186,6 +194,7 @@ ROWS: dict[type[Operation], Evaluate] = {
     tl.AtomicWaitOp: _atomic_wait,
     tl.AddPtrOp: _add_pointer, tl.MakeTensorDescriptorOp: _make_descriptor,
     tl.DescriptorLoadOp: _descriptor_load, tl.DescriptorStoreOp: _descriptor_store,
+    tl.DescriptorReduceOp: _descriptor_reduce,
     tl.ArangeOp: _arange, tl.ConstexprOp: _constexpr, tl.AddressZeroOp: _address_zero,
     tl.CdivOp: lambda state, op, args: (integers.ceil_div(*args),),
 }  # fmt: skip

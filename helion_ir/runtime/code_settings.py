@@ -14,8 +14,11 @@ from ..settings import Settings
 _COMMENT = re.compile(r"^[ \t]*# src\[.*\n", re.MULTILINE)
 
 
-def record(settings: Settings, target: str, kernel: KernelOp) -> None:
-    """Record the settings that change code, and the target of the device, as attributes of a traced kernel."""
+def record(settings: Settings, target: str, kernel: KernelOp, *, interpreted: bool = False) -> None:
+    """Record the settings that change code, and the target of the device, as attributes of a traced kernel.
+
+    `interpreted`: the backend's own interpreter runs the emitted text, which has no atomics by descriptors.
+    """
     record_settings(
         kernel,
         {
@@ -23,6 +26,7 @@ def record(settings: Settings, target: str, kernel: KernelOp) -> None:
             "dtype_asserts": settings.debug_dtype_asserts,
             "no_comments": not settings.output_origin_lines,
             "no_warp_specialize": not settings.allow_warp_specialize,
+            "pointer_atomics": interpreted,
             "any_integers": settings.triton_do_not_specialize,
             "strict_barriers": not settings.auto_barrier,
             "reserved_sms": settings.persistent_reserved_sms,

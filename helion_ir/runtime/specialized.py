@@ -123,7 +123,10 @@ class SpecializedKernel:
         self.traced: TracedKernel = traced
         self.name: str = traced.name
         self._stages = Stages(self.name, self.settings, plugins)
-        record(self.settings, self.backend.device_target(self.device), only_kernel(traced.module))
+        interpreted = self.backend.interpreted() is not None
+        record(
+            self.settings, self.backend.device_target(self.device), only_kernel(traced.module), interpreted=interpreted
+        )
         self._stages.show("trace", traced.module)
         with bugs_reported(self.signature.fn, self.args):
             self._stages.run(self.pipeline.config_free(), traced.module)

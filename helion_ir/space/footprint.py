@@ -124,7 +124,7 @@ class Footprint:
         self._entries = _range_entries(kernel)
         self.loop_entries = sum(len(entries) for entries in self._entries.values())
         self._largest: dict[tuple[object, ...], tuple[int, Shape]] = {}
-        self._access = {op: number for number, op in accesses(kernel)}
+        self._access = {op: number for key, number, op in accesses(kernel) if key == "indexing"}
         self.accesses = site_counts(kernel)["load"] + site_counts(kernel)["store"]
         self._stores = [
             Buffer("a store", self.shape_of(op.value), _element_bytes(op.value), number)

@@ -6,15 +6,26 @@ from collections.abc import Iterator, Set
 from functools import cached_property
 from math import gcd, prod
 
-from xdsl.dialects.builtin import FixedBitwidthType, IntegerType, i64
+from xdsl.dialects.builtin import FixedBitwidthType, IntegerType, bf16, f16, f32, i32, i64
 from xdsl.ir import Operation, SSAValue
 from xdsl.traits import MemoryEffectKind
 
 from ...dialects.constants import constant_of
-from ...dialects.dims import dims_of, substitute
+from ...dialects.dims import dims_of, signless, substitute
 from ...dialects.effects import READ, WRITE, has_no_effects, ref_effects
 from ...dialects.quick import ops_in
-from ...dialects.tile import AccessBase, KernelOp, LoadOp, RefType, ShiftOp, TileType, has_barriers
+from ...dialects.settings import setting
+from ...dialects.tile import (
+    AccessBase,
+    AtomicRMWOp,
+    KernelOp,
+    LoadOp,
+    RefType,
+    ShiftOp,
+    StoreOp,
+    TileType,
+    has_barriers,
+)
 from .aliases import Location, Memory, may_alias, memory_of
 from .bounds import Bound, bound_dim, constant_value, known_divisor, tile_bounds, tile_dim, tile_exact, tile_step
 from .hazards import Hazards
@@ -53,6 +64,12 @@ class Descriptors:
         return tuple(place for place in touched[WRITE] if may_alias((place,), touched[READ]))
 
     @cached_property
+    def _in_order(self) -> Memory:
+        """The memory that ops of the kernel but relaxed atomics touch."""
+        others = (op for op in ops_in(self.kernel) if not op.regions and type(op) is not AtomicRMWOp)
+        return tuple(place for op in others for _, ref in ref_effects(op) or () for place in memory_of(ref))
+
+    @cached_property
     def _hazards(self) -> Set[Operation]:
         """The accesses that barriers order with others: those of a program's threads, or of the whole grid."""
         between = hazards_between(self.kernel) if has_barriers(self.kernel) else ()
@@ -73,8 +90,7 @@ class Descriptors:
             yield "an index is a tensor"
         if type(indices[-1].type) is not TileType:
             yield "the last index is no tile"
-        if may_alias(memory_of(op.ref), self._read_and_written):
-            yield "the ref is both read and written"
+        yield from self._order_refusals(op)
         if isinstance(op, LoadOp) and _addresses(op):
             yield "what it loads addresses another access, which the pipeliner of Triton 3.7 cannot arrange"
         if op in self._hazards:
@@ -86,6 +102,19 @@ class Descriptors:
             yield f"positions along the last dim are not known to be multiples of {ALIGNMENT} bytes"
         if self.assigned:
             yield from self._block_refusals(op)
+
+    def _order_refusals(self, op: AccessBase) -> Iterator[str]:
+        """Descriptors order nothing with other accesses to their memory."""
+        if type(op) is AtomicRMWOp:
+            yield from _atomic_refusals(op)
+            if setting(self.kernel, "pointer_atomics"):
+                yield "Triton's interpreter has no atomics by descriptors"
+            if may_alias(memory_of(op.ref), self._in_order):
+                yield "the ref is read or written by others than atomics, too"
+        elif not isinstance(op, LoadOp | StoreOp):
+            yield "descriptors have no such atomic"
+        elif may_alias(memory_of(op.ref), self._read_and_written):
+            yield "the ref is both read and written"
 
     def _first_byte(self, op: AccessBase) -> int:
         """What divides the position along the last dim, in bytes; 0: all does.
@@ -138,6 +167,26 @@ class Descriptors:
             padded = (self._physical.is_padded(tile_dim(t)) or not tile_exact(t, self._sizes) for t in tiles)
             if any(padded):
                 yield "lanes that are not read must hold something else than zero"
+
+
+_REDUCED = {
+    "add": (i32, f32, f16, bf16), "max": (i32, i64), "min": (i32, i64), "and": (i32, i64), "or": (i32, i64),
+    "xor": (i32, i64),
+}  # fmt: skip
+"""What Triton reduces through descriptors on every target (`TritonSemantic.descriptor_atomic_*`, 3.6 and 3.7), of the
+types that memory is described as: signless."""
+
+
+def _atomic_refusals(op: AtomicRMWOp) -> Iterator[str]:
+    element = op.ref_type.element_type
+    if op.result is not None and op.result.first_use is not None:
+        yield "what was there is asked for"
+    if op.sem.data != "relaxed" or (op.scope is not None and op.scope.data != "gpu"):
+        yield "it orders other accesses, or reaches other devices"
+    if signless(element) not in _REDUCED.get(op.kind.data, ()):
+        yield f"descriptors have no atomic {op.kind.data} of {element}"
+    if op.kind.data in ("max", "min") and element != signless(element):
+        yield "descriptors compare signed integers"
 
 
 def _addresses(op: LoadOp) -> bool:

@@ -46,6 +46,10 @@ def lower_store(low: Lowering, op: tile.StoreOp) -> Sequence[SSAValue]:
 
 @row(tile.AtomicRMWOp)
 def lower_atomic_rmw(low: Lowering, op: tile.AtomicRMWOp) -> Sequence[SSAValue]:
+    if op.indexing is not None and op.indexing.data == "tensor_descriptor":
+        desc, offsets = accesses.descriptor(low, op)
+        low.emit.effect(tl.DescriptorReduceOp(op.kind.data, desc, offsets, low.value(op.value)))
+        return ()
     where, value = accesses.address(low, op), low.value(op.value)
     atomic = tl.AtomicRMWOp(op.kind.data, op.sem.data, low.value(op.ref), where.offset, value, where.mask, op.scope)
     return low.emit.effect(atomic).results

@@ -528,6 +528,7 @@ def test_specialized_warps_that_are_not_proven_are_ignored(change: dict[str, obj
 
 def everything(x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
     out = torch.empty([x.size(0), y.size(1)], dtype=torch.float32, device=x.device)
+    total = torch.zeros_like(out)
     for m, n in hl.tile(out.size()):
         acc = hl.zeros([m, n], dtype=torch.float32)
         for k in hl.tile(x.size(1)):
@@ -535,6 +536,7 @@ def everything(x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
         for a in range(3):
             acc = acc + a
         out[m, n] = acc + x[m, :].sum(-1)[:, None]
+        hl.atomic_add(total, [m, n], acc)
     return out
 
 
@@ -552,6 +554,7 @@ KEYS: dict[str, tuple[dict[str, object], str]] = {
     "range_flattens": ({"range_flattens": [None, True]}, "flatten=True"),
     "range_warp_specializes": ({**SPECIALIZED, "block_sizes": [128, 64, 64]}, "warp_specialize=True"),
     "indexing": ({"indexing": "tensor_descriptor"}, "make_tensor_descriptor"),
+    "atomic_indexing": ({"atomic_indexing": "tensor_descriptor"}, "total_desc.atomic_add("),
     "load_eviction_policies": ({"load_eviction_policies": "first"}, 'eviction_policy="evict_first"'),
     "load_cache_modifiers": ({"load_cache_modifiers": ".cg"}, 'cache_modifier=".cg"'),
     "store_cache_modifiers": ({"store_cache_modifiers": ".cs"}, 'cache_modifier=".cs"'),
@@ -561,7 +564,7 @@ KEYS: dict[str, tuple[dict[str, object], str]] = {
 }
 """Key → a config that has it, and what of the emitted text it makes."""
 
-NOT_BUILT = {"flatten_loops", "xcd_remap", "atomic_indexing", "epilogue_subtile"}
+NOT_BUILT = {"flatten_loops", "xcd_remap", "epilogue_subtile"}
 """Keys of the language that no pass owns yet: a config that has one is refused."""
 
 

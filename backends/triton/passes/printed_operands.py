@@ -130,6 +130,7 @@ _SINKS: dict[type[Operation], Callable[[Operation, int, SSAValue], bool]] = {
     tl.MakeTensorDescriptorOp: _any_type,
     tl.DescriptorLoadOp: _any_type,
     tl.DescriptorStoreOp: _any_type,
+    tl.DescriptorReduceOp: _any_type,
     tl.AddPtrOp: _any_type,
     tl.LoadOp: _exact,
     tl.StoreOp: _exact,

@@ -32,3 +32,9 @@
 %x, %y, %a = "test.op"() : () -> (tensor<2x4x8xf32>, tensor<8x4xf32>, tensor<2x4x4xf32>)
 // CHECK: tl.dot takes operands that both have rank 2 or 3, got 3 and 2
 %r = tl.dot %x, %y, %a : tensor<2x4x8xf32>, tensor<8x4xf32>, tensor<2x4x4xf32>
+
+// -----
+
+%x, %d, %i = "test.op"() : () -> (tensor<8x64xf32>, !tl.tensordesc<#tile.dims<8, 64>, f32>, i32)
+// CHECK: unknown kind 'xchg', expected one of add, and, or, xor, max, min
+tl.descriptor_reduce "xchg" %x, %d[%i, %i] : tensor<8x64xf32>, !tl.tensordesc<#tile.dims<8, 64>, f32>[i32, i32]

@@ -25,6 +25,7 @@ tl.func @every_op attributes {arg_names = ["x", "ids", "n"], arg_exprs = ["x", "
   %desc = tl.make_tensor_descriptor %slice shape(%n, %block : i32, i32) strides(%block, %c1 : i32, i32) : !tl.ptr<f32> -> !tl.tensordesc<#tile.dims<_BLOCK_SIZE_0, 64>, f32>
   %tile = tl.descriptor_load %desc[%pid, %base] : !tl.tensordesc<#tile.dims<_BLOCK_SIZE_0, 64>, f32>[i32, i32] -> tensor<?x64xf32, #tile.dims<_BLOCK_SIZE_0, 64>>
   tl.descriptor_store %tile, %desc[%pid, %base] : tensor<?x64xf32, #tile.dims<_BLOCK_SIZE_0, 64>>, !tl.tensordesc<#tile.dims<_BLOCK_SIZE_0, 64>, f32>[i32, i32]
+  tl.descriptor_reduce "add" %tile, %desc[%pid, %base] : tensor<?x64xf32, #tile.dims<_BLOCK_SIZE_0, 64>>, !tl.tensordesc<#tile.dims<_BLOCK_SIZE_0, 64>, f32>[i32, i32]
 
   %column = value.expand_dims %v {axis = #builtin.int<1>} : tensor<?xf32, #tile.dims<_BLOCK_SIZE_0>> -> tensor<?x1xf32, #tile.dims<_BLOCK_SIZE_0, 1>>
   %wide = value.broadcast %column : tensor<?x1xf32, #tile.dims<_BLOCK_SIZE_0, 1>> -> tensor<?x64xf32, #tile.dims<_BLOCK_SIZE_0, 64>>
@@ -124,6 +125,7 @@ tl.func @opaque attributes {arg_names = ["x", "n", "big"], arg_exprs = ["x", "x.
 // CHECK-NEXT:     desc = tl.make_tensor_descriptor(slice, [n, _BLOCK_SIZE_0], [_BLOCK_SIZE_0, 1], [_BLOCK_SIZE_0, 64])
 // CHECK-NEXT:     tile = desc.load([pid, base])
 // CHECK-NEXT:     desc.store([pid, base], tile)
+// CHECK-NEXT:     desc.atomic_add([pid, base], tile)
 // CHECK-NEXT:     wide = tl.broadcast_to(v[:, None], [_BLOCK_SIZE_0, 64])
 // CHECK-NEXT:     turned = tl.permute(tile, [1, 0])
 // CHECK-NEXT:     flat = tl.reshape(tile, [64*_BLOCK_SIZE_0])
