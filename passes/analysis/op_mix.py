@@ -14,9 +14,9 @@ from xdsl.ir import Operation, SSAValue
 from ...dialects.dims import Dim, dims_of, element_of, substitute, symbols_of
 from ...dialects.quick import ops_in
 from ...dialects.targets import MAX_LANES
-from ...dialects.tile import BlockAttr, DotOp, ForOp, KernelOp, LoadOp, LoopBase, grids_of
+from ...dialects.tile import BeginOp, BlockAttr, DotOp, EndOp, ForOp, KernelOp, LoadOp, LoopBase, grids_of
 from ...sizes import next_power_of_2
-from .bounds import loop_extent
+from .bounds import loop_extent, tile_dim
 
 Role: TypeAlias = Literal["batch", "m", "n", "k"]
 
@@ -27,6 +27,8 @@ LARGE_DOT_BLOCK = 128
 """What blocks that dots make grow to, where `ENOUGH_PROGRAMS` are left."""
 ENOUGH_PROGRAMS = 128
 """About the cores of a device: fewer programs leave some idle."""
+WALKERS = 4 * ENOUGH_PROGRAMS
+"""Programs that divide up positions which each of them walks over: several a core hide its waits."""
 CONTRACTED_BYTES = 128
 """Bytes of an operand's row that a step of a contraction covers: the widest swizzle of shared memory, a cache line."""
 DOT_LANES = 128 * 128
@@ -58,6 +60,8 @@ class OpMix:
     """Bytes an element of the widest operand of a dot."""
     reduced: set[str] = field(default_factory=set)
     """Block symbols of inner loops, which carry values from block to block."""
+    walked: set[str] = field(default_factory=set)
+    """Block symbols of tiles that an inner loop walks over, from begin to end."""
     shapes: set[tuple[Dim, ...]] = field(default_factory=set)
     """The dims of all values."""
     loop_bytes: dict[ForOp, Counter[tuple[Dim, ...]]] = field(default_factory=dict)
@@ -95,6 +99,9 @@ class OpMix:
         self.extents[dim] = None if bounds is None or known is None else max(bounds, known)
         if isinstance(loop, ForOp):
             self.reduced.add(dim)
+            begin, end = (getattr(bound, "owner", None) for bound in loop.bounds(loop.loop_args.index(arg)))
+            if isinstance(begin, BeginOp) and isinstance(end, EndOp) and begin.tile is end.tile:
+                self.walked.update(symbols_of(tile_dim(end.tile)))
 
     def _add_dot(self, op: DotOp) -> None:
         self.dots.add(dims_of(op.result))
@@ -159,13 +166,21 @@ class OpMix:
             nested = self._nested(symbol, sizes)
             share = max(budget // (nested if symbol in self.reduced else inner), 1)
             wanted = self._dot_block(self.roles.get(symbol, set())) if self.has_dot else share
+            if shared_out := self._is_shared_out(symbol):
+                wanted = _floor_power((self.extents[symbol] or 0) // WALKERS)
             sizes[symbol] = max(min(wanted, limit), next_power_of_2(block.min.data))
             if symbol in self.reduced:
                 inner = max(inner, nested * sizes[symbol])
-            else:
+            elif not shared_out:
                 budget = max(budget // sizes[symbol], 1)
         self._grow(sizes, blocks)
         return dict(reversed(sizes.items()))
+
+    def _is_shared_out(self, symbol: str) -> bool:
+        """Whether a block of the grid is no value's: it says only how many positions each program walks over."""
+        return symbol in self.walked - self.reduced and not any(
+            symbol in symbols_of(dim) for dims in self.shapes for dim in dims
+        )
 
     def _nested(self, symbol: str, sizes: Mapping[str, int]) -> int:
         """The lanes that inner loops with `sizes` give a value which has the block `symbol`, too."""

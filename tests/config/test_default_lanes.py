@@ -61,6 +61,25 @@ def test_lanes_of_a_program(kernel: Any, together: bool, static_shapes: bool) ->
     assert (math.prod(blocks) if together else max(blocks)) == 1024
 
 
+@helion_ir.kernel()
+def shares_of_rows(x: torch.Tensor) -> torch.Tensor:
+    block = hl.register_block_size(x.size(0))
+    out = torch.empty([helion_ir.cdiv(x.size(0), block), x.size(1)], device=x.device)
+    for share in hl.tile(x.size(0), block_size=block):
+        total = hl.zeros([x.size(1)])
+        for row in hl.tile(share.begin, share.end):
+            total = total + x[row, :].sum(0)
+        out[share.id, :] = total
+    return out
+
+
+@pytest.mark.parametrize(("rows", "share"), [(37, 1), (4096, 8), (5000, 8), (100_000, 128)])
+def test_programs_that_walk_over_shares(rows: int, share: int) -> None:
+    """A block that is no value's leaves as many programs as a device is busy with, and takes no lanes of the others."""
+    bound = shares_of_rows.bind((helion_ir.TensorSpec([rows, 64]),))
+    assert list(bound.config_spec.default_config()["block_sizes"]) == [share, 16]
+
+
 @pytest.mark.parametrize("parts", [4, 12, 84])
 def test_sizes_that_divide_by_an_argument(parts: int) -> None:
     """A size that is a quotient of an argument: PyTorch's check that it divides holds for this call, and is guarded."""
