@@ -30,25 +30,19 @@ def dropout_residual(x: Tensor, residual: Tensor, p: float) -> Tensor:
     return out
 
 
-def dropped(p: float, x: Tensor, seed: int) -> tuple[Tensor, ...]:
-    """Facts of a result and of a gradient that hold for every seed."""
-    first, again, other = (low_mem_dropout(p, x, each) for each in (seed, seed, seed + 1))
-    gradient = low_mem_dropout(p, torch.ones_like(x), seed)
-    share = (first == 0).double().mean()
-    facts = first == again, (first == 0) == (gradient == 0), torch.any(first != other), (share - p).abs() < 0.02
-    return *(torch.all(fact) for fact in facts), torch.where(first == 0, x, first * (1 - p))
+def is_dropout(result: Tensor, x: Tensor, p: float) -> None:
+    """About a share p is 0, and the rest are x / (1 - p)."""
+    zeros = result == 0
+    assert (zeros.double().mean() - p).abs() < 0.02, "another share than p is dropped"
+    torch.testing.assert_close(result, torch.where(zeros, 0.0, x / (1 - p)))
 
 
-def residual_dropped(x: Tensor, residual: Tensor, p: float) -> tuple[Tensor, Tensor]:
-    """The sums, with elements that were dropped put back; and whether their share is p."""
-    difference = dropout_residual(x, residual, p) - residual
-    share = (difference == 0).double().mean()
-    return torch.where(difference == 0, x, difference * (1 - p)), (share - p).abs() < 0.02
-
-
-def reference(p: float, x: Tensor, seed: int) -> tuple[Tensor, ...]:
-    """All facts hold, and what was kept is x."""
-    return *(torch.ones((), dtype=torch.bool, device=x.device) for _ in range(4)), x
+def verify(result: Tensor, p: float, x: Tensor, seed: int) -> None:
+    """The same elements for the same seed, for the gradient too; others for another."""
+    is_dropout(result, x, p)
+    gradient, other = low_mem_dropout(p, torch.ones_like(x), seed), low_mem_dropout(p, x, seed + 1)
+    torch.testing.assert_close(gradient == 0, result == 0)
+    assert torch.any((other == 0) != (result == 0)), "seeds do not matter"
 
 
 def example_args(device: str = "cpu") -> tuple[object, ...]:
@@ -63,10 +57,21 @@ def residual_args(device: str = "cpu") -> tuple[object, ...]:
 
 
 EXAMPLES = [
-    Example("low_mem_dropout", dropped, example_args, reference),
-    Example("dropout + residual", residual_dropped, residual_args,
-            lambda x, residual, p: (x, torch.ones((), dtype=torch.bool, device=x.device))),
-]  # fmt: skip
+    Example(
+        "low_mem_dropout",
+        low_mem_dropout,
+        example_args,
+        lambda p, x, seed: torch.nn.functional.dropout(x, p),
+        verify=verify,
+    ),
+    Example(
+        "dropout + residual",
+        dropout_residual,
+        residual_args,
+        lambda x, residual, p: residual + torch.nn.functional.dropout(x, p),
+        verify=lambda result, x, residual, p: is_dropout(result, x, p),
+    ),
+]
 
 if __name__ == "__main__":
     main(EXAMPLES)

@@ -1,4 +1,4 @@
-"""Histograms: by atomics, one for each element; and by comparing with all bins, one atomic a bin and tile."""
+"""Histograms: by atomics, one for each element; and by comparing with all bins, one for each bin of a program."""
 
 import torch
 from torch import Tensor
@@ -18,13 +18,16 @@ def histogram(x: Tensor, num_bins: int) -> Tensor:
 
 
 @helion.kernel()
-def histogram_by_tile(x: Tensor, num_bins: hl.constexpr) -> Tensor:
+def histogram_by_share(x: Tensor, num_bins: hl.constexpr) -> Tensor:
     """The same."""
     out = torch.zeros([num_bins], dtype=torch.int32, device=x.device)
-    for tile in hl.tile(x.size(0)):
+    block = hl.register_block_size(x.size(0))
+    for share in hl.tile(x.size(0), block_size=block):
         bins = hl.arange(num_bins)
-        hits = x[tile][:, None] == bins[None, :]
-        hl.atomic_add(out, [bins], hits.to(torch.int32).sum(0))
+        counts = hl.zeros([num_bins], dtype=torch.int32)
+        for tile in hl.tile(share.begin, share.end):
+            counts += (x[tile][:, None] == bins[None, :]).to(torch.int32).sum(0)
+        hl.atomic_add(out, [bins], counts)
     return out
 
 
@@ -41,7 +44,7 @@ def example_args(device: str = "cpu") -> tuple[object, ...]:
 
 EXAMPLES = [
     Example("histogram", histogram, example_args, reference),
-    Example("histogram by tile", histogram_by_tile, example_args, reference),
+    Example("histogram by shares", histogram_by_share, example_args, reference),
 ]
 
 if __name__ == "__main__":

@@ -51,8 +51,8 @@ def reference(x: Tensor) -> Tensor:
 
 
 def example_args(device: str = "cpu") -> tuple[Tensor]:
-    """A few long rows."""
-    return (torch.randn((4, 130000) if device == "cuda" else (5, 1003), device=device),)
+    """Long rows."""
+    return (torch.randn((1024, 130000) if device == "cuda" else (5, 1003), device=device),)
 
 
 EXAMPLES = [

@@ -40,17 +40,20 @@ def cross_entropy_bwd(grad: Tensor, logits: Tensor, labels: Tensor) -> Tensor:
 
 
 @helion.kernel(ignore_warnings=[helion.exc.TensorOperationInWrapper])
-def linear_cross_entropy(hidden: Tensor, weight: Tensor, labels: Tensor) -> Tensor:
-    """The mean cross entropy of hidden [n, d] @ weight [v, d]ᵀ, tile by tile with an online logarithm of the sum."""
+def linear_cross_entropy(hidden: Tensor, weight: Tensor, labels: Tensor, parts: hl.constexpr) -> Tensor:
+    """The mean cross entropy of hidden [n, d] @ weight [v, d]ᵀ, whose columns are shared out to `parts` programs."""
     n, d = hidden.size()
     v = weight.size(0)
-    losses = torch.empty([n], dtype=torch.float32, device=hidden.device)
-    for tile_n in hl.tile(n):
+    part = helion.cdiv(v, parts)
+    lse = torch.empty([n, parts], dtype=torch.float32, device=hidden.device)
+    at_labels = torch.zeros([n], dtype=torch.float32, device=hidden.device)
+    for tile_n, tile_p in hl.tile([n, parts], block_size=[None, 1]):
         row_max = hl.full([tile_n], float("-inf"), dtype=torch.float32)
         row_sum = hl.zeros([tile_n], dtype=torch.float32)
         at_label = hl.zeros([tile_n], dtype=torch.float32)
         label = labels[tile_n]
-        for tile_v in hl.tile(v):
+        begin = tile_p.begin * part
+        for tile_v in hl.tile(begin, min(begin + part, v)):
             logits = hl.zeros([tile_n, tile_v], dtype=torch.float32)
             for tile_d in hl.tile(d):
                 logits = torch.addmm(logits, hidden[tile_n, tile_d], weight[tile_v, tile_d].T)
@@ -58,8 +61,9 @@ def linear_cross_entropy(hidden: Tensor, weight: Tensor, labels: Tensor) -> Tens
             row_sum = row_sum * torch.exp(row_max - new_max) + torch.exp(logits - new_max[:, None]).sum(-1)
             row_max = new_max
             at_label += torch.where(tile_v.index[None, :] == label[:, None], logits, 0.0).sum(-1)
-        losses[tile_n] = row_max + torch.log(row_sum) - at_label
-    return losses.mean()
+        lse[tile_n, tile_p.begin] = row_max + torch.log(row_sum)
+        hl.atomic_add(at_labels, [tile_n], at_label)
+    return (torch.logsumexp(lse, -1) - at_labels).mean()
 
 
 def gradient(grad: Tensor, logits: Tensor, labels: Tensor) -> Tensor:
@@ -68,7 +72,7 @@ def gradient(grad: Tensor, logits: Tensor, labels: Tensor) -> Tensor:
     return torch.autograd.grad(torch.nn.functional.cross_entropy(logits, labels), logits, grad.to(logits.dtype))[0]
 
 
-def linear_reference(hidden: Tensor, weight: Tensor, labels: Tensor) -> Tensor:
+def linear_reference(hidden: Tensor, weight: Tensor, labels: Tensor, parts: int) -> Tensor:
     """In two steps."""
     return torch.nn.functional.cross_entropy(
         (hidden @ weight.T).to(torch.promote_types(hidden.dtype, torch.float32)), labels
@@ -86,11 +90,11 @@ def backward_args(device: str = "cpu") -> tuple[Tensor, ...]:
     return torch.randn((), device=device), *example_args(device)
 
 
-def linear_args(device: str = "cpu") -> tuple[Tensor, ...]:
-    """Inputs of the layer, its weight, labels."""
+def linear_args(device: str = "cpu") -> tuple[object, ...]:
+    """Inputs of the layer, its weight, labels, and how many programs share the columns."""
     (n, d, v), dtype = ((4096, 1024, 32768), torch.bfloat16) if device == "cuda" else ((13, 30, 100), torch.float32)
     hidden, weight = (torch.randn(size, device=device, dtype=dtype) for size in ([n, d], [v, d]))
-    return hidden, weight / d**0.5, torch.randint(v, (n,), device=device)
+    return hidden, weight / d**0.5, torch.randint(v, (n,), device=device), 8 if device == "cuda" else 3
 
 
 EXAMPLES = [

@@ -8,7 +8,7 @@ from helion_ir.testing import Example, main
 
 
 @helion.kernel()
-def bf16_int16_gemm(x: torch.Tensor, w: torch.Tensor, transpose: bool = False) -> torch.Tensor:
+def bf16_int16_gemm(x: torch.Tensor, w: torch.Tensor, transpose: hl.constexpr = False) -> torch.Tensor:  # pyright: ignore[reportArgumentType]
     """x @ w for x in bfloat16 and w in int16; with `transpose` x in int16 and w in bfloat16. Gives bfloat16."""
     m, k = x.shape
     k2, n = w.shape

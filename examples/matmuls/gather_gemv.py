@@ -16,15 +16,13 @@ def gather_gemv(w: Tensor, idx: Tensor, x: Tensor) -> Tensor:
     n = idx.size(0)
     flat = w.contiguous().view(b * s, s)
     out = torch.empty([n, s], dtype=x.dtype, device=x.device)
-    for i in hl.grid(n):
-        base = idx[i] * s
-        for row_tile in hl.tile(s):
-            acc = hl.zeros([row_tile], dtype=torch.float32)
-            for col_tile in hl.tile(s):
-                rows = base + row_tile.index
-                gathered = flat[rows, col_tile].to(torch.float32)
-                acc += (gathered * x[col_tile].to(torch.float32)[None, :]).sum(1)
-            out[i, row_tile] = acc.to(x.dtype)
+    for tile_i, row_tile in hl.tile([n, s], block_size=[1, None]):
+        base = idx[tile_i.begin] * s
+        acc = hl.zeros([row_tile], dtype=torch.float32)
+        for col_tile in hl.tile(s):
+            gathered = flat[base + row_tile.index, col_tile].to(torch.float32)
+            acc += (gathered * x[col_tile].to(torch.float32)[None, :]).sum(1)
+        out[tile_i.begin, row_tile] = acc.to(x.dtype)
     return out
 
 

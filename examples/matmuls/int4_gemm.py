@@ -7,7 +7,7 @@ import helion_ir.language as hl
 from helion_ir.testing import Example, main
 
 
-@helion.kernel(static_shapes=False)
+@helion.kernel()
 def matmul_bf16_int4(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
     """a [m, k] in bfloat16 times k × n 4-bit integers, packed as int8 b [k / 2, n]: low nibbles are even rows."""
     m, k = a.shape
@@ -19,13 +19,13 @@ def matmul_bf16_int4(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
         for tile_k_packed in hl.tile(k // 2, block_size=block_size_k_packed):
             a_tile_begin = tile_k_packed.begin * 2
             a_tile_len = block_size_k_packed * 2
-            a_tile = a[tile_m, a_tile_begin : (a_tile_begin + a_tile_len)].to(torch.float32)
+            a_tile = a[tile_m, a_tile_begin : (a_tile_begin + a_tile_len)]
             b_tile = b[tile_k_packed, tile_n]
-            # An arithmetic shift keeps the sign.
-            b_lo = ((b_tile << 4) >> 4).to(torch.float32)
-            b_hi = (b_tile >> 4).to(torch.float32)
+            # An arithmetic shift keeps the sign; bfloat16 holds all 16 values.
+            b_lo = ((b_tile << 4) >> 4).to(torch.bfloat16)
+            b_hi = (b_tile >> 4).to(torch.bfloat16)
             b_unpacked = torch.stack([b_lo, b_hi], dim=1).reshape(tile_k_packed.block_size * 2, tile_n.block_size)
-            acc = acc + torch.matmul(a_tile, b_unpacked)
+            acc = hl.dot(a_tile, b_unpacked, acc=acc)
         c[tile_m, tile_n] = acc.to(torch.bfloat16)
     return c
 

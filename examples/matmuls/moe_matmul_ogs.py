@@ -19,21 +19,19 @@ def moe_matmul_ogs(
     experts, _, n = W.shape
     t_max = T_max_tensor.numel()
     out = torch.zeros(t, n, dtype=torch.promote_types(A.dtype, W.dtype), device=A.device)
-    for e_idx in hl.grid(experts):
+    for tile_e, tile_t, tile_n in hl.tile([experts, t_max, n], block_size=[1, None, None]):
+        e_idx = tile_e.begin
         start = expert_token_offsets[e_idx]
         num_tokens = expert_token_counts[e_idx]
-        if num_tokens != 0:
-            for tile_t, tile_n in hl.tile([t_max, n]):
-                local_token_offsets = tile_t.index
-                token_valid = local_token_offsets < num_tokens
-                # Lanes past the expert's tokens read its first, and store nothing.
-                local = torch.where(token_valid, local_token_offsets, 0)
-                orig_token_indices = sorted_to_orig[start + local].squeeze(0)
-                acc = hl.zeros([tile_t, tile_n], dtype=torch.float32)
-                for tile_k in hl.tile(k):
-                    a_frag = A[orig_token_indices, tile_k]
-                    acc = torch.addmm(acc, a_frag, W[e_idx, tile_k, tile_n])
-                hl.store(out, [orig_token_indices, tile_n], acc.to(out.dtype), extra_mask=token_valid[:, None])
+        if tile_t.begin < num_tokens:
+            token_valid = tile_t.index < num_tokens
+            # Lanes past the expert's tokens read its first, and store nothing.
+            local = torch.where(token_valid, tile_t.index, 0)
+            orig_token_indices = sorted_to_orig[start + local]
+            acc = hl.zeros([tile_t, tile_n], dtype=torch.float32)
+            for tile_k in hl.tile(k):
+                acc = torch.addmm(acc, A[orig_token_indices, tile_k], W[e_idx, tile_k, tile_n])
+            hl.store(out, [orig_token_indices, tile_n], acc.to(out.dtype), extra_mask=token_valid[:, None])
     return out
 
 

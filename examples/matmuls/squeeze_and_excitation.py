@@ -30,23 +30,29 @@ def squeeze_and_excitation_net_fwd(x: Tensor, a: Tensor, b: Tensor) -> tuple[Ten
 
 
 @helion.kernel(static_shapes=True)
-def squeeze_and_excitation_net_bwd_dx(
-    grad_out: Tensor, x: Tensor, a: Tensor, b: Tensor, c: Tensor, d: Tensor
-) -> Tensor:
+def squeeze_and_excitation_net_bwd_dc(grad_out: Tensor, x: Tensor, b: Tensor, c: Tensor, d: Tensor) -> Tensor:
+    """The gradient of x @ a: through the sigmoid, b and the relu."""
+    n = x.size(1)
+    grad_c = torch.empty_like(c)
+    for tile_m, tile_k in hl.tile(c.size()):
+        acc = hl.zeros([tile_m, tile_k], dtype=torch.float32)
+        for tile_n in hl.tile(n):
+            gate = d[tile_m, tile_n]
+            grad_d = grad_out[tile_m, tile_n] * x[tile_m, tile_n] * gate * (1.0 - gate)
+            acc = torch.addmm(acc, grad_d, b[tile_k, tile_n].T)
+        grad_c[tile_m, tile_k] = torch.where(c[tile_m, tile_k] > 0, acc, 0.0)
+    return grad_c
+
+
+@helion.kernel(static_shapes=True)
+def squeeze_and_excitation_net_bwd_dx(grad_out: Tensor, a: Tensor, d: Tensor, grad_c: Tensor) -> Tensor:
     """The gradient of x: of the factor, and of what goes through both products."""
-    m, n = x.size()
-    k = a.size(1)
-    grad_x = torch.empty([m, n], dtype=x.dtype, device=x.device)
+    m, n = grad_out.size()
+    grad_x = torch.empty_like(grad_out)
     for tile_m, tile_n in hl.tile([m, n]):
         acc = grad_out[tile_m, tile_n].to(torch.float32) * d[tile_m, tile_n].to(torch.float32)
-        for tile_k in hl.tile(k):
-            grad_c = hl.zeros([tile_m, tile_k], dtype=torch.float32)
-            for tile_j in hl.tile(n):
-                gate = d[tile_m, tile_j].to(torch.float32)
-                grad_d = grad_out[tile_m, tile_j] * x[tile_m, tile_j] * gate * (1.0 - gate)
-                grad_c = torch.addmm(grad_c, grad_d.to(b.dtype), b[tile_k, tile_j].T)
-            masked = torch.where(c[tile_m, tile_k] > 0, grad_c, 0.0)
-            acc = torch.addmm(acc, masked.to(a.dtype), a[tile_n, tile_k].T)
+        for tile_k in hl.tile(a.size(1)):
+            acc = torch.addmm(acc, grad_c[tile_m, tile_k], a[tile_n, tile_k].T)
         grad_x[tile_m, tile_n] = acc
     return grad_x
 
@@ -83,13 +89,14 @@ def gradients(grad_out: Tensor, x: Tensor, a: Tensor, b: Tensor) -> tuple[Tensor
 def backward(grad_out: Tensor, x: Tensor, a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
     """The gradients of x and b by the kernels."""
     _, c, d = squeeze_and_excitation_net_fwd(x, a, b)
-    grad_x = squeeze_and_excitation_net_bwd_dx(grad_out, x, a, b, c, d)
+    grad_c = squeeze_and_excitation_net_bwd_dc(grad_out, x, b, c, d)
+    grad_x = squeeze_and_excitation_net_bwd_dx(grad_out, a, d, grad_c)
     return grad_x, squeeze_and_excitation_net_bwd_db(grad_out, x, d, c)
 
 
 def example_args(device: str = "cpu") -> tuple[Tensor, ...]:
     """x, a, b."""
-    m, n, k = (1024, 1024, 1024) if device == "cuda" else (33, 45, 20)
+    m, n, k = (8192, 1024, 1024) if device == "cuda" else (33, 45, 20)
     dtype = torch.float16 if device == "cuda" else torch.float32
     x, a, b = (torch.randn(size, device=device, dtype=dtype) for size in ([m, n], [n, k], [k, n]))
     return x, a / n**0.5, b / k**0.5
