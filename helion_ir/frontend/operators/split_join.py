@@ -11,21 +11,19 @@ from ...dialects.dims import dims_of
 from ...dialects.value import JoinOp, ReshapeOp, SplitOp
 from ..tensors import DeviceTensor
 from ..tracer import Tracer
-from .table import operand
+from .table import broadcast, operand
 from .views import permute, reshaped
 
 
 def join(tracer: Tracer, a: DeviceTensor, b: DeviceTensor) -> DeviceTensor:
-    """Two tensors along a new last axis."""
-    if dims_of(a.ssa) != dims_of(b.ssa):
-        raise exc.ShapeMismatch(f"cannot join {list(dims_of(a.ssa))} and {list(dims_of(b.ssa))}")
+    """Two tensors, broadcast, along a new last axis."""
     dtype = torch.promote_types(a.dtype, b.dtype)
-    values = [operand(tracer, x, dtype).ssa for x in (a, b)]
-    if not dims_of(a.ssa):
+    values, tiles, _ = broadcast(tracer, [operand(tracer, x, dtype) for x in (a, b)])
+    if not dims_of(values[0]):
         values = [tracer.builder.expand_dims(v, 0) for v in values]
         joined = tracer.builder.emit(JoinOp(*values))
         return tracer.tensor(tracer.builder.emit(ReshapeOp(joined, [2])), dtype)
-    return tracer.tensor(tracer.builder.emit(JoinOp(*values)), dtype, [*a.tiles, None])
+    return tracer.tensor(tracer.builder.emit(JoinOp(*values)), dtype, [*tiles, None])
 
 
 def split(tracer: Tracer, x: DeviceTensor) -> tuple[DeviceTensor, DeviceTensor]:

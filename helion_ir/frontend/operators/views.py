@@ -328,7 +328,8 @@ def local_scalar(tracer: Tracer, x: Any) -> Any:
     if x.dtype == torch.bool:
         return torch.SymBool(BoolNode(tracer, x.ssa))
     if x.dtype.is_floating_point:
-        return torch.SymFloat(FloatNode(tracer, tracer.builder.convert(x.ssa, x.dtype, torch.float32)))
+        wide = torch.float64 if x.dtype == torch.float64 else torch.float32
+        return torch.SymFloat(FloatNode(tracer, tracer.builder.convert(x.ssa, x.dtype, wide)))
     element = x.ssa.type
     assert isinstance(element, IntegerType)
     return tracer.device_scalar(lambda: x.ssa, element=element)

@@ -75,6 +75,14 @@ class Poly:
             terms[tuple(rest)] = factor // by
         return Poly(terms)
 
+    def multiples_of(self, divisor: int) -> tuple[Poly, Poly]:
+        """`q` and `r` of `self == divisor * q + r`, where `r` has the terms whose factors the divisor does not divide.
+
+        Then `self // divisor == q + r // divisor`, and `self % divisor == r % divisor`.
+        """
+        whole = {atoms: factor // divisor for atoms, factor in self.terms.items() if atoms and factor % divisor == 0}
+        return Poly(whole), Poly({atoms: factor for atoms, factor in self.terms.items() if atoms not in whole})
+
     @property
     def value(self) -> int | None:
         """The value, if this is a constant."""

@@ -274,6 +274,11 @@ class Integers(Sizes, SymbolContext):
             return Poly.constant(INTEGER_FUNCTIONS[name](a, b))
         if name in _SPELLINGS and (quotient := lhs.exact_div(rhs)) is not None:
             return quotient if name == "floordiv" else Poly({})
+        if name in _SPELLINGS and b is not None and b > 0:
+            whole, lhs = lhs.multiples_of(b)
+            if whole.terms:
+                rest = self.integer_op(name, lhs, rhs)
+                return rest if name == "mod" else whole + rest
         self.needs_number(lhs, rhs)
         if name in ("max", "min") and (not self.in_device or self.internal):
             return lhs if self.compare("ge" if name == "max" else "le", lhs, rhs) else rhs

@@ -12,7 +12,7 @@ from typing import Any, cast
 
 import torch
 from xdsl.dialects import arith, math
-from xdsl.dialects.builtin import AnyFloat, f32, i1, i64
+from xdsl.dialects.builtin import AnyFloat, f32, f64, i1, i64
 from xdsl.ir import SSAValue
 
 from ... import exc
@@ -154,7 +154,7 @@ class Scalars(Integers):
             spelled = "int" if rounding == "trunc" else "round" if rounding == "round" else f"{MATH}.{rounding}"
             self.guards[f"{MATH}.isfinite({node.expr})"] = None
             return self.new_symbol(f"{spelled}({node.expr})", function(node.hint), argument=True)
-        rounded = self.builder.emit(op(self.float_value(node)))
+        rounded = self.builder.emit(op(self.float_value(node, self._element_of([node]))))
         result = self.builder.emit(arith.FPToSIOp(rounded, i64))
         return poly_of(self.device_scalar(lambda: result, element=i64))
 
@@ -170,15 +170,21 @@ class Scalars(Integers):
             self.guards[f"{expr} is {hint}"] = None
             return BoolNode(self, hint)
         self.called()
+        element = self._element_of(args)
         if name in SIGNS:
-            truth = self.builder.emit(CompareOp(name, *map(self.float_value, args)))
+            truth = self.builder.emit(CompareOp(name, *(self.float_value(arg, element) for arg in args)))
             return BoolNode(self, truth, hint=cast("bool | None", hint), expr=expr)
         if name in _JUMPING and hint is not None:  # in Python's precision
             self.guards[f"{_expr_of(args[1])} != 0"] = None
             return FloatNode(self, hint=hint, expr=expr, source=_JUMPING[name])
         if hint is not None:
             return FloatNode(self, hint=hint, expr=expr, source=(name, args))
-        return FloatNode(self, self._float_op(name, args))
+        return FloatNode(self, self._float_op(name, args, element))
+
+    @staticmethod
+    def _element_of(args: list[FloatNode]) -> AnyFloat:
+        """Of what the device computes from floats: as many bits as the widest that it computed or carried has."""
+        return f64 if any(arg.ssa is not None and arg.ssa.type == f64 for arg in args) else f32
 
     def _float_hint(self, name: str, args: list[FloatNode]) -> tuple[Any, str]:
         """The value of a function in this call, and its host expression; None if only the device knows it."""

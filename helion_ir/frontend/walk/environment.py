@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 import torch
-from xdsl.dialects.builtin import IntegerType, f32, i1
+from xdsl.dialects.builtin import IntegerType, f64, i1
 from xdsl.ir import Attribute, SSAValue
 
 from ... import exc
@@ -227,7 +227,7 @@ def carried_as(tracer: Tracer, leaf: Any) -> Carried:
     if isinstance(leaf, bool | torch.SymBool):
         return Carried("bool", torch.bool)
     if isinstance(leaf, float | torch.SymFloat):
-        return Carried("float", torch.float32)
+        return Carried("float", torch.float64)
     wide = tracer.index_type.width.data == 64 or tracer.value_type(poly_of(leaf)).width.data == 64
     return Carried("int", torch.int64 if wide else torch.int32)
 
@@ -253,7 +253,7 @@ def join(name: str, first: Carried, second: Carried) -> Carried:
     elif kinds == {"int", "bool"}:  # Python's truth values are integers
         return first if first.kind == "int" else second
     else:
-        return Carried("float", torch.float32)
+        return Carried("float", torch.float64)
     raise exc.ControlFlowTensorMismatch(
         f"variable {name!r} is {first.describe()} on one path and {second.describe()} on another",
         hint="give it one shape and dtype before the branch or loop, for example with hl.zeros",
@@ -286,7 +286,7 @@ def lower(tracer: Tracer, ssa: SSAValue, carried: Carried, like: Any, tiles: Seq
         assert ssa.type == i1
         return torch.SymBool(BoolNode(tracer, ssa))
     if carried.kind == "float":
-        assert ssa.type == f32
+        assert ssa.type == f64
         return torch.SymFloat(FloatNode(tracer, ssa))
     assert isinstance(ssa.type, IntegerType)
     return tracer.device_scalar(lambda: ssa, element=ssa.type)

@@ -265,9 +265,17 @@ class DispatchHook(TorchDispatchMode):
             if (implementation := meta_table.get(func)) is not None:
                 return self._on_meta(implementation, args, kwargs)
             if (decomposition := decomposition_table.get(func)) is not None:
-                with self:
-                    return decomposition(*args, **kwargs)
+                return self._decomposed(func, decomposition, args, kwargs)
         return self._on_meta(func, args, kwargs)
+
+    def _decomposed(self, func: Any, decomposition: Any, args: Any, kwargs: Any) -> Any:
+        """An operator by PyTorch's Python code; a device that it takes from its operand need not be there."""
+        takes_device = any(argument.name == "device" for argument in func._schema.arguments)
+        if takes_device and kwargs.get("device") is None and isinstance(args[0], HostTensor):
+            kwargs = {**kwargs, "device": CPU}
+            self.tracer.named_device = self.tracer.named_device or args[0].user_device
+        with self:
+            return decomposition(*args, **kwargs)
 
     def _warn_compute(self, func: Any, args: Any, kwargs: Any) -> None:
         computes = not func.is_view and func not in _MOVES and not func._schema.is_mutable
