@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from xdsl.dialects import arith
+from xdsl.dialects import arith, scf
 from xdsl.dialects.builtin import IntegerType, Signedness
 from xdsl.ir import Block, Operation, SSAValue
 
@@ -110,7 +110,19 @@ def _least(bound: Bound, begins: Begins) -> int | None:
         return _least(owner.value, begins)
     if isinstance(owner, BeginOp | EndOp):
         return least_position(owner.tile, begins)
+    if isinstance(owner, scf.IfOp):
+        return _least_of_arms(owner, list(owner.results).index(bound), begins)
+    if owner.regions:
+        return None  # what a loop carried
     return _least_of_arith(owner, begins) if owner.dialect_name() == "arith" else 0
+
+
+def _least_of_arms(op: scf.IfOp, number: int, begins: Begins) -> int | None:
+    """The least of what the arms of a branch yield."""
+    ends = [region.block.last_op for region in op.regions]
+    parts = [None if end is None else _least(end.operands[number], begins) for end in ends]
+    known = [part for part in parts if part is not None]
+    return min(known) if len(known) == len(parts) else None
 
 
 def _least_of_index(value: SSAValue, block: Block, begins: Begins) -> int | None:

@@ -17,6 +17,7 @@ from ..operators.table import operand
 from ..tensors import AxisTile, DeviceTensor
 from ..tracer import Tracer
 from .aliases import guard, joined_by
+from .chosen_tiles import ChosenTiles, tiles_of
 from .environment import (
     CALLER,
     Carried,
@@ -40,11 +41,12 @@ class Branches(Regions):
     def branch(self, condition: SSAValue, then: Callable[[], None], otherwise: Callable[[], None]) -> None:
         """Run-time `if`: what either arm changes, or both bind, are results."""
         tracer = self.tracer
-        start, structure = Snapshot(self.environment), ValueStructure(self.environment)
+        start, structure = Snapshot(self.environment), ValueStructure(self.environment, tiles=True)
         place = tracer.builder.location
         finals: list[dict[Path, Any]] = []
         arms: list[tuple[Block, dict[Path, Any], dict[str, Any]]] = []
         frames: list[Frame] = []
+        bound_tiles: list[dict[str, Tile]] = []
         for arm in (then, otherwise):
             block = Block()
             with tracer.into(block), self._frame(start) as frame:
@@ -52,6 +54,7 @@ class Branches(Regions):
                 structure.check()
             frames.append(frame)
             finals.append(self.environment.leaves())
+            bound_tiles.append(tiles_of(self.environment))
             arms.append((block, self.environment.leaves(), dict(self.environment.names)))
             tensors = {path: leaf for path, leaf in arms[-1][1].items() if isinstance(leaf, DeviceTensor)}
             frozen = {path: _copy(tracer, leaf) for path, leaf in tensors.items()}
@@ -82,17 +85,20 @@ class Branches(Regions):
             for axis, sides in enumerate(zip(*(end[path] for end in ends), strict=True))
             if not agree(tracer, *sides)
         ]
-        for frame, (block, leaves, _), end in zip(frames, arms, ends, strict=True):
+        chosen = ChosenTiles.of(tracer, bound_tiles)
+        for number, (frame, (block, leaves, _), end) in enumerate(zip(frames, arms, ends, strict=True)):
+            edges = chosen.yielded(number, block)
             with tracer.into(block):
                 tracer.builder.location = place
                 counts = [self._count(end[path][axis], joined[path].dims[axis]) for path, axis in counted]
-                tracer.builder.append(scf.YieldOp(*self._lift(frame, joined, leaves), *counts))
+                tracer.builder.append(scf.YieldOp(*self._lift(frame, joined, leaves), *counts, *edges))
         tracer.builder.location = place
-        types = [kind.type() for kind in joined.values()] + [tracer.index_type] * len(counted)
+        types = [kind.type() for kind in joined.values()] + [tracer.index_type] * (len(counted) + 2 * len(chosen.names))
         op = scf.IfOp(condition, types, Region(arms[0][0]), Region(arms[1][0]))
         tracer.builder.append(op)
         tiles = {path: list(map(narrower, *(end[path] for end in ends))) for path in joined}
-        for count, (path, axis) in zip(op.results[len(joined) :], counted, strict=True):
+        chosen.bind(op.results[len(joined) + len(counted) :], self.environment)
+        for count, (path, axis) in zip(op.results[len(joined) :], counted, strict=False):
             zero = tracer.builder.constant(0, tracer.index_type)
             tiles[path][axis] = tracer.builder.emit(tile.RangeOp(zero, count, joined[path].dims[axis]))
         keys, unsure = joined_by(finals)

@@ -198,12 +198,13 @@ def watch_of_host(names: dict[str, Any], local: Iterable[str], captured: Iterabl
 class ValueStructure:
     """What the variables of a function and its callers are, apart from the numbers and tensors in them."""
 
-    def __init__(self, environment: Environment):
+    def __init__(self, environment: Environment, *, tiles: bool = False):
         self._environment = environment
+        self._tiles = tiles  # tiles of one block count as equal
         self.shapes: dict[str, Any] = {}
         self._containers: dict[str, list[Any]] = {}
         for name, value in _variables(environment):
-            self.shapes[name] = shape_of(value)
+            self.shapes[name] = self._shape(value)
             self._containers[name] = list(_containers(value))
         self._held = Counter(id(each) for held in self._containers.values() for each in held)
 
@@ -213,11 +214,14 @@ class ValueStructure:
         for name, value in _variables(self._environment):
             if name not in self.shapes or name in skip:
                 continue
-            if shape_of(value) != self.shapes[name] or self._aliases(name, value):
+            if self._shape(value) != self.shapes[name] or self._aliases(name, value):
                 raise StructureChanged(
                     f"variable {name.lstrip('^')!r} changes its structure in a run-time loop or branch",
                     hint="only numbers and tensors change there; give it one structure before",
                 )
+
+    def _shape(self, value: Any) -> Any:
+        return value.ssa.type if self._tiles and isinstance(value, Tile) else shape_of(value)
 
     def _aliases(self, name: str, value: Any) -> bool:
         before, after = self._containers[name], list(_containers(value))
