@@ -174,6 +174,7 @@ class OpMix:
             elif not shared_out:
                 budget = max(budget // sizes[symbol], 1)
         self._grow(sizes, blocks)
+        self._coarsen(sizes, blocks)
         return dict(reversed(sizes.items()))
 
     def _is_shared_out(self, symbol: str) -> bool:
@@ -204,6 +205,21 @@ class OpMix:
             lanes = sum(lane_count(dims, larger) for dims in self.dots)
             if larger[symbol] > sizes[symbol] and self._programs(larger) >= ENOUGH_PROGRAMS and lanes <= DOT_LANES:
                 sizes[symbol] = larger[symbol]
+
+    def _coarsen(self, sizes: dict[str, int], blocks: Sequence[tuple[str, BlockAttr]]) -> None:
+        """Enlarge the grid's blocks that no value has for a dim, so that inner loops divide them: they take no lanes,
+        only programs."""
+        taken = {symbol for dims in self.shapes for dim in dims for symbol in symbols_of(dim)}
+        fixed = self.kernel.block_size_values
+        for symbol, block in blocks:
+            if symbol in taken or symbol in self.reduced or symbol not in self.extents:
+                continue
+            limit = self.size_limit(symbol, block)
+            while sizes[symbol] * 2 <= limit:
+                larger = {**fixed, **sizes, symbol: sizes[symbol] * 2}
+                if self._programs(larger) < ENOUGH_PROGRAMS:
+                    break
+                sizes[symbol] *= 2
 
     def _programs(self, sizes: Mapping[str, int]) -> int:
         """Tiles of the grid; 0 if that is known at run time only."""
