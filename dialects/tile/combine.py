@@ -84,7 +84,7 @@ class CombineReduceOp(CombineReduceBase, OverTile, DeclaresAxes, FoldsChunks):
 
 def lane_by_lane(block: Block, values: Sequence[SSAValue], dims: Sequence[Dim], build: OpBuilder) -> list[SSAValue]:
     """What the block of a combine function makes of tensors of `dims`, in every lane alike."""
-    mapped = dict(zip(block.args, values, strict=True))
+    mapped: dict[SSAValue, SSAValue] = dict(zip(block.args, values, strict=True))
     *ops, end = block.ops
     for op in ops:
         new = build.op(op.clone(mapped))

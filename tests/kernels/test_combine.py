@@ -180,7 +180,8 @@ def _row(x: Tensor, function: Any) -> Tensor:
     ("function", "error", "says"),
     [
         (lambda row, one: hl.reduce(lambda a, b: (a, b), row, 1), exc.InvalidAPIUsage, "2 values for 1 tensors"),
-        (lambda row, one: hl.reduce(lambda a, b: a * b + one, row, 1), exc.NotAllowedInHelperFunction, "run time"),
+        (lambda row, one: hl.reduce(lambda a, b: a * b + row, row, 1), exc.ShapeMismatch, "shape"),
+        (lambda row, one: hl.reduce(lambda a, b: b if a > b else a, row, 1), exc.NotAllowedInHelperFunction, "branch"),
         (lambda row, one: hl.reduce(lambda a, b: a + b, row, 4), exc.ReductionDimInvalidForShape, "dimension 4"),
         (
             lambda row, one: hl.reduce(lambda a, b: torch.where(a > b, a, b), row, 1, other=(1, 2)),
@@ -220,3 +221,46 @@ def test_rolled(dynamic: bool) -> None:
         assert torch.equal(values, x.amax(1) * 2)
         assert torch.equal(where, x.argmax(1))
         torch.testing.assert_close(scaled, x * 2 / values[:, None] + (x * 2).sum(1, keepdim=True))
+
+
+def test_scalars_of_the_kernel() -> None:
+    """An argument, a size and an element that was loaded go along, and stay what they are."""
+
+    def kernel(x: Tensor, weight: float) -> tuple[Tensor, Tensor]:
+        most, prefix = torch.empty([x.size(0)]), torch.empty_like(x)
+        for i in hl.grid(x.size(0)):
+            first = x[i, 0]
+            most[i] = hl.reduce(lambda a, b: torch.where(a * weight > b * weight, a, b), x[i, :], 0)
+            prefix[i, :] = hl.associative_scan(lambda a, b, first=first: a + b - first + x.size(1), x[i, :], 0)
+        return most, prefix
+
+    x = torch.randn(3, 13)
+    for static in (True, False):
+        most, prefix = run_levels(kernel, helion.Config(), x, -1.5, triton=static, static_shapes=static)
+        assert torch.equal(most, x.amin(1))
+        steps = torch.arange(13) * (13 - x[:, :1])
+        torch.testing.assert_close(prefix, x.cumsum(1) + steps)
+
+
+def test_a_function_of_the_kernel_has_its_own_variables() -> None:
+    """Welford's moments; `n` of the function is not the `n` of the loop."""
+
+    def kernel(x: Tensor) -> tuple[Tensor, Tensor]:
+        mean, variance = torch.empty([x.size(0)]), torch.empty([x.size(0)])
+
+        def moments(mean_1: Any, square_1: Any, n_1: Any, mean_2: Any, square_2: Any, n_2: Any) -> Any:
+            delta, n = mean_2 - mean_1, n_1 + n_2
+            weight = n_2 / n
+            return mean_1 + delta * weight, square_1 + square_2 + delta * delta * n_1 * weight, n
+
+        for t in hl.tile(x.size(0)):
+            row = x[t, :].to(torch.float32)
+            middle, square, n = hl.reduce(moments, (row, torch.zeros_like(row), torch.ones_like(row)), dim=-1)
+            mean[t], variance[t] = middle, square / n
+        return mean, variance
+
+    x = torch.randn(5, 37, dtype=torch.float16)
+    for chunk in (None, 16):
+        mean, variance = run_levels(kernel, helion.Config(block_sizes=[2], reduction_loops=[chunk]), x, triton=True)
+        torch.testing.assert_close(mean, x.float().mean(1))
+        torch.testing.assert_close(variance, x.float().var(1, correction=0))

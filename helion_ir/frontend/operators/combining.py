@@ -17,12 +17,13 @@ import torch._higher_order_ops
 from torch.utils._pytree import tree_flatten, tree_unflatten
 from xdsl.dialects import arith
 from xdsl.dialects.builtin import ArrayAttr
-from xdsl.ir import Block, BlockArgument, Operation, Region, SSAValue, TypedAttribute
+from xdsl.ir import Attribute, Block, Operation, Region, SSAValue, TypedAttribute
 
 from ... import exc
 from ...dialects import tile
 from ...dialects.axis_kinds import is_lane_wise
 from ...dialects.dims import dims_of
+from ...dialects.effects import has_no_effects
 from ...dialects.names import value_name
 from ...dialects.tile.along_axis import combining_kind
 from ...dialects.value import SCAN_KINDS, CombinedOp
@@ -66,7 +67,7 @@ def reduce(
     axes = axes_of(tracer.tensor(inputs.values[0], inputs.computed[0], inputs.tiles), dim)
     values, tiles = list(inputs.values), list(inputs.tiles)
     for axis in reversed(axes):
-        body = traced(tracer, combine_fn, inputs.computed, tupled=not single)
+        body, outside = traced(tracer, combine_fn, inputs.computed, tupled=not single)
         kind = _kind_of(body)
         if kind is None:
             jagged.refuse(tracer, tracer.tensor(values[0], inputs.computed[0], tiles), [axis], "a function combines")
@@ -74,11 +75,13 @@ def reduce(
             values = [jagged.filled(tracer, values[0], tiles, [axis], kind[0])]
         over = tracer.axis_tile(dims_of(values[0])[axis], tiles.pop(axis))
         if kind is None:
-            op: Operation = tile.CombineReduceOp(values, axis, body, empty, over)
+            given = [*values, *_beside(tracer, outside, values[0])]
+            nothing = [_constant(tracer, 0, value.type) for value in outside]
+            op: Operation = tile.CombineReduceOp(given, axis, body, ArrayAttr([*empty, *nothing]), over)
         else:
             op = tile.ReduceOp(kind[0], values[0], axis, over, ignore_nan=kind[1])
         tracer.builder.append(op)
-        values = list(op.results)
+        values = list(op.results[: len(values)])
     for axis in axes if keep_dims else ():
         values = [tracer.builder.expand_dims(value, axis) for value in values]
         tiles.insert(axis, None)
@@ -116,7 +119,7 @@ def _scan(
         raise exc.MultipleReductionDims("a scan goes along one dimension", hint="scan one after the other")
     (axis,) = axes
     over = tracer.axis_tile(dims_of(inputs.values[0])[axis], inputs.tiles[axis])
-    body = traced(tracer, combine_fn, inputs.computed, tupled=tupled)
+    body, outside = traced(tracer, combine_fn, inputs.computed, tupled=tupled)
     kind = _kind_of(body)
     if kind is not None and kind[0] in SCAN_KINDS and not kind[1]:
         terms = jagged.filled(tracer, inputs.values[0], inputs.tiles, [axis], kind[0])
@@ -125,9 +128,15 @@ def _scan(
         sample = tracer.tensor(inputs.values[0], inputs.computed[0], inputs.tiles)
         if reverse or jagged.jagged_tile(tracer, dims_of(sample.ssa)[axis], inputs.tiles[axis]) is None:
             jagged.refuse(tracer, sample, [axis], "a scan goes along")
-        op = tile.CombineScanOp(inputs.values, axis, body, reverse, over)
+        given = [*inputs.values, *_beside(tracer, outside, inputs.values[0])]
+        op = tile.CombineScanOp(given, axis, body, reverse, over)
     tracer.builder.append(op)
-    return _results(tracer, inputs, op.results, inputs.tiles, like, reduced=False)
+    return _results(tracer, inputs, op.results[: len(inputs.values)], inputs.tiles, like, reduced=False)
+
+
+def _beside(tracer: Tracer, outside: Sequence[SSAValue], value: SSAValue) -> list[SSAValue]:
+    """Scalars of the kernel, in every lane of a value: a combine function takes them along, as it sees nothing else."""
+    return [tracer.builder.splat(scalar, dims_of(value)) for scalar in outside]
 
 
 def _results(
@@ -151,17 +160,23 @@ def _constants(tracer: Tracer, other: Any, dtypes: Sequence[torch.dtype]) -> Arr
         known = tracer.constant(number)
         if not isinstance(known, bool | int | float):
             raise exc.InvalidAPIUsage(f"hl.reduce: other= must be a number, got {type(known).__name__}")
-        constant = tracer.builder.constant(known, element_type(dtype)).owner
-        assert isinstance(constant, arith.ConstantOp)
-        attributes.append(constant.value)
+        attributes.append(_constant(tracer, known, element_type(dtype)))
     return ArrayAttr(attributes)
+
+
+def _constant(tracer: Tracer, number: float, element: Attribute) -> TypedAttribute:
+    constant = tracer.builder.constant(number, element).owner
+    assert isinstance(constant, arith.ConstantOp)
+    return constant.value
 
 
 # The function
 
 
-def traced(tracer: Tracer, combine_fn: Function, dtypes: Sequence[torch.dtype], *, tupled: bool) -> Region:
-    """The region of a combine function for values of these dtypes.
+def traced(
+    tracer: Tracer, combine_fn: Function, dtypes: Sequence[torch.dtype], *, tupled: bool
+) -> tuple[Region, list[SSAValue]]:
+    """The region of a combine function for values of these dtypes, and the scalars that it takes behind them.
 
     Args:
         tupled: whether the values were given as a tuple; then a function of two parameters takes two tuples.
@@ -189,8 +204,10 @@ def traced(tracer: Tracer, combine_fn: Function, dtypes: Sequence[torch.dtype], 
         values = [_scalar(tracer, value, dtype) for value, dtype in zip(results, dtypes, strict=True)]
         tracer.builder.location = place
         tracer.builder.append(CombinedOp(*values))
-        _close(block)
-    return Region(block)
+        moved, outside = _close(block, len(dtypes))
+    for op in moved:
+        tracer.builder.append(op)
+    return Region(block), outside
 
 
 def _parameters(function: Function) -> list[str]:
@@ -212,32 +229,50 @@ def _scalar(tracer: Tracer, value: Any, dtype: torch.dtype) -> SSAValue:
     return operand(tracer, value, dtype).ssa
 
 
-def _close(block: Block) -> None:
-    """Take constants from outside into the block; raise for anything else that is not arithmetic of two lanes."""
-    copies: dict[SSAValue, SSAValue] = {}
+def _close(block: Block, count: int) -> tuple[list[Operation], list[SSAValue]]:
+    """Make a block of lane-wise ops that sees nothing from outside.
+
+    Constants are copied into it. Scalars of the kernel become arguments, behind the `count` of either lane, which it
+    passes on as they are. What asks for a size or a position moves out.
+
+    Returns:
+        What moves out, and the scalars.
+
+    Raises:
+        NotAllowedInHelperFunction: something in the block is no arithmetic of two lanes.
+    """
+    own: dict[SSAValue, SSAValue] = dict(zip(block.args, block.args, strict=True))
+    outside: dict[SSAValue, SSAValue] = {}
+    moved: list[Operation] = []
     for op in list(block.ops):
         if not isinstance(op, arith.ConstantOp | CombinedOp) and not is_lane_wise(op):
-            raise exc.NotAllowedInHelperFunction(
-                "a combine function computes with the elements it is given, without branches, loops and memory",
-                hint="use torch.where for a choice",
-            )
-        for index, value in enumerate(op.operands):
-            if isinstance(value, BlockArgument) and value.owner is block:
-                continue
-            if isinstance(value.owner, Operation) and value.owner.parent is block:
-                continue
-            if not isinstance(value.owner, arith.ConstantOp):
+            if op.regions or not has_no_effects(op) or any(value in own for value in op.operands):
                 raise exc.NotAllowedInHelperFunction(
-                    "a combine function uses a value of the kernel that is known at run time only",
-                    hint="pass it along: reduce or scan a tuple with the value as one more tensor",
+                    "a combine function computes with the elements it is given, without branches, loops and memory",
+                    hint="use torch.where for a choice",
                 )
-            if value not in copies:
+            op.detach()
+            moved.append(op)
+            continue
+        for index, value in enumerate(op.operands):
+            if value not in own and isinstance(value.owner, arith.ConstantOp):
                 copy = value.owner.clone()
                 copy.location = value.owner.location
-                assert block.first_op is not None
-                block.insert_op_before(copy, block.first_op)
-                copies[value] = copy.result
-            op.operands[index] = copies[value]
+                block.insert_op_before(copy, op)
+                own[value] = copy.result
+            elif value not in own:
+                own[value] = outside[value] = block.insert_arg(value.type, count + len(outside))
+                block.insert_arg(value.type, len(block.args))
+            op.operands[index] = own[value]
+        own.update(zip(op.results, op.results, strict=True))
+    if outside:
+        end = block.last_op
+        assert isinstance(end, CombinedOp)
+        new = CombinedOp(*end.operands, *outside.values())
+        new.location = end.location
+        block.erase_op(end)
+        block.add_op(new)
+    return moved, list(outside)
 
 
 def _kind_of(body: Region) -> tuple[str, bool] | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 
@@ -79,11 +79,25 @@ def _targets(node: ast.stmt) -> Names:
 def _captured(statements: Iterable[ast.stmt]) -> Names:
     """Names that functions in the text read when they are called."""
     functions = [node for s in statements for node in ast.walk(s) if isinstance(node, _FUNCTIONS)]
-    return frozenset(
-        name
-        for function in functions
-        for name in _names(function, ast.Load) - {a.arg for a in ast.walk(function.args) if isinstance(a, ast.arg)}
-    )
+    return frozenset(name for function in functions for name in _names(function, ast.Load) - _own_names(function))
+
+
+def _own_names(function: ast.FunctionDef | ast.Lambda) -> Names:
+    """The variables of a function's own: its parameters, and what it binds and does not declare as another's."""
+    nodes = list(_outside_functions(function.body if isinstance(function, ast.FunctionDef) else [function.body]))
+    parameters = frozenset(node.arg for node in ast.walk(function.args) if isinstance(node, ast.arg))
+    bound = frozenset(node.id for node in nodes if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store))
+    others = [name for node in nodes if isinstance(node, ast.Global | ast.Nonlocal) for name in node.names]
+    others += [name for node in nodes if isinstance(node, ast.comprehension) for name in _names(node.target, ast.Store)]
+    return parameters | (bound - frozenset(others))
+
+
+def _outside_functions(nodes: Iterable[ast.AST]) -> Iterator[ast.AST]:
+    """Nodes and what is in them, without functions that they define."""
+    for node in nodes:
+        if not isinstance(node, _FUNCTIONS):
+            yield node
+            yield from _outside_functions(ast.iter_child_nodes(node))
 
 
 @lru_cache(maxsize=256)
