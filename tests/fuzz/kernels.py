@@ -76,12 +76,12 @@ def cases(draw: Any) -> Case:
     static = draw(st.sampled_from([True, True, False]))
     g = Builder(draw, calls=1 if static else 3, static=static)
     outputs: list[Output] = []
-    for number_of_loop in range(g.pick([1, 1, 1, 2])):
+    for number_of_loop in range(g.pick([1, 1, 1, 2, 3])):
         if number_of_loop:
             g.use("several-loops")
         g.budget = g.pick([8, 16, 26])
         top_level(g, outputs)
-        if g.chance(15):
+        if g.chance(40):
             publish(g, outputs)
     if not any(a.sizes is not None for a in g.arguments):
         g.tensor([Size(None, 3)], torch.float32, -3, 3, "plain")
