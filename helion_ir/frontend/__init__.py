@@ -29,6 +29,7 @@ from .arguments import Arguments, constant_parameter
 from .choices import DEFAULTS, Choices
 from .early_launch import check_early_launch
 from .mistakes import device_error, host_error, in_users_names
+from .operators import composites as _composites  # noqa: F401
 from .operators import concatenation as _concatenation  # noqa: F401
 from .operators import opaque as _opaque  # noqa: F401
 from .operators import prefixes as _prefixes  # noqa: F401

@@ -47,6 +47,9 @@ ROWS: dict[str, tuple[Callable[..., Any], Tensor, Tensor]] = {
     "einsum_batch": (lambda x, y: einsum("bik,bkj->bij", x, y), BATCH, RIGHT),
     "einsum_heads": (lambda x, y: einsum("bhqd,bhdk->bhqk", x, y), X4, Y4),
     "einsum_products": (lambda x, y: einsum("bi,bi->b", x, y), A, A * 2),
+    "distances": (lambda x, y: torch.cdist(x, y) + torch.cdist(x, y, p=1.0), BATCH, made(5, 4, 16)),
+    "group_norm": (lambda x, y: F.group_norm(x, 2) + y, made(5, 6, 7), made(5, 6, 7)),
+    "group_norm_in_half": (lambda x, y: F.group_norm(x, 3) * y, HALF[:, :15].contiguous(), HALF[:, :15].contiguous()),
     "einsum_sums": (lambda x, y: einsum("bqd,bdk->bq", x, y), BATCH, RIGHT),
 }  # fmt: skip
 SHARED: dict[str, tuple[Callable[..., Any], Tensor, Tensor]] = {
@@ -68,6 +71,9 @@ SHARED: dict[str, tuple[Callable[..., Any], Tensor, Tensor]] = {
     "einsum_three": (lambda x, y: einsum("bi,ij,kj->bk", x, y, y), A, W),
     "inner": (lambda x, y: torch.inner(x, y.T) + torch.tensordot(x, y, dims=1), A, W),
     "dots": (lambda x, y: x * torch.dot(y, y) + torch.outer(x[:, 0], y) + torch.vdot(y, y), A, VECTOR),
+    "group_norm_with_weights": (lambda x, y: F.group_norm(x, 2, y, y + 1), made(5, 6, 7), made(6)),
+    "kron": (lambda x, y: torch.kron(x, y[None, :3]), A, VECTOR),
+    "chain": (lambda x, y: torch.linalg.multi_dot([x, y, y.T]), A, W),
     "addmv": (lambda x, y: torch.addmv(x[:, 0], x, y)[:, None] + torch.addr(x, x[:, 1], y), A, VECTOR),
 }  # fmt: skip
 CASES = {**dict.fromkeys(ROWS, rows), **dict.fromkeys(SHARED, shared)}

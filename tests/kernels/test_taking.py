@@ -48,6 +48,7 @@ X5, X6, X7, X8, Y7, CUBE = made(5, 5), made(5, 6), made(5, 7), made(5, 8), made(
 HALF, INTS, BOOLS = made(5, 6, dtype=torch.float16), made(5, 7, dtype=torch.int32), made(5, 7) > 0
 INDEX = made(5, 7, dtype=torch.int64) % 7
 PICKS = torch.tensor([3, 0, -2, 2, 1])
+THREE = torch.tensor([3, 0, 1])
 
 ROWS: dict[str, tuple[Callable[..., Any], Tensor, Tensor]] = {
     "cat": (lambda v, w: torch.cat([v, w], -1), X7, Y7),
@@ -92,6 +93,10 @@ ROWS: dict[str, tuple[Callable[..., Any], Tensor, Tensor]] = {
     "neighbours": (lambda v, w: v[:, :-1] - w[:, 1:], X7, Y7),
     "mixed_subscript": (lambda v, w: v[:, 1, None, 2:5] * w[:, :, 3][..., None], CUBE, CUBE),
     "constants": (lambda v, w: v[:, [3, 1, 1]] + w[:, [0, 6, -1]], X7, Y7),
+    "scatter": (lambda v, i: v.scatter(1, i[:, :1], -v).scatter(1, i[:, 1:2] * 0 + 3, 9.0), X7, INDEX),
+    "scatter_add": (lambda v, i: v.scatter_add(1, i, v * 2), X7, INDEX),
+    "scatter_add_in_half": (lambda v, i: (v * 0).scatter_add(1, i[:, :3], v), HALF, INDEX[:, :4] % 6),
+    "scatter_of_parts": (lambda v, w: v.select_scatter(w[:, 0], 1, 2).slice_scatter(w[:, :2], 1, 4, 6), X7, Y7),
     "windows": (lambda v, w: (v.unfold(1, 3, 1) * w[:, None, :3]).sum(-1), X7, Y7),
 }  # fmt: skip
 SHARED: dict[str, tuple[Callable[..., Any], Tensor, Tensor]] = {
@@ -99,6 +104,7 @@ SHARED: dict[str, tuple[Callable[..., Any], Tensor, Tensor]] = {
     "index_tensor": (lambda v, i: v[:, i], X7, PICKS),
     "index_tensor_in_3d": (lambda v, i: v[:, :, i] * 2, CUBE, PICKS),
     "index_matrix": (lambda v, i: v[:, i], X7, PICKS[:4].reshape(2, 2)),
+    "index_add": (lambda v, i: v.index_add(1, i, v[:, :3], alpha=2).index_copy(1, i, v[:, 4:]), X7, THREE),
     "table_look_up": (lambda v, w: w[v.long() % 6] + 1, X7, made(6)),
     "embedding": (lambda v, w: F.embedding(v.long() % 6, w), INTS, made(6, 3)),
 }  # fmt: skip

@@ -16,8 +16,8 @@ from ..tensors import DeviceTensor
 from ..tracer import Tracer
 from . import jagged
 from .reductions import amax, amin, prod, reduce, total
-from .table import aten, device_tensor, lowers
-from .taking import lane_numbers
+from .table import aten, device_tensor, lowers, same_dim
+from .taking import lane_numbers, part
 from .views import expand, unsqueeze
 
 
@@ -43,8 +43,16 @@ def _entries(
     """For each lane and entry what that brings there, or `otherwise`; and the axis of entries."""
     axis = canonicalize_dim(x.dim(), dim)
     hits = _hits(tracer, x, axis, index)
-    brought = torch.where(hits, unsqueeze(tracer, src, axis), otherwise)
+    brought = torch.where(hits, unsqueeze(tracer, _as_long(tracer, src, index), axis), otherwise)
     return device_tensor(tracer, brought), axis + 1
+
+
+def _as_long(tracer: Tracer, source: DeviceTensor, index: DeviceTensor) -> DeviceTensor:
+    """`source` along every axis as long as the index, as entries past it bring nothing."""
+    for axis, (have, want) in enumerate(zip(dims_of(source.ssa), dims_of(index.ssa), strict=True)):
+        if have != want and not same_dim(tracer, have, want):
+            source = part(tracer, source, axis, 0, want)
+    return source
 
 
 @lowers(aten.scatter.value)
@@ -76,11 +84,19 @@ def scatter_add(tracer: Tracer, x: DeviceTensor, dim: int, index: DeviceTensor, 
 def index_add(
     tracer: Tracer, x: DeviceTensor, dim: int, index: DeviceTensor, source: DeviceTensor, *, alpha: Any = 1
 ) -> DeviceTensor:
-    axis = canonicalize_dim(x.dim(), dim)
-    for _ in range(x.dim() - axis - 1):
+    return scatter_add(tracer, x, dim, _for_all(tracer, dim, index, source), source if alpha == 1 else source * alpha)
+
+
+@lowers(aten.index_copy.default)
+def index_copy(tracer: Tracer, x: DeviceTensor, dim: int, index: DeviceTensor, source: DeviceTensor) -> DeviceTensor:
+    return scatter(tracer, x, dim, _for_all(tracer, dim, index, source), source)
+
+
+def _for_all(tracer: Tracer, dim: int, index: DeviceTensor, source: DeviceTensor) -> DeviceTensor:
+    """A 1-D index along `dim` as one for each lane of the other axes of the source."""
+    for _ in range(source.dim() - canonicalize_dim(source.dim(), dim) - 1):
         index = unsqueeze(tracer, index, index.dim())
-    index = expand(tracer, index, list(source.shape))
-    return scatter_add(tracer, x, dim, index, source if alpha == 1 else source * alpha)
+    return expand(tracer, index, list(source.shape))
 
 
 @lowers(aten.scatter_reduce.two)
@@ -97,7 +113,7 @@ def scatter_reduce(
         result: Any = x + _aligned(combined, x) if reduce == "sum" else x * _aligned(combined, x)
         return result
     axis = canonicalize_dim(x.dim(), dim)
-    pair = unsqueeze(tracer, src, axis), unsqueeze(tracer, x, axis + 1)
+    pair = unsqueeze(tracer, _as_long(tracer, src, index), axis), unsqueeze(tracer, x, axis + 1)
     brought: Any = torch.where(_hits(tracer, x, axis, index), *pair)
     combined = _aligned((amax if reduce == "amax" else amin)(tracer, brought, axis + 1), x)
     return device_tensor(tracer, (torch.maximum if reduce == "amax" else torch.minimum)(x, combined))
