@@ -10,15 +10,13 @@ if TYPE_CHECKING:
     from collections.abc import Hashable
 
     from ..config import Config
-    from ..runtime.specialized import ConfigLike
-    from .bound import BoundKernel
-    from .kernel import Kernel
+    from ..runtime.specialized import ConfigLike, SpecializedKernel
 
 
 class KernelMethod:
     """A kernel with its first argument, the instance, given; everything else is the kernel's."""
 
-    def __init__(self, kernel: Kernel, instance: object) -> None:
+    def __init__(self, kernel: Any, instance: object) -> None:  # a Kernel, which makes these
         self.__func__, self.__self__ = kernel, instance
 
     def __call__(self, *args: object, **kwargs: object) -> Any:
@@ -28,8 +26,9 @@ class KernelMethod:
         return getattr(self.__func__, name)
 
     def __eq__(self, other: object) -> bool:
-        same = isinstance(other, KernelMethod) and other.__func__ is self.__func__
-        return same and other.__self__ is self.__self__
+        if not isinstance(other, KernelMethod):
+            return False
+        return other.__func__ is self.__func__ and other.__self__ is self.__self__
 
     def __hash__(self) -> int:
         return hash((id(self.__func__), id(self.__self__)))
@@ -47,7 +46,7 @@ class KernelMethod:
         """See `Kernel.specialization_key`."""
         return self.__func__.specialization_key((self.__self__, *args))
 
-    def bind(self, args: Sequence[object]) -> BoundKernel:
+    def bind(self, args: Sequence[object]) -> SpecializedKernel:
         """See `Kernel.bind`; what is bound takes the instance as its first argument."""
         return self.__func__.bind((self.__self__, *args))
 

@@ -6,6 +6,7 @@ decomposed by PyTorch until all have one.
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Sequence
 from functools import lru_cache
 from typing import Any, TypeVar
@@ -53,14 +54,34 @@ def lowers(*overloads: Any) -> Callable[[F], F]:
 
 
 def lowers_function(*functions: Any) -> Callable[[F], F]:
-    """Register a lowering for Python-level functions of torch."""
+    """Register a lowering for Python-level functions of torch.
+
+    Of parameters that it annotates as `int` or `bool` it gets the values, which join the key, as PyTorch's parser of
+    arguments does for operators.
+    """
 
     def register(lowering: F) -> F:
         for function in functions:
-            FUNCTIONS[function] = lowering
+            FUNCTIONS[function] = _with_values(lowering)
         return lowering
 
     return register
+
+
+def _with_values(lowering: Callable[..., Any]) -> Callable[..., Any]:
+    signature = inspect.signature(lowering)
+    needed = [name for name, each in signature.parameters.items() if each.annotation in ("int", "int | None", "bool")]
+    if not needed:
+        return lowering
+
+    def call(tracer: Tracer, *args: Any, **kwargs: Any) -> Any:
+        bound = signature.bind(tracer, *args, **kwargs)
+        for name in needed:
+            if name in bound.arguments:
+                bound.arguments[name] = tracer.constant(bound.arguments[name])
+        return lowering(*bound.args, **bound.kwargs)
+
+    return call
 
 
 def lowers_unseen(*functions: Any) -> Callable[[F], F]:
