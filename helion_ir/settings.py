@@ -199,7 +199,8 @@ class Settings:
             variable, text = other, os.environ.get(other)
         try:
             value = default if text is None else metadata["parse"](text)
-            value = PRECISIONS.get(value, value) if name == "dot_precision" else value
+            if name == "dot_precision" and isinstance(value, str):
+                value = PRECISIONS.get(value, value)
             if text is not None and (reason := _refusal(name, value)):
                 raise ValueError(reason)
         except ValueError as error:

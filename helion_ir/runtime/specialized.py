@@ -54,7 +54,7 @@ class Owner(Protocol):
         """The kernel under one config, for arguments of any specialization."""
         ...
 
-    def evaluator(self, guards: Sequence[str]) -> Callable[..., Hashable]:
+    def evaluator(self, guards: tuple[str, ...]) -> Callable[..., Hashable]:
         """A function of the arguments: the values of guards."""
         ...
 

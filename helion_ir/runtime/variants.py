@@ -8,16 +8,14 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Hashable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from .. import exc
 from ..config import Config
 from ..dialects.questions import answer
 from ..space.config_spec import ConfigSpec
-from .structure import Structures
 
 if TYPE_CHECKING:
-    from ..frontend import TracedKernel
     from ..frontend.choices import Choices
 
 TRACING = threading.RLock()
@@ -26,19 +24,8 @@ _ATTEMPTS = 8
 """How often a config is asked for what another trace wants to know, before it counts as one that has no answer."""
 
 
-class Variant(Protocol):
-    """What is used of one trace of a specialization."""
-
-    traced: TracedKernel
-
-    @property
-    def config_spec(self) -> ConfigSpec: ...
-    @property
-    def structures(self) -> Structures: ...
-
-
-def fits(variant: Variant, full: Config) -> bool:
-    """Whether a trace holds for a config that is normalized for it."""
+def fits(variant: Any, full: Config) -> bool:
+    """Whether a trace, a `SpecializedKernel`, holds for a config that is normalized for it."""
     traced = variant.traced
     if any(full[name] != value for name, value in traced.chosen.items()):
         return False
@@ -46,7 +33,7 @@ def fits(variant: Variant, full: Config) -> bool:
     return all(answer(question, sizes) == given for question, given in traced.answers.items())
 
 
-def choices_of(variant: Variant, full: Config) -> Choices:
+def choices_of(variant: Any, full: Config) -> Choices:
     """What a normalized config says of what traces ask."""
     from ..frontend.choices import Choices  # noqa: PLC0415 - with PyTorch's decompositions, which take seconds
 

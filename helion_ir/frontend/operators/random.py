@@ -231,7 +231,8 @@ def normal(tracer: Tracer, x: DeviceTensor, mean: Any = 0.0, std: Any = 1.0, *, 
 
 @lowers(aten.normal.Tensor_Tensor, aten.normal.Tensor_float)
 def normal_around(tracer: Tracer, mean: DeviceTensor, std: Any = 1.0, *, generator: Any = None) -> Any:
-    return normal(tracer, torch.broadcast_tensors(mean, std)[0] if isinstance(std, torch.Tensor) else mean, mean, std)
+    shape = torch.broadcast_tensors(mean, std)[0] if isinstance(std, torch.Tensor) else mean
+    return normal(tracer, shape, mean, std, generator=generator)
 
 
 @lowers(aten.normal.float_Tensor)
@@ -257,5 +258,6 @@ def dropout(tracer: Tracer, input: Any, p: Any = 0.5, training: Any = True, inpl
         return x
     if on_host and p == 1:
         return x * 0
-    result = x * (_uniform(_drawn(tracer, x, None)) >= p) * (1.0 / (1.0 - p))
+    kept: Any = 1.0 - p  # type: ignore[operator] - a SymFloat, too
+    result = x * (_uniform(_drawn(tracer, x, None)) >= p) * (1.0 / kept)
     return x.copy_(result) if inplace else result

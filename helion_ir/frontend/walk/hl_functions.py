@@ -260,9 +260,9 @@ def arange(
 ) -> DeviceTensor:
     if not 1 <= len(bounds) <= 3 or (len(bounds) == 3 and step is not None):
         raise exc.InvalidAPIUsage("hl.arange takes an end, a begin and an end, or a begin, an end and a step")
-    begin, end, *stride = bounds if len(bounds) > 1 else (0, bounds[0])
-    by = stride[0] if stride else 1 if step is None else step
-    return views.arange(tracer, begin, end, by, dtype=dtype or tracer.options.index_dtype)
+    given: list[Any] = [*bounds] if len(bounds) > 1 else [0, *bounds]
+    by = given[2] if len(given) == 3 else 1 if step is None else step
+    return views.arange(tracer, given[0], given[1], by, dtype=dtype or tracer.options.index_dtype)
 
 
 @implement(hl.clamp)

@@ -40,8 +40,8 @@ def register_tunable(tracer: Tracer, name: Any, fragment: Any) -> Any:
 
 def _check_values(name: str, fragment: Fragment) -> None:
     """Raise for limits that are no constants, and for values that no config holds."""
-    limits = [getattr(fragment, each.name) for each in fields(fragment)] if is_dataclass(fragment) else []
-    for value in limits:
+    given: Any = fragment
+    for value in [getattr(given, each.name) for each in fields(given)] if is_dataclass(given) else []:
         if any(isinstance(each, torch.SymInt | torch.SymFloat) for each in _each(value)):
             raise exc.ConfigSpecFragmentWithSymInt(
                 f"a limit of the tunable {name!r} is a size that is not known at compile time",
@@ -62,5 +62,8 @@ def _each(value: Any) -> Any:
 def _config_keys(tracer: Tracer) -> set[str]:
     """The keys of configs that are taken."""
     pipeline = Pipeline(tracer.backend)
-    schedules = [pass_ for pass_ in (*pipeline.schedule(), *pipeline.lowering()) if issubclass(pass_, SchedulePass)]
-    return {key.name for pass_ in schedules for key in pass_.keys} | set(SHORTHANDS)
+    keys = set(SHORTHANDS)
+    for pass_ in (*pipeline.schedule(), *pipeline.lowering()):
+        if issubclass(pass_, SchedulePass):
+            keys |= {key.name for key in pass_.keys}
+    return keys
