@@ -1,6 +1,6 @@
 """Runs every example of examples/: compares with its reference, times both, writes a table.
 
-    python benchmarks/run_examples.py --device cuda --out FILE [--jobs 12] [--only WORD …] [--timeout 120]
+    python benchmarks/run_examples.py --device cuda --out FILE [--jobs 10] [--only WORD …] [--timeout 120]
 
 Files that list `EXAMPLES` are found, each example runs in a process of its own with its default config, and one that
 fails or hangs costs its row only. Processes import, trace, compile and check side by side; while one measures, no
@@ -51,6 +51,8 @@ def measure(example: Example, device: str, lock: Path) -> Row:
     """Check an example, then time it and its reference."""
     with device_use(lock, alone=False):
         error = example.check(device)
+    if device == "cuda":
+        torch.cuda.empty_cache()  # others check meanwhile
     args = example.make(device)
     run = example.runner(args)
     with device_use(lock, alone=True):
@@ -141,7 +143,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--out", type=Path, help="the file for the table")
-    parser.add_argument("--jobs", type=int, default=12, help="processes at a time")
+    parser.add_argument("--jobs", type=int, default=10, help="processes at a time")
     parser.add_argument("--only", nargs="*", default=[], help="words of which one is in an example's name")
     parser.add_argument("--timeout", type=int, default=120, help="seconds for one example")
     parser.add_argument("--one", nargs=2, help=argparse.SUPPRESS)

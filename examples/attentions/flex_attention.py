@@ -67,7 +67,7 @@ def reference(
 
 def example_args(device: str = "cpu") -> tuple[object, ...]:
     """Queries, keys, values, a block mask of documents, and its mask function."""
-    (b, h, n, d), block = ((2, 16, 4096, 64), 128) if device == "cuda" else ((1, 2, 100, 16), 16)
+    (b, h, n, d), block = ((1, 16, 4096, 64), 128) if device == "cuda" else ((1, 2, 100, 16), 16)
     dtype = torch.bfloat16 if device == "cuda" else torch.float32
     query, key, value = (torch.randn(b, h, n, d, device=device, dtype=dtype) for _ in range(3))
     mask_mod = documents(torch.arange(n, device=device) // (n // 3))

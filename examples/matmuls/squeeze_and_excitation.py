@@ -108,9 +108,10 @@ def backward_args(device: str = "cpu") -> tuple[Tensor, ...]:
     return torch.randn_like(args[0]), *args
 
 
+# In the backward pass a sum near 0 may fall on either side of the relu.
 EXAMPLES = [
     Example("squeeze and excitation", squeeze_and_excitation_net_fwd, example_args, reference),
-    Example("squeeze and excitation backward", backward, backward_args, gradients),
+    Example("squeeze and excitation backward", backward, backward_args, gradients, tolerance=2e-2),
 ]
 
 if __name__ == "__main__":

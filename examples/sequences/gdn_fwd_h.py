@@ -66,7 +66,8 @@ def example_args(device: str = "cpu") -> tuple[object, ...]:
     return k, w, torch.randn(b, n, heads, dv, device=device, dtype=dtype), gates, chunk
 
 
-EXAMPLES = [Example("gated delta rule forward h", helion_gdn_fwd_h, example_args, reference)]
+# Each chunk takes the state before it in half precision, where that is the inputs' precision.
+EXAMPLES = [Example("gated delta rule forward h", helion_gdn_fwd_h, example_args, reference, tolerance=5e-2)]
 
 if __name__ == "__main__":
     main(EXAMPLES)

@@ -34,7 +34,7 @@ def reference(q: Tensor, k: Tensor, v: Tensor, chunk: int) -> Tensor:
 
 def example_args(device: str = "cpu") -> tuple[object, ...]:
     """Queries, keys, values, the size of a chunk."""
-    (h, n, dk, dv), chunk = ((32, 4096, 64, 128), 64) if device == "cuda" else ((2, 37, 16, 20), 16)
+    (h, n, dk, dv), chunk = ((64, 2048, 64, 128), 64) if device == "cuda" else ((2, 37, 16, 20), 16)
     dtype = torch.bfloat16 if device == "cuda" else torch.float32
     q, k, v = (torch.randn(h, n, d, device=device, dtype=dtype) for d in (dk, dk, dv))
     return q / dk**0.5, k / dk**0.5, v, chunk
