@@ -12,6 +12,7 @@ import torch
 from .. import exc
 from ..interpreter import philox
 from .memory import atomic, load, store
+from .stack import EagerStack
 from .tiles import EagerTile, axes_of, loop, mark
 
 FUNCTIONS: dict[str, Callable[..., Any]] = {}
@@ -28,7 +29,20 @@ def _function(implementation: Callable[..., Any]) -> Callable[..., Any]:
 
 @_function
 def tile(run: Any, begin: Any, end: Any = None, /, block_size: Any = None) -> Iterator[Any]:
-    return run.loop(loop(begin, end, block_size, run.device))
+    return run.loop(loop(begin, end, 1 if block_size is None and run.lane_by_lane else block_size, run.device))
+
+
+@_function
+def jagged_tile(run: Any, lengths: torch.Tensor, /) -> Iterator[Any]:
+    """A kernel with one runs lane by lane, so that each loop has one length."""
+    if not isinstance(lengths, torch.Tensor) or lengths.dim() == 0 or lengths.numel() > 1:
+        raise exc.InvalidJaggedTileUsage("hl.jagged_tile runs in eager mode over the lengths of a tile of one lane")
+    return run.loop(loop(0, int(lengths.reshape(())), None, run.device))
+
+
+@_function
+def stacktensor_like(run: Any, tensor_like: torch.Tensor, dev_ptrs: torch.Tensor) -> EagerStack:
+    return EagerStack.of(tensor_like, dev_ptrs)
 
 
 @_function
@@ -59,12 +73,15 @@ for _name in ("begin", "end", "block_size", "index", "id", "count"):
 
 @_function
 def load_(run: Any, tensor: Any, index: Any, extra_mask: Any = None, eviction_policy: Any = None) -> torch.Tensor:
-    return load(tensor, index, extra_mask)
+    return tensor.load(index, extra_mask) if isinstance(tensor, EagerStack) else load(tensor, index, extra_mask)
 
 
 @_function
 def store_(run: Any, tensor: Any, index: Any, value: Any, extra_mask: Any = None) -> None:
-    store(tensor, index, value, extra_mask)
+    if isinstance(tensor, EagerStack):
+        tensor.store(index, value, extra_mask)
+    else:
+        store(tensor, index, value, extra_mask)
 
 
 def _atomic(combine: Callable[..., torch.Tensor]) -> Callable[..., torch.Tensor]:

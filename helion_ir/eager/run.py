@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import nullcontext
 from functools import partial
+from types import CodeType
 from typing import Any
 
 import torch
@@ -23,8 +24,9 @@ _one_at_a_time = threading.RLock()
 class EagerRun:
     """What the functions of the language see of a run."""
 
-    def __init__(self, device: torch.device) -> None:
+    def __init__(self, device: torch.device, *, lane_by_lane: bool) -> None:
         self.device, self._depth = device, 0
+        self.lane_by_lane = lane_by_lane  # tiles of no given size have one lane
 
     @property
     def in_device(self) -> bool:
@@ -99,13 +101,18 @@ def run_eagerly(function: Callable[..., Any], args: tuple[object, ...], names: t
     tensors = tensors_in(args)
     device = tensors[0].device if tensors else torch.device("cpu")
     with _one_at_a_time, torch.no_grad(), device if tensors else nullcontext():
-        run = EagerRun(device)
+        run = EagerRun(device, lane_by_lane=_names(function.__code__, "jagged_tile"))
         ACTIVE.append(run)
         try:
             with _Operators(run):
                 return call()
         finally:
             ACTIVE.remove(run)
+
+
+def _names(code: CodeType, name: str) -> bool:
+    """Whether a function's code, or that of a function in it, names something."""
+    return name in code.co_names or any(isinstance(each, CodeType) and _names(each, name) for each in code.co_consts)
 
 
 __all__ = ["EagerRun", "run_eagerly"]

@@ -83,7 +83,9 @@ def given(type_: Attribute, value: Any) -> Any:
     if isinstance(type_, TupleType):
         return tuple(given(item, part) for item, part in zip(type_.types, value, strict=True))
     if isinstance(type_, RefType | PtrType):
-        flat = value.flat[value.offset :] if isinstance(value, Pointer) else flat_view(value)
+        memory = value.flat if isinstance(value, Pointer) else flat_view(value)
+        assert isinstance(memory, Tensor)
+        flat = memory[value.offset :] if isinstance(value, Pointer) else memory
         return flat.view(dtype_of(type_.element_type))
     if isinstance(value, TileValue):
         return value.positions

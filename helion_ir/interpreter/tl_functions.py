@@ -111,7 +111,9 @@ def _atomic_cas(state: State, op: tl.AtomicCASOp, args: PythonValues) -> PythonV
 def _atomic_wait(state: State, op: tl.AtomicWaitOp, args: PythonValues) -> PythonValues:
     access = PointerLanes.of(op, args)
     expected, update = (args[-1], None) if op.update is None else args[-2:]
-    wait_for(access.pointer.flat, access.offsets, access.chosen, expected, update)
+    flat = access.pointer.flat
+    assert isinstance(flat, Tensor)
+    wait_for(flat, access.offsets, access.chosen, expected, update)
     return ()
 
 

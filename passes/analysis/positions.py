@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import cast
 
 from xdsl.dialects import arith, scf
 from xdsl.dialects.builtin import IntegerType, Signedness
-from xdsl.ir import Block, Operation, SSAValue
+from xdsl.ir import Block, Operation, OpResult, SSAValue
 
 from ...dialects.tile import (
     ArgReduceOp,
@@ -111,7 +112,7 @@ def _least(bound: Bound, begins: Begins) -> int | None:
     if isinstance(owner, BeginOp | EndOp):
         return least_position(owner.tile, begins)
     if isinstance(owner, scf.IfOp):
-        return _least_of_arms(owner, list(owner.results).index(bound), begins)
+        return _least_of_arms(owner, [*owner.results].index(cast("OpResult", bound)), begins)
     if owner.regions:
         return None  # what a loop carried
     return _least_of_arith(owner, begins) if owner.dialect_name() == "arith" else 0

@@ -351,6 +351,13 @@ def test_products_contract_what_exists() -> None:
     torch.testing.assert_close(run(products, [2, 4], x, y, lengths), want, rtol=1e-4, atol=1e-4)
 
 
+@pytest.mark.parametrize("k", [jagged_sum, jagged_softmax, jagged_layer_norm], ids=lambda k: k.fn.__name__)
+def test_the_eager_reference_agrees(k: Any) -> None:
+    x = rows(5)
+    eager = helion.kernel(k.fn, ref_mode=helion.RefMode.EAGER)
+    torch.testing.assert_close(eager(x, offsets()), k(x, offsets()))
+
+
 def test_compiles() -> None:
     args = (rows(13), offsets())
     for k in (jagged_sum, jagged_softmax):

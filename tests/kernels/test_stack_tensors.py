@@ -114,6 +114,17 @@ def test_scalar_addresses(level: str, static_shapes: bool) -> None:
         torch.testing.assert_close(run(level, k, pointers(tensors), tensors[0], index), want)
 
 
+def test_the_eager_reference_agrees() -> None:
+    tensors, x = [torch.randn(3, 9) for _ in range(6)], torch.randn(2, 3, 9)
+    helion.kernel(spread.fn, ref_mode=helion.RefMode.EAGER)(pointers(tensors).view(2, 3), tensors[0], x)
+    for tensor, row in zip(tensors, x.view(6, 9), strict=True):
+        torch.testing.assert_close(tensor[:2], torch.stack([row, row * 2]))
+        assert tensor[2, :3].tolist() == [7.0] * 3
+    vectors = [torch.randn(13) for _ in range(3)]
+    eager = helion.kernel(gathered.fn, ref_mode=helion.RefMode.EAGER)
+    torch.testing.assert_close(eager(pointers(vectors), vectors[0]), torch.stack(vectors))
+
+
 def test_what_it_knows_and_how_it_compiles() -> None:
     @kernel
     def facts(dev_ptrs: Tensor, example: Tensor) -> Tensor:

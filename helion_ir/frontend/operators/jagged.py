@@ -128,7 +128,9 @@ def counted(tracer: Tracer, x: DeviceTensor, axes: Sequence[int], keepdim: bool)
     if mask is None:
         return None
     ones = tracer.builder.integer(mask, i32)
-    return torch.sum(tracer.tensor(ones, torch.int32, x.tiles), list(axes), keepdim, dtype=torch.int32)
+    counts = torch.sum(tracer.tensor(ones, torch.int32, x.tiles), list(axes), keepdim, dtype=torch.int32)
+    assert isinstance(counts, DeviceTensor)
+    return counts
 
 
 def refuse(tracer: Tracer, x: DeviceTensor, axes: Collection[int], what: str) -> None:

@@ -23,7 +23,7 @@ from ...language.stack import StackTensor
 from ...passes.analysis.bounds import constant_value
 from ..builder import element_type, ref_element_type
 from ..symbols.nodes import poly_of
-from ..tensors import DeviceTensor
+from ..tensors import DeviceTensor, HostTensor
 from ..tracer import Tracer
 from .memory import EVICTION, Indices, mask_of, repeated, stored, subscript
 
@@ -55,6 +55,8 @@ def place_in_memory(
     Each lane is its own element, so that tiles over a dimension of size 1 read its element where they stand.
     """
     example, pointers = stack.tensor_like, stack.dev_ptrs
+    assert isinstance(example, HostTensor)
+    assert isinstance(pointers, DeviceTensor)
     where = subscript(tracer, example, index, writes=writes)
     selected, lead = tile.Subscript.of(where.indices), pointers.dim()
     dims, builder = (*dims_of(pointers.ssa), *selected.dims), tracer.builder

@@ -134,13 +134,12 @@ def loop_jagged(tracer: Tracer, lengths: Any, /) -> Loop:
     return Loop([0], [reductions.amax(tracer, ends)], [tracer.new_block()], single=True, jagged=ends)
 
 
-def loop_range(tracer: Tracer, *args: Any) -> Loop:
+def loop_range(tracer: Tracer, begin_or_end: Any, end: Any = None, step: Any = 1) -> Loop:
     """`range` in a `for` statement of device code."""
-    step = args[2] if len(args) > 2 else 1
     if type(step) is int and step < 0:
-        begins, ends, single = _bounds(tracer, args[1], args[0])
+        begins, ends, single = _bounds(tracer, end, begin_or_end)
         return _stepped(tracer, ends, begins, [step], single)
-    return loop_grid(tracer, *args[:2], step=step)
+    return loop_grid(tracer, begin_or_end, end, step=step)
 
 
 @implement(hl.static_range)
