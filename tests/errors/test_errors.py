@@ -318,10 +318,10 @@ def dtype_changes(x):
         x[t, 0] = acc
 
 
-@mistake(exc.ControlFlowTensorMismatch, X, 3, says="variable 'value'")
-def branches_disagree(x, n):
+@mistake(exc.ControlFlowTensorMismatch, says="variable 'value'")
+def branches_disagree(x):
     for t in hl.tile(x.size(0)):
-        if n > 2:  # noqa: SIM108 # <- if n > 2
+        if t.begin > 2:  # noqa: SIM108 # <- if t.begin > 2
             value = x[t, 0]
         else:
             value = x[t, :]

@@ -115,7 +115,7 @@ class BooleanOperators:
 
             return run
 
-        self.control.branch(truth, arm(then), arm(otherwise))
+        self.control.branch_on(test, truth, arm(then), arm(otherwise))
         self.environment.local.pop(name)
         return names.pop(name)
 

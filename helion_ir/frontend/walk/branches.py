@@ -38,6 +38,32 @@ from .regions import Regions
 class Branches(Regions):
     """Emits branches."""
 
+    def branch_on(
+        self, value: Any, condition: SSAValue, then: Callable[[], None], otherwise: Callable[[], None]
+    ) -> None:
+        """`branch` on `condition`, the truth of `value`.
+
+        Where the types of the arms disagree and the arguments decide the value, there is no branch: it joins the key.
+        """
+        unknown = isinstance(value, torch.SymBool) and value.node.hint is None
+        if unknown or not isinstance(value, torch.SymBool | torch.SymInt | torch.SymFloat):
+            self.branch(condition, then, otherwise)
+            return
+        start, mark = Snapshot(self.environment), self.tracer.mark()
+        try:
+            self.branch(condition, then, otherwise)
+            return
+        except (exc.ControlFlowTensorMismatch, exc.CantCombineTypesInControlFlow):
+            try:
+                decided = bool(self.tracer.constant(value))
+            except exc.Base:
+                decided = None
+            if decided is None:
+                raise
+        start.restore()
+        self.tracer.back_to(mark)
+        (then if decided else otherwise)()
+
     def branch(self, condition: SSAValue, then: Callable[[], None], otherwise: Callable[[], None]) -> None:
         """Run-time `if`: what either arm changes, or both bind, are results."""
         tracer = self.tracer

@@ -81,12 +81,13 @@ class DeviceWalker(Statements):
             environment.names.setdefault(name, function)
 
     def visit_If(self, node: ast.If) -> None:
-        truth = self.control.truth(self.evaluate(node.test))
+        value = self.evaluate(node.test)
+        truth = self.control.truth(value)
         self.tracer.builder.at(node_location(node.test, self.file))
         if isinstance(truth, bool):
             self.walk(node.body if truth else node.orelse)
         else:
-            self.control.branch(truth, lambda: self.walk(node.body), lambda: self.walk(node.orelse))
+            self.control.branch_on(value, truth, lambda: self.walk(node.body), lambda: self.walk(node.orelse))
 
     def visit_Match(self, node: ast.Match) -> None:
         matching = Matching(self.tracer, self.environment, self.file, self.evaluate(node.subject))
