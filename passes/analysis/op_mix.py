@@ -13,7 +13,7 @@ from xdsl.ir import Operation, SSAValue
 
 from ...dialects.dims import Dim, dims_of, element_of, substitute, symbols_of
 from ...dialects.quick import ops_in
-from ...dialects.targets import MAX_LANES
+from ...dialects.targets import MAX_LANES, TARGETS, target_of
 from ...dialects.tile import BeginOp, BlockAttr, DotOp, EndOp, ForOp, KernelOp, LoadOp, LoopBase, grids_of
 from ...sizes import next_power_of_2
 from .bounds import loop_extent, tile_dim
@@ -25,6 +25,9 @@ POINTWISE_LANES = 1024
 DOT_BLOCKS: dict[Role, int] = {"batch": 1, "m": 64, "n": 64}
 LARGE_DOT_BLOCK = 128
 """What blocks that dots make grow to, where `ENOUGH_PROGRAMS` are left."""
+WIDE_DOT_BLOCK = 256
+"""What the columns of one product of matrices grow to, likewise, on GPUs with `wgmma`: on an H100 128 × 256 took 188 µs
+where 128 × 128 took 228, for 4096³ in bfloat16 (benchmarks/results/2026-11-25-h100-default-blocks.md)."""
 ENOUGH_PROGRAMS = 128
 """About the cores of a device: fewer programs leave some idle."""
 WALKERS = 4 * ENOUGH_PROGRAMS
@@ -37,6 +40,8 @@ DOT_GROUP = 8
 """Rows of tiles that the programs of a product of two matrices walk together, sharing operands in the L2 cache."""
 SHARED_BYTES = 64 * 1024
 """Shared memory of an untuned pipeline but for the stage in use: fits every supported target."""
+WIDE_SHARED_BYTES = 96 * 1024
+"""The same for a program that has the registers of a multiprocessor alone."""
 WIDE_ROW = 4096
 """Lanes of a row from which a program gets 8 warps; four times that gets 16, eight times that is rolled."""
 LARGEST_PERSISTENT = 16384
@@ -174,7 +179,6 @@ class OpMix:
             elif not shared_out:
                 budget = max(budget // sizes[symbol], 1)
         self._grow(sizes, blocks)
-        self._coarsen(sizes, blocks)
         return dict(reversed(sizes.items()))
 
     def _is_shared_out(self, symbol: str) -> bool:
@@ -205,21 +209,18 @@ class OpMix:
             lanes = sum(lane_count(dims, larger) for dims in self.dots)
             if larger[symbol] > sizes[symbol] and self._programs(larger) >= ENOUGH_PROGRAMS and lanes <= DOT_LANES:
                 sizes[symbol] = larger[symbol]
+        one_product = self.multiplies_matrices and len(self.dots) == 1 and self.operand_bytes <= 2
+        if one_product and (gpu := TARGETS.get(target_of(self.kernel))) and gpu.wgmma:
+            self._widen(sizes, blocks)
 
-    def _coarsen(self, sizes: dict[str, int], blocks: Sequence[tuple[str, BlockAttr]]) -> None:
-        """Enlarge the grid's blocks that no value has for a dim, so that inner loops divide them: they take no lanes,
-        only programs."""
-        taken = {symbol for dims in self.shapes for dim in dims for symbol in symbols_of(dim)}
-        fixed = self.kernel.block_size_values
+    def _widen(self, sizes: dict[str, int], blocks: Sequence[tuple[str, BlockAttr]]) -> None:
+        """Enlarge the columns of one product of matrices, whose result then has all registers of 8 warps."""
+        (dims,) = self.dots
         for symbol, block in blocks:
-            if symbol in taken or symbol in self.reduced or symbol not in self.extents:
-                continue
-            limit = self.size_limit(symbol, block)
-            while sizes[symbol] * 2 <= limit:
-                larger = {**fixed, **sizes, symbol: sizes[symbol] * 2}
-                if self._programs(larger) < ENOUGH_PROGRAMS:
-                    break
-                sizes[symbol] *= 2
+            larger = {**self.kernel.block_size_values, **sizes, symbol: WIDE_DOT_BLOCK}
+            fits = self.size_limit(symbol, block) >= WIDE_DOT_BLOCK and lane_count(dims, larger) == 2 * DOT_LANES
+            if self.roles.get(symbol) == {"n"} and fits and self._programs(larger) >= ENOUGH_PROGRAMS:
+                sizes[symbol] = WIDE_DOT_BLOCK
 
     def _programs(self, sizes: Mapping[str, int]) -> int:
         """Tiles of the grid; 0 if that is known at run time only."""
@@ -258,7 +259,9 @@ class OpMix:
         )
         again = (dims for dims in self.dots if self.roles.get(str(dims[-1]), set()) >= {"n", "k"})
         exchanged = max((lane_count(dims, sizes) * self.operand_bytes for dims in again), default=0)
-        return min(3, 1 + max(SHARED_BYTES - exchanged, 0) // max(*stages, 1))
+        alone = max(lane_count(dims, sizes) for dims in self.dots) > DOT_LANES
+        shared = WIDE_SHARED_BYTES if alone else SHARED_BYTES
+        return min(3, 1 + max(shared - exchanged, 0) // max(*stages, 1))
 
     @property
     def default_group(self) -> int:
