@@ -61,14 +61,11 @@ def reach_of(value: SSAValue, lanes: Callable[[Dim], Dim]) -> Reach | None:
     if isinstance(owner, _VIEWS) or (isinstance(owner, CastOp) and isinstance(element_of(owner.input), IntegerType)):
         return reach_of(owner.operands[0], lanes)
     if isinstance(owner, SelectOp):
-        arms = reach_of(owner.on_true, lanes), reach_of(owner.on_false, lanes)
-        return (
-            None
-            if arms[0] is None or arms[1] is None
-            else Reach(min(arms[0].least, arms[1].least), max(arms[0].largest, arms[1].largest))
-        )
-    combine = _COMBINED.get(type(owner)) if isinstance(owner, Operation) else None
-    if combine is None:
+        first, second = reach_of(owner.on_true, lanes), reach_of(owner.on_false, lanes)
+        if first is None or second is None:
+            return None
+        return Reach(min(first.least, second.least), max(first.largest, second.largest))
+    if not isinstance(owner, Operation) or (combine := _COMBINED.get(type(owner))) is None:
         return None
-    lhs, rhs = (reach_of(operand, lanes) for operand in owner.operands)  # pyright: ignore[reportAttributeAccessIssue]
+    lhs, rhs = (reach_of(operand, lanes) for operand in owner.operands)
     return None if lhs is None or rhs is None else combine(lhs, rhs)

@@ -14,7 +14,7 @@ from ..tensors import DeviceTensor
 from ..tracer import Tracer
 from .pointwise import ADD, MUL, pointwise
 from .products import matmul
-from .table import HALVES, aten, lowers, lowers_function
+from .table import HALVES, aten, device_tensor, lowers, lowers_function
 from .views import reshaped, unsqueeze
 
 
@@ -45,9 +45,8 @@ def native_group_norm(
         if factor is not None:
             by_group = reshaped(tracer, factor, [1, group, channels // group, *(1 for _ in dims[2:])])
             result = pointwise(tracer, emit, [result, by_group])
-    out = reshaped(tracer, result, dims).to(x.dtype)
-    statistics = (reshaped(tracer, each, [dims[0], group]).to(x.dtype) for each in (mean, rstd))
-    first, second = statistics
+    shapes = (result, dims), (mean, [dims[0], group]), (rstd, [dims[0], group])
+    out, first, second = (device_tensor(tracer, reshaped(tracer, *each).to(x.dtype)) for each in shapes)
     return out, first, second
 
 

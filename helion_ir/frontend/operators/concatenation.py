@@ -124,10 +124,10 @@ def _parts(tracer: Tracer, x: DeviceTensor, axis: int, length: int) -> list[Devi
 def _constant_size(tracer: Tracer, x: DeviceTensor, dim: int) -> tuple[int, int]:
     """The axis that is taken into parts, and its size, which is a constant."""
     axis = canonicalize_dim(x.dim(), dim)
-    dim = dims_of(x.ssa)[axis]
-    if (size := tracer.known_size(dim)) is None or size != dim:
+    named = dims_of(x.ssa)[axis]
+    if (size := tracer.known_size(named)) is None or size != named:
         raise exc.UnsupportedSplitOperation(
-            f"a dimension of size {dim} cannot be taken into parts: its size is no constant",
+            f"a dimension of size {named} cannot be taken into parts: its size is no constant",
             hint="load the parts: x[begin:end]",
         )
     return axis, size

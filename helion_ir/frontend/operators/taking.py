@@ -339,7 +339,7 @@ def roll(tracer: Tracer, x: DeviceTensor, shifts: Sequence[int], dims: Sequence[
 def unfold(tracer: Tracer, x: DeviceTensor, dimension: int, size: int, step: int) -> DeviceTensor:
     """Windows along an axis, as a new last axis."""
     axis = canonicalize_dim(x.dim(), dimension)
-    length = tracer.size(dims_of(x.ssa)[axis])
+    length: Any = tracer.size(dims_of(x.ssa)[axis])
     count = tracer.dim((length - size) // step + 1)
     begins = reshaped(tracer, lane_numbers(tracer, count, 0, step), [count, 1])
     index = aten.add.Tensor(begins, lane_numbers(tracer, size))
