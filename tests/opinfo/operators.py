@@ -49,7 +49,7 @@ _NOT_A_TILE = {
 
 COMBINES: Mapping[str, Callable[..., Any]] = {
     "sum": torch.add, "nansum": torch.add, "count_nonzero": torch.add, "prod": torch.mul, "amax": torch.maximum,
-    "amin": torch.minimum, "all": torch.logical_and, "any": torch.logical_or,
+    "amin": torch.minimum, "all": torch.minimum, "any": torch.maximum,
 }  # fmt: skip
 """What makes one result of those of two parts."""
 

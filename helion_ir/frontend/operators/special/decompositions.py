@@ -44,11 +44,11 @@ def applied(tracer: Tracer, function: Callable[..., Any], args: Sequence[Any], k
 
 
 def emitted(
-    tracer: Tracer, emit: Callable[[Builder, Sequence[SSAValue]], SSAValue], *args: DeviceTensor
+    tracer: Tracer, emit: Callable[[Builder, Sequence[SSAValue]], SSAValue], *args: torch.Tensor
 ) -> DeviceTensor:
     """A tensor like the first one, of an op of these."""
-    value = emit(tracer.builder, [arg.ssa for arg in args])
-    return tracer.tensor(value, args[0].dtype, args[0].tiles, reduced=args[0].reduced)
+    tensors = [_device(arg) for arg in args]
+    return _again(tracer, emit(tracer.builder, [tensor.ssa for tensor in tensors]), tensors[0])
 
 
 def chebyshev(x: torch.Tensor, series: Series) -> torch.Tensor:
