@@ -22,7 +22,7 @@ def matmul_split_k(
     k2, n = y.size()
     assert k == k2, f"inner sizes differ: {k} and {k2}"
     out = torch.zeros([m, n], dtype=torch.float32, device=x.device)
-    split_k = hl.register_tunable("split_k", PowerOfTwoFragment(1, 256, 8))
+    split_k = hl.register_tunable("split_k", PowerOfTwoFragment(1, 256, 64))
     k_block = helion.next_power_of_2(helion.cdiv(k, split_k))
     for tile_m, tile_n, outer_k in hl.tile([m, n, k], block_size=[None, None, k_block]):
         acc = hl.zeros([tile_m, tile_n], dtype=torch.float32)
