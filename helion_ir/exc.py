@@ -326,6 +326,8 @@ class NamingConflict(Base):
 class HostTensorDirectUsage(Base):
     """A host tensor is used in device code without a subscript."""
 
+    advice = "load what you need of it, x[tile], and store into out[tile]"
+
 
 class DeviceTensorSubscriptAssignmentNotAllowed(Base):
     """A device value has no memory to assign into."""
