@@ -28,6 +28,7 @@ from .construction import launch_grid_op
 from .lowering import (
     combine,
     dots,
+    dots_scaled,
     gathers,
     joins,
     memory,
@@ -45,7 +46,20 @@ from .lowering.emitter import Emitter
 from .lowering.registry import lower, lower_ops
 from .schedule import kernels
 
-_ROW_MODULES = (combine, dots, gathers, joins, memory, opaque, reshapes, sort, symm_mem, tile_queries, values)
+_ROW_MODULES = (
+    combine,
+    dots,
+    dots_scaled,
+    gathers,
+    joins,
+    memory,
+    opaque,
+    reshapes,
+    sort,
+    symm_mem,
+    tile_queries,
+    values,
+)
 """Importing them fills the table of lowerings."""
 
 

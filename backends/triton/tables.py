@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 from xdsl.dialects import arith, math
 from xdsl.dialects.builtin import Float32Type, IntegerType, f32, i1
@@ -17,6 +18,7 @@ from xdsl.ir import Operation, SSAValue
 from ...dialects import tl
 from ...dialects.dims import dims_of, element_of
 from ...dialects.value import (
+    SCALED_FORMATS,
     BitcastOp,
     BroadcastOp,
     CastOp,
@@ -280,6 +282,16 @@ def _dot(context: PrinterContext, op: tl.DotOp) -> Expr:
     return call("tl.dot", context.expr(op.lhs), context.expr(op.rhs), f"acc={context.expr(op.acc).text}", *extra)
 
 
+def _dot_scaled(context: PrinterContext, op: tl.DotScaledOp) -> Expr:
+    """Triton takes the bits of e2m1 and of scales as uint8 only."""
+    parts: list[Any] = []
+    for value, scale in ((op.lhs, op.lhs_scale), (op.rhs, op.rhs_scale)):
+        name = SCALED_FORMATS[element_of(value)]
+        numbers = as_unsigned(context, value) if name == "e2m1" else context.expr(value)
+        parts += [numbers, as_unsigned(context, scale), f'"{name}"']
+    return call("tl.dot_scaled", *parts, f"acc={context.expr(op.acc).text}")
+
+
 # --- the rest ----------------------------------------------------------------------------------------------------
 
 
@@ -419,6 +431,7 @@ ROWS: dict[type[Operation], Row] = {
     tl.ArgsortOp: _argsort,
     GatherOp: _gather,
     tl.DotOp: _dot,
+    tl.DotScaledOp: _dot_scaled,
     **MEMORY,
     **OPAQUE,
     **SYMM_MEM,

@@ -12,10 +12,11 @@ from xdsl.ir import Dialect
 from ..collect import ops_of
 from ..dims import Dim, DimsAttr, dims_of, element_of, substitute, symbols_of, tensor_type, with_dims, with_element
 from ..quick import quicken
-from . import along_axis, combine, dot, kernel, loops, memory, sort, tiles
+from . import along_axis, combine, dot, dot_scaled, kernel, loops, memory, sort, tiles
 from .along_axis import *
 from .combine import CombineReduceOp, CombineScanOp
 from .dot import *
+from .dot_scaled import *
 from .kernel import *
 from .loops import *
 from .memory import *
@@ -26,7 +27,7 @@ from .types import BlockAttr, IndexInt, MemoryAttr, RefType, TileType
 
 Tile = Dialect(
     "tile",
-    ops_of(kernel, loops, tiles, memory, along_axis, combine, sort, dot),
+    ops_of(kernel, loops, tiles, memory, along_axis, combine, sort, dot, dot_scaled),
     [DimsAttr, TileType, RefType, BlockAttr, MemoryAttr],
 )
 quicken(Tile.operations)
@@ -60,3 +61,4 @@ __all__ += tiles.__all__
 __all__ += memory.__all__
 __all__ += along_axis.__all__
 __all__ += dot.__all__
+__all__ += dot_scaled.__all__

@@ -11,9 +11,10 @@ from xdsl.ir import Dialect
 
 from ..collect import ops_of
 from ..quick import quicken
-from . import along_axis, combine, elementwise, printing, random, sort, views
+from . import along_axis, combine, dot_scaled, elementwise, printing, random, sort, views
 from .along_axis import *
 from .combine import *
+from .dot_scaled import *
 from .elementwise import *
 from .printing import *
 from .random import *
@@ -30,5 +31,6 @@ __all__ += views.__all__
 __all__ += along_axis.__all__
 __all__ += random.__all__
 __all__ += combine.__all__
+__all__ += dot_scaled.__all__
 __all__ += sort.__all__
 __all__ += printing.__all__

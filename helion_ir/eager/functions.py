@@ -11,6 +11,8 @@ import torch
 
 from .. import exc
 from ..interpreter import philox
+from ..interpreter.dot_scaled import dot_scaled as multiply_scaled
+from ..language.values import SCALED_DTYPES
 from .memory import atomic, load, store
 from .stack import EagerStack
 from .tiles import EagerTile, axes_of, loop, mark
@@ -180,6 +182,16 @@ def dot(run: Any, a: Any, b: Any, acc: Any = None, out_dtype: torch.dtype | None
         dtype = a.dtype if a.dtype == torch.float64 else torch.float32 if a.dtype.is_floating_point else torch.int32
     product = torch.matmul(a.to(dtype), b.to(dtype))
     return product if acc is None else acc + product
+
+
+@_function
+def dot_scaled(
+    run: Any, a: Any, a_scale: Any, a_format: str, b: Any, b_scale: Any, b_format: str, acc: Any = None,
+    out_dtype: torch.dtype | None = None,
+) -> torch.Tensor:  # fmt: skip
+    left, right = (x.view(SCALED_DTYPES[name][0]) for x, name in ((a, a_format), (b, b_format)))
+    product = multiply_scaled(left, a_scale, right, b_scale)
+    return product.to(out_dtype or torch.float32) if acc is None else (acc + product).to(acc.dtype)
 
 
 @_function

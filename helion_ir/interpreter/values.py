@@ -36,7 +36,7 @@ from helion_ir.dialects.value import (
     SplitOp,
 )
 
-from . import contractions
+from . import contractions, dot_scaled
 from .elementwise import CAST, COMPARE, in_float32, libdevice
 from .random import philox
 from .state import State
@@ -156,6 +156,7 @@ ROWS: dict[type[Operation], Evaluate] = {
     tile.ReduceOp: _reduce, tile.ArgReduceOp: _arg_reduce, tile.ScanOp: _scan, tile.DotOp: _dot,
     tile.ArgsortOp: _argsort, tl.ArgsortOp: _argsort,
     tl.ReduceOp: _reduce, tl.ArgReduceOp: _arg_reduce, tl.ScanOp: _scan, tl.DotOp: _dot,
+    tile.DotScaledOp: dot_scaled.evaluate, tl.DotScaledOp: dot_scaled.evaluate,
     tl.CopyOp: lambda state, op, args: args,
     tl.DebugBarrierOp: lambda state, op, args: (),
     tl.GridBarrierOp: lambda state, op, args: (),

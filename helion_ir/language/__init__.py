@@ -27,13 +27,13 @@ from .random import rand, rand4x, randint
 from .stack import StackTensor, stacktensor_like
 from .symm_mem import signal, symm_mem_sync, wait
 from .tiles import Tile, tile_begin, tile_block_size, tile_count, tile_end, tile_id, tile_index
-from .values import arange, clamp, cumprod, cumsum, dot, full, join, split, subscript, zeros
+from .values import arange, clamp, cumprod, cumsum, dot, dot_scaled, full, join, split, subscript, zeros
 
 __all__ = [
     "StackTensor", "Tile", "arange", "associative_scan",
     "atomic_add", "atomic_and", "atomic_cas", "atomic_max", "atomic_min", "atomic_or",
     "atomic_xchg", "atomic_xor", "barrier", "clamp", "constexpr", "cumprod", "cumsum", "device_print",
-    "dot", "full", "grid",
+    "dot", "dot_scaled", "full", "grid",
     "inline_asm_elementwise", "inline_triton", "jagged_tile", "join",
     "load", "pdl_launch_dependents", "pdl_wait", "rand", "rand4x", "randint", "reduce", "register_block_size",
     "register_tunable",
@@ -42,18 +42,11 @@ __all__ = [
     "triton_kernel", "wait", "zeros",
 ]  # fmt: skip
 
-
-_LATER = frozenset((
-    "dot_scaled",
-))  # fmt: skip
-"""Functions of the language that this version lacks."""
 # submodules: hl.tiles would be a mistaken hl.tile
 del combining, compile_time, debugging, early_launch, loops, memory, opaque, random, stack, tiles, values  # noqa: F821
 
 
 def __getattr__(name: str) -> object:
-    if name in _LATER:
-        raise exc.NoSuchFunction(f"hl.{name} is not there in this version of helion_ir")
     near = [] if name.startswith("_") else difflib.get_close_matches(name, __all__, 1)
     hint = f"hl.{near[0]}" if near else None
     raise exc.NoSuchFunction(f"helion_ir.language has no function {name!r}", hint=hint)

@@ -9,6 +9,15 @@ import torch
 
 from .api import api
 
+SCALED_DTYPES = {
+    "e2m1": (torch.uint8, torch.int8),
+    "e4m3": (torch.float8_e4m3fn, torch.uint8),
+    "e5m2": (torch.float8_e5m2, torch.uint8),
+    "bf16": (torch.bfloat16, torch.uint16),
+    "fp16": (torch.float16, torch.uint16),
+}
+"""Format → the dtype of its elements, and the one in which their bits may come instead."""
+
 
 @api()
 def zeros(shape: Sequence[Any], dtype: torch.dtype = torch.float32, device: Any = None) -> torch.Tensor:
@@ -37,6 +46,39 @@ def dot(
 
     The result has the dtype of `acc`, else `out_dtype`, else float32 for floats of 32 bits or fewer, float64 for
     float64 and int32 for int8.
+    """
+    raise NotImplementedError
+
+
+@api()
+def dot_scaled(
+    a: torch.Tensor,
+    a_scale: torch.Tensor,
+    a_format: str,
+    b: torch.Tensor,
+    b_scale: torch.Tensor,
+    b_format: str,
+    acc: torch.Tensor | None = None,
+    out_dtype: torch.dtype | None = None,
+) -> torch.Tensor:
+    """`acc + (a · a_scale) @ (b · b_scale)` of numbers that share scales by 32 along k (OCP Microscaling Formats 1.0).
+
+    Args:
+        a: `[m, k]`; bytes `[m, k/2]` for "e2m1", two numbers each, the first one in the low bits.
+        a_scale: `[m, k/32]` of uint8: 2^(s - 127), and NaN for 255 (e8m0).
+        a_format: "e2m1" (uint8 or int8), "e4m3" (float8_e4m3fn or uint8), "e5m2" (float8_e5m2 or uint8), "bf16" or
+            "fp16" (the dtype or uint16).
+        b: `[k, n]`; bytes `[k/2, n]` for "e2m1".
+        b_scale: `[n, k/32]` of uint8.
+        acc: added to the product, `[m, n]`.
+
+    The result has the dtype of `acc`, else `out_dtype`, else float32, in which products are summed. GPUs without tensor
+    cores for these formats compute with bfloat16, or float16 if an operand is "fp16": what a scale takes out of their
+    range is infinite or zero there.
+
+    Raises:
+        ShapeMismatch: lengths along k do not fit each other.
+        InvalidAPIUsage: an unknown format, or a dtype that is not the format's.
     """
     raise NotImplementedError
 

@@ -15,7 +15,7 @@ from ..dialects.dims import Dim, dims_of, element_of, symbols_of
 from ..dialects.inline_triton import is_static_loop
 from ..dialects.quick import ops_in
 from ..dialects.targets import GPU, OTHER_REGISTERS, WGMMA_REGISTERS
-from ..dialects.tile import DotOp, GridOp, KernelOp, LoadOp, LoopBase, StoreOp
+from ..dialects.tile import DotOp, DotScaledOp, GridOp, KernelOp, LoadOp, LoopBase, StoreOp
 from ..dialects.value import PermuteOp, ReshapeOp
 from ..passes.analysis.bounds import loop_extent
 from ..passes.analysis.op_mix import free_blocks, lane_count
@@ -131,7 +131,8 @@ class Footprint:
             for op, number in self._access.items()
             if isinstance(op, StoreOp)
         ]
-        self._products = {(_rows_of(op), self.shape_of(op.result)) for op in ops_in(kernel) if isinstance(op, DotOp)}
+        dots = [op for op in ops_in(kernel) if isinstance(op, DotOp | DotScaledOp)]
+        self._products = {(_rows_of(op), self.shape_of(op.result)) for op in dots}
         self.pools = list(self._pools())
 
     def shape_of(self, value: SSAValue) -> Shape:
@@ -234,10 +235,10 @@ class Footprint:
         return f"[{dims}] of {buffer.element_bytes} bytes"
 
     def _pools(self) -> Iterator[Pool]:
-        dots: dict[LoopBase | None, list[DotOp]] = {}
+        dots: dict[LoopBase | None, list[DotOp | DotScaledOp]] = {}
         loads: dict[LoopBase | None, list[LoadOp]] = {}
         for op in ops_in(self.kernel):
-            if isinstance(op, DotOp):
+            if isinstance(op, DotOp | DotScaledOp):
                 dots.setdefault(_loop_of(op), []).append(op)
             elif isinstance(op, LoadOp):
                 loads.setdefault(_loop_of(op), []).append(op)
@@ -256,7 +257,7 @@ class Footprint:
                 result = Buffer("a product", self.shape_of(dot.result), _element_bytes(dot.result), needed=True)
                 yield Pool((result,), (), around, ())
 
-    def _operands(self, loop: LoopBase | None, dots: Sequence[DotOp]) -> dict[SSAValue, Buffer]:
+    def _operands(self, loop: LoopBase | None, dots: Sequence[DotOp | DotScaledOp]) -> dict[SSAValue, Buffer]:
         """The blocks that the products in one iteration of a loop read, and the loads of that loop behind them."""
         stepped = None if isinstance(loop, GridOp) else loop
         buffers: dict[SSAValue, Buffer] = {}
@@ -342,7 +343,7 @@ def _element_bytes(value: SSAValue) -> int:
     return element.size if isinstance(element, FixedBitwidthType) else 4
 
 
-def _rows_of(dot: DotOp) -> Dim:
+def _rows_of(dot: DotOp | DotScaledOp) -> Dim:
     """The rows of a product whose operands tensor cores may read from shared memory, else 1."""
     return 1 if isinstance(element_of(dot.lhs), Float64Type) else dims_of(dot.lhs)[-2]
 

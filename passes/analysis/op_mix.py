@@ -14,7 +14,7 @@ from xdsl.ir import Operation, SSAValue
 from ...dialects.dims import Dim, dims_of, element_of, substitute, symbols_of
 from ...dialects.quick import ops_in
 from ...dialects.targets import MAX_LANES, TARGETS, target_of
-from ...dialects.tile import BeginOp, BlockAttr, DotOp, EndOp, ForOp, KernelOp, LoadOp, LoopBase, grids_of
+from ...dialects.tile import BeginOp, BlockAttr, DotOp, DotScaledOp, EndOp, ForOp, KernelOp, LoadOp, LoopBase, grids_of
 from ...sizes import next_power_of_2
 from .bounds import loop_extent, tile_dim
 
@@ -90,7 +90,7 @@ class OpMix:
         if isinstance(op, LoopBase):
             for arg, dim in zip(op.loop_args, op.blocks.as_tuple(), strict=True):
                 self._add_loop(op, arg, dim)
-        elif isinstance(op, DotOp):
+        elif isinstance(op, DotOp | DotScaledOp):
             self._add_dot(op)
         elif isinstance(op, LoadOp) and isinstance(loop := op.parent_op(), ForOp):
             self.loop_bytes.setdefault(loop, Counter())[op.dims] += _element_bytes(op.result)
@@ -108,7 +108,7 @@ class OpMix:
             if isinstance(begin, BeginOp) and isinstance(end, EndOp) and begin.tile is end.tile:
                 self.walked.update(symbols_of(tile_dim(end.tile)))
 
-    def _add_dot(self, op: DotOp) -> None:
+    def _add_dot(self, op: DotOp | DotScaledOp) -> None:
         self.dots.add(dims_of(op.result))
         self.operand_bytes = max(_element_bytes(op.lhs), _element_bytes(op.rhs), self.operand_bytes)
         *batch, m, k = dims_of(op.lhs)

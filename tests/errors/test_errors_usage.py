@@ -152,13 +152,6 @@ def statement_beside_a_barrier(x):
             x[t] += 1
 
 
-@mistake(exc.NoSuchFunction, says="hl.dot_scaled is not there")
-def of_a_later_version_on_the_host(x):
-    hl.dot_scaled(x, x)  # <- hl.dot_scaled
-    for t in hl.tile(x.size()):
-        x[t] = 0
-
-
 # Loops and tiles
 
 

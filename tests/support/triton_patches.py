@@ -2,6 +2,7 @@
 
 Some of its operations are in the way of tests (in Triton 3.6 to 3.9):
 
+- It has no `tl.dot_scaled`.
 - It keeps bfloat16 numbers as 16-bit integers. Loads, stores and casts know this, but `tl.dot` multiplies the integers.
   Operands are widened to float32, which is exact (float16 ones too, for which NumPy's product is slow).
 - `tl.reduce` with a function of ours takes Python through the elements one by one, minutes for a small matrix.
@@ -22,7 +23,10 @@ import numpy as np
 import torch
 import triton.language as tl
 from triton.language.extra import libdevice
+from triton.language.semantic import TritonSemantic
 from triton.runtime import interpreter
+
+from helion_ir.interpreter.dot_scaled import dot_scaled
 
 
 def _widened(operand: Any) -> Any:
@@ -44,6 +48,24 @@ def correct_dots() -> None:
         return original(self, _widened(lhs), _widened(rhs), *rest)
 
     builder.create_dot = create_dot
+
+
+def supply_scaled_dots() -> None:
+    """Give `tl.dot_scaled`, which the interpreter lacks, the meaning that it has in ours."""
+    builder: Any = interpreter.InterpreterBuilder
+
+    def create_dot_scaled(self: Any, lhs: Any, lhs_scale: Any, _: Any, rhs: Any, rhs_scale: Any, *rest: Any) -> Any:
+        product = dot_scaled(*map(_to_torch, (lhs, lhs_scale, rhs, rhs_scale)))
+        return interpreter.TensorHandle(rest[-1].data + product.numpy(), tl.float32)
+
+    builder.create_dot_scaled = create_dot_scaled
+    semantic: Any = TritonSemantic
+    original = semantic.dot_scaled
+
+    def call(self: Any, *args: Any) -> Any:
+        return original(self, *(tl.constexpr(arg) if isinstance(arg, str) else arg for arg in args))
+
+    semantic.dot_scaled = call
 
 
 def vectorize_reductions() -> None:
@@ -193,5 +215,6 @@ def correct_interpreter() -> None:
     relax_descriptors()
     supply_libdevice()
     correct_dots()
+    supply_scaled_dots()
     vectorize_reductions()
     correct_masks()

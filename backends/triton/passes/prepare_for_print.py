@@ -48,7 +48,7 @@ MAX_LENGTH = 80
 
 EXPRESSIONS = frozenset(("arith", "math", "value", "tl", "inline_triton"))
 """Dialects whose ops print as expressions."""
-STATEMENTS = frozenset((tl.ProgramIdOp, tl.MakeTensorDescriptorOp, tl.DotOp, tl.CopyOp, SnippetOp))
+STATEMENTS = frozenset((tl.ProgramIdOp, tl.MakeTensorDescriptorOp, tl.DotOp, tl.DotScaledOp, tl.CopyOp, SnippetOp))
 """Ops that always get a name of their own: they are landmarks for the reader."""
 
 

@@ -20,6 +20,7 @@ from .coalescing import Variables, is_inline
 STANDARD: dict[type[Operation], str] = {
     tl.ProgramIdOp: "pid", tl.NumProgramsOp: "num_programs", tl.ArangeOp: "lanes", CompareOp: "mask",
     tl.LoadOp: "loaded", tl.DescriptorLoadOp: "loaded", tl.MakeTensorDescriptorOp: "desc", tl.DotOp: "dot",
+    tl.DotScaledOp: "dot",
     tl.AtomicRMWOp: "previous", tl.AtomicCASOp: "previous", tl.CdivOp: "count",
     arith.CmpiOp: "condition", arith.CmpfOp: "condition", arith.MuliOp: "offset", arith.AddiOp: "offset",
     math.ExpOp: "exp", math.Exp2Op: "exp", math.RsqrtOp: "rsqrt",

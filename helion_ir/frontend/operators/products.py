@@ -74,7 +74,7 @@ def dot(tracer: Tracer, a: Any, b: Any, acc: Any = None) -> DeviceTensor:
         known = EVERY_LANE
     over = tracer.axis_tile(left[-1], known)
     zeros = tracer.builder.filled(0, element_type(wide), dims) if acc is None else None
-    start = _shaped(tracer, acc, dims, wide) if zeros is None else zeros
+    start = shaped(tracer, acc, dims, wide) if zeros is None else zeros
     op = tile.DotOp(*factors, start, over, precision=tracer.options.dot_precision)
     return tracer.tensor(tracer.builder.emit(op), wide, tiles)
 
@@ -87,7 +87,7 @@ def _summed(tracer: Tracer, a: DeviceTensor, b: DeviceTensor, acc: Any, dims: Se
     result.reduced = False
     if acc is None:
         return result
-    start = tracer.tensor(_shaped(tracer, acc, tuple(dims), wide), wide, result.tiles)
+    start = tracer.tensor(shaped(tracer, acc, tuple(dims), wide), wide, result.tiles)
     return pointwise(tracer, ADD, [result, start], dtypes=(wide, wide))
 
 
@@ -101,7 +101,7 @@ def _unify(tracer: Tracer, b: DeviceTensor, axis: int, left: Any, right: Any) ->
     return reshaped(tracer, b, dims)
 
 
-def _shaped(tracer: Tracer, acc: Any, dims: tuple[Any, ...], dtype: torch.dtype) -> Any:
+def shaped(tracer: Tracer, acc: Any, dims: tuple[Any, ...], dtype: torch.dtype) -> Any:
     """The accumulator broadcast to `dims`."""
     value = operand(tracer, acc, dtype)
     result = broadcast_to(tracer, value, dims)

@@ -18,7 +18,7 @@ from ...language.stack import StackTensor
 from ...language.tiles import Tile, Tiles, tile_shift
 from ...sizes import next_power_of_2
 from ..builder import UNSIGNED
-from ..operators import combining, memory, products, reductions, stack, value_subscripts, views
+from ..operators import combining, memory, products, products_scaled, reductions, stack, value_subscripts, views
 from ..operators import split_join as parts
 from ..symbols.nodes import poly_of
 from ..tensors import DeviceTensor
@@ -271,6 +271,7 @@ def clamp(tracer: Tracer, x: Any, min: Any = None, max: Any = None) -> Any:
 
 
 implement(hl.dot)(products.hl_dot)
+implement(hl.dot_scaled)(products_scaled.hl_dot_scaled)
 implement(hl.split)(parts.split)
 implement(hl.join)(parts.join)
 implement(hl.subscript)(value_subscripts.view_value)

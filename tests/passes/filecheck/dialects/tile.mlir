@@ -140,3 +140,11 @@ tile.kernel @every_other_op attributes {arg_names = ["x", "ids", "bytes", "n"], 
   // CHECK: tile.barrier
   tile.barrier
 }
+
+// Bytes of e2m1 have two numbers along K; each scale is that of 32.
+%e2m1, %e2m1_scale, %e4m3, %e4m3_scale, %sums = "test.op"() : () -> (tensor<?x64xi8, #tile.dims<b0, 64>>, tensor<?x4xi8, #tile.dims<b0, 4>>, tensor<128x16xf8E4M3FN>, tensor<16x4xi8>, tensor<?x16xf32, #tile.dims<b0, 16>>)
+%k2 = tile.whole : !tile.tile<64>
+%k1 = tile.whole : !tile.tile<128>
+%k32 = tile.whole : !tile.tile<4>
+// CHECK: tile.dot_scaled %e2m1 scale %e2m1_scale, %e4m3 scale %e4m3_scale, %sums over %k2, %k32, %k1, %k32 : tensor<?x64xi8, #tile.dims<b0, 64>>
+%scaled = tile.dot_scaled %e2m1 scale %e2m1_scale, %e4m3 scale %e4m3_scale, %sums over %k2, %k32, %k1, %k32 : tensor<?x64xi8, #tile.dims<b0, 64>>, tensor<?x4xi8, #tile.dims<b0, 4>>, tensor<128x16xf8E4M3FN>, tensor<16x4xi8>, tensor<?x16xf32, #tile.dims<b0, 16>> over !tile.tile<64>, !tile.tile<4>, !tile.tile<128>, !tile.tile<4>

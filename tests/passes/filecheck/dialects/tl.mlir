@@ -140,4 +140,9 @@ tl.func @every_op attributes {arg_names = ["x", "ids", "n"], arg_exprs = ["x", "
 // CHECK-NEXT:     %blocks = tl.cdiv %n_, %size : i32
 // CHECK-NEXT:     tl.launch_grid %blocks : i32
 // CHECK-NEXT:   }
+// CHECK-NEXT:   %e2m1, %e2m1_scale, %bf16, %bf16_scale, %sums = "test.op"()
+// CHECK-NEXT:   %scaled = tl.dot_scaled %e2m1 scale %e2m1_scale, %bf16 scale %bf16_scale, %sums : tensor<16x64xi8>, tensor<16x4xi8>, tensor<128x8xbf16>, tensor<8x4xi8>, tensor<16x8xf32>
 // CHECK-NEXT: }
+
+%e2m1, %e2m1_scale, %bf16, %bf16_scale, %sums = "test.op"() : () -> (tensor<16x64xi8>, tensor<16x4xi8>, tensor<128x8xbf16>, tensor<8x4xi8>, tensor<16x8xf32>)
+%scaled = tl.dot_scaled %e2m1 scale %e2m1_scale, %bf16 scale %bf16_scale, %sums : tensor<16x64xi8>, tensor<16x4xi8>, tensor<128x8xbf16>, tensor<8x4xi8>, tensor<16x8xf32>

@@ -38,3 +38,21 @@
 %x, %d, %i = "test.op"() : () -> (tensor<8x64xf32>, !tl.tensordesc<#tile.dims<8, 64>, f32>, i32)
 // CHECK: unknown kind 'xchg', expected one of add, and, or, xor, max, min
 tl.descriptor_reduce "xchg" %x, %d[%i, %i] : tensor<8x64xf32>, !tl.tensordesc<#tile.dims<8, 64>, f32>[i32, i32]
+
+// -----
+
+%x, %xs, %y, %ys, %a = "test.op"() : () -> (tensor<4x32xi8>, tensor<4x1xi8>, tensor<32x8xbf16>, tensor<8x1xi8>, tensor<4x8xf32>)
+// CHECK: operands and scales are of different lengths along K: [32, 64]
+%r = tl.dot_scaled %x scale %xs, %y scale %ys, %a : tensor<4x32xi8>, tensor<4x1xi8>, tensor<32x8xbf16>, tensor<8x1xi8>, tensor<4x8xf32>
+
+// -----
+
+%x, %xs, %y, %ys, %a = "test.op"() : () -> (tensor<4x32xf32>, tensor<4x1xi8>, tensor<32x8xbf16>, tensor<8x1xi8>, tensor<4x8xf32>)
+// CHECK: no format of scaled numbers has elements of type f32
+%r = tl.dot_scaled %x scale %xs, %y scale %ys, %a : tensor<4x32xf32>, tensor<4x1xi8>, tensor<32x8xbf16>, tensor<8x1xi8>, tensor<4x8xf32>
+
+// -----
+
+%x, %xs, %y, %ys, %a = "test.op"() : () -> (tensor<4x32xf16>, tensor<8x1xi8>, tensor<32x8xbf16>, tensor<8x1xi8>, tensor<4x8xf32>)
+// CHECK: dims of M and N do not match
+%r = tl.dot_scaled %x scale %xs, %y scale %ys, %a : tensor<4x32xf16>, tensor<8x1xi8>, tensor<32x8xbf16>, tensor<8x1xi8>, tensor<4x8xf32>
