@@ -150,15 +150,26 @@ def kernel_around(op: Operation | None) -> KernelOp | None:
 
 def some_tensor(arguments: Iterable[tuple[str, Attribute]]) -> str | None:
     """The host expression of a tensor among what arguments pass, each a host expression and a type; None if there is
-    none. A call makes its tensor for the launch: what is asked of it would make another."""
+    none. A call makes its tensor for the launch: what is asked of it would make another. A view stands for its base."""
     for expression, type_ in arguments:
         if isinstance(type_, TupleType):
             items = ((f"{expression}[{i}]", item) for i, item in enumerate(type_.types))
             if (found := some_tensor(items)) is not None:
                 return found
-        elif isinstance(type_, RefType) and not expression.endswith(")"):
-            return expression
+        elif isinstance(type_, RefType) and (base := _base(expression)) is not None:
+            return base
     return None
+
+
+def _base(expression: str) -> str | None:
+    """The tensor that method calls at the end of a host expression are views of; None if a function makes it."""
+    if not expression.endswith(")"):
+        return expression
+    node = ast.parse(expression, mode="eval").body
+    while isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+        node = node.func.value
+    text = ast.unparse(node)
+    return None if isinstance(node, ast.Call) or text == "torch" else text
 
 
 __all__ = ["KernelOp", "kernel_around", "some_tensor"]

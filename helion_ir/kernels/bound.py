@@ -68,10 +68,11 @@ class BoundKernel(SpecializedKernel):
     # Calls -----------------------------------------------------------------------------------------------------
 
     def compile_config(self, config: ConfigLike | None = None) -> Run:
-        """What runs the kernel under a config; takes the kernel's positional arguments."""
+        """What runs the kernel under a config; takes the user's signature: defaults and keywords, too."""
         run = self.compiled(self._choice.for_code() if config is None else config)
 
-        def checked(*args: object) -> Any:
+        def checked(*args: object, **kwargs: object) -> Any:
+            args = self.signature.normalize(args, kwargs) if kwargs else self.signature.complete(args)
             self._check(args)
             return run(*args)
 
@@ -93,8 +94,6 @@ class BoundKernel(SpecializedKernel):
 
     def _check(self, args: tuple[object, ...]) -> None:
         """Raise for arguments of another specialization: the code would misread them."""
-        if len(args) != self.signature.arity:
-            raise TypeError(f"{self.name}(): takes {self.signature.arity} arguments, got {len(args)}")
         if not self._serves(args):
             raise exc.InvalidAPIUsage(
                 f"{self.name}: these arguments are of another specialization than those it is compiled for",

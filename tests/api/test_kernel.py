@@ -277,7 +277,11 @@ def test_code_needs_a_config() -> None:
     bound.set_config(BLOCKS)
     assert bound.to_triton_code() == bound.to_triton_code(BLOCKS)
     torch.testing.assert_close(bound(x, y), x * 2 + y)
-    torch.testing.assert_close(bound.compile_config({"block_sizes": [8, 8]})(x, y, 2.0), x * 2 + y)
+    run = bound.compile_config({"block_sizes": [8, 8]})
+    for result in (run(x, y, 2.0), run(x, y), run(x, y=y), run(x, y, scale=2.0)):
+        torch.testing.assert_close(result, x * 2 + y)
+    with pytest.raises(TypeError, match="missing a required argument: 'y'"):
+        run(x)
 
 
 def test_tuning_is_not_there_and_says_so() -> None:

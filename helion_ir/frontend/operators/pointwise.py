@@ -102,12 +102,14 @@ for _name, _op in {"and": arith.AndIOp, "or": arith.OrIOp, "xor": arith.XOrIOp}.
     for _overload in (getattr(aten, f"bitwise_{_name}"), getattr(aten, f"__{_name}__")):
         for _kind in ("Tensor", "Scalar"):
             _BINARY[getattr(_overload, _kind)] = _choose(None, _op, _op)
-for _overload in (aten.bitwise_left_shift, aten.__lshift__):
-    for _kind in ("Tensor", "Scalar") if _overload is aten.__lshift__ else ("Tensor", "Tensor_Scalar"):
-        _BINARY[getattr(_overload, _kind)] = _choose(None, arith.ShLIOp)
-for _overload in (aten.bitwise_right_shift, aten.__rshift__):
-    for _kind in ("Tensor", "Scalar") if _overload is aten.__rshift__ else ("Tensor", "Tensor_Scalar"):
-        _BINARY[getattr(_overload, _kind)] = _choose(None, arith.ShRSIOp, None, arith.ShRUIOp)
+for _name, _op in {
+    "left": _choose(None, arith.ShLIOp),
+    "right": _choose(None, arith.ShRSIOp, None, arith.ShRUIOp),
+}.items():
+    for _kind in ("Tensor", "Tensor_Scalar", "Scalar_Tensor"):
+        _BINARY[getattr(getattr(aten, f"bitwise_{_name}_shift"), _kind)] = _op
+    for _kind in ("Tensor", "Scalar"):
+        _BINARY[getattr(getattr(aten, f"__{_name[0]}shift__"), _kind)] = _op
 
 
 def _register_tables() -> None:

@@ -78,7 +78,7 @@ def _spelled(tracer: Tracer) -> Callable[[Any], str]:
             poly = tracer.resolved(poly_of(value))
             if tracer.hint_of(poly) is not None:
                 return tracer.spelled(poly)
-        elif value is None or isinstance(value, bool | int):
+        elif value is None or isinstance(value, bool | int | torch.dtype):
             return repr(value)
         raise exc.HostTensorDirectUsage(
             "a view of a host tensor whose shape only the device knows", hint="load what you need of it: x[tile]"
