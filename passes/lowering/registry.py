@@ -1,5 +1,7 @@
-"""The table of lowerings of our ops: class → the function that emits its `tl` form. Others bring their own
-(`dialects.op_rules`)."""
+"""The table of lowerings of our ops: class → the function that emits its `tl` form.
+
+Ops of plugins bring their own (`dialects.op_rules`).
+"""
 
 from __future__ import annotations
 
