@@ -83,6 +83,14 @@ def test_the_kernel_of_the_architecture_is_at_every_level_what_is_shown(tmp_path
         assert re.search("".join(lines).replace(r"\.\.\." + "\n", "(?:.*\n)*?"), printed), command
 
 
+def test_the_order_of_packages_is_the_contract() -> None:
+    text = (ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8")
+    shown = re.search(r"```\n(cli .*?)```", text, re.DOTALL)
+    assert shown
+    contracts = PROJECT["tool"]["importlinter"]["contracts"]
+    assert " ".join(shown[1].split()).split(" > ") == next(each["layers"] for each in contracts if "layers" in each)
+
+
 @pytest.mark.parametrize("document", DOCUMENTS)
 def test_what_a_document_names_exists(document: str) -> None:
     """Paths in backticks, from the root, the package or the document's folder; targets of links."""

@@ -9,7 +9,6 @@ from __future__ import annotations
 import torch
 
 from ....dialects.value import LibdeviceOp
-from ...tensors import DeviceTensor
 from ...tracer import Tracer
 from ..table import aten, prims
 from . import tables
@@ -18,7 +17,7 @@ from .decompositions import chebyshev, emitted, polynomial, special
 
 def _of_libdevice(name: str, *overloads: object) -> None:
     @special(*overloads)
-    def function(tracer: Tracer, x: DeviceTensor) -> DeviceTensor:
+    def function(tracer: Tracer, x: torch.Tensor) -> torch.Tensor:
         return emitted(tracer, lambda builder, values: builder.emit(LibdeviceOp(name, values)), x)
 
 
