@@ -47,7 +47,7 @@ _SOURCES = {
     root = tl.where((a == 1) | ((a == -1) & ((b & 1) == 0)), 1, tl.where(a == -1, -1, 0))
     return tl.where(b < 0, root.to(a.dtype), result)""",
     "_philox": """(seed, offset):
-    a, b, c, d = tl.randint4x(seed, tl.to_tensor(offset))
+    a, b, c, d = tl.randint4x(seed, offset + tl.full([], 0, tl.int32))
     a, b = a.to(tl.int32, bitcast=True), b.to(tl.int32, bitcast=True)
     return a, b, c.to(tl.int32, bitcast=True), d.to(tl.int32, bitcast=True)""",
     "_second": """(n: tl.constexpr, axis: tl.constexpr):
