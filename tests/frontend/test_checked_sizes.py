@@ -29,6 +29,7 @@ def shared(out: Tensor, x: Tensor, y: Tensor, f: Any) -> None:
 ROWS: dict[str, Any] = {
     "checked_by_python": lambda x, y: F.huber_loss(x, y, reduction="none") + F.cosine_similarity(x, y)[:, None],
     "checked_by_c": lambda x, y: F.binary_cross_entropy(x.sigmoid(), y.sigmoid(), reduction="none"),
+    "weighted": lambda x, y: F.binary_cross_entropy(x.sigmoid(), y.sigmoid(), y[:, :1].abs(), reduction="none"),
     "einsum": lambda x, y: torch.einsum("bi,bi->bi", x, y),
     "halved": lambda x, y: F.glu(torch.cat([x, y], 1)),
     "parts": lambda x, y: torch.stack(x.chunk(3, 1)[:1] + y.chunk(3, 1)[1:2], 1),

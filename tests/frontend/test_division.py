@@ -90,3 +90,12 @@ def test_the_emitted_text_divides_alike() -> None:
     compiled = helion_ir.compile(divided, {"block_sizes": [64]}, (x.clone(), x, y, DIVISIONS["//"]))
     compiled.binary("sm_90")
     torch.testing.assert_close(compiled(x.clone(), x, y, DIVISIONS["//"]), x // y, equal_nan=True)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float16, torch.bfloat16])
+def test_what_is_rounded_next_is_an_exact_quotient(dtype: torch.dtype) -> None:
+    """Triton's `/` of float32 is not, so `x / x` may be less than 1."""
+    x = torch.full((4,), -6.875, dtype=dtype)
+    for name in ("trunc", "floor", "//"):
+        compiled = helion_ir.compile(divided, helion_ir.Config(block_sizes=[4]), (x, x, x, DIVISIONS[name]))
+        assert "libdevice.div_rn(" in compiled.source

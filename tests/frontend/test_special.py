@@ -138,3 +138,20 @@ def test_loops_and_series_compile(target: str) -> None:
 
     compiled = helion_ir.compile(pointwise, {"block_sizes": [64]}, (function, (x,), torch.empty(100)))
     assert compiled.binary(target).asm
+
+
+def digammas(x: torch.Tensor) -> torch.Tensor:
+    out = torch.empty(x.size(), dtype=torch.digamma(x).dtype, device=x.device)
+    for t in hl.tile(x.size(0)):
+        out[t] = torch.digamma(x[t])
+    return out
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16, torch.int32])
+def test_digamma_at_zero(dtype: torch.dtype) -> None:
+    """The sign of a zero tells the side of the pole; Triton's `-x` loses it."""
+    x = torch.tensor([0.0, -0.0, 2.0]).to(dtype)
+    kernel = helion_ir.kernel(digammas, autotune_effort="none")
+    torch.testing.assert_close(kernel(x), torch.digamma(x))
+    source = helion_ir.compile(kernel, helion_ir.Config(block_sizes=[4]), (x,)).source
+    assert "(-loaded).to(" not in source

@@ -47,6 +47,7 @@ BINARY: dict[str, Function] = {
     "div_trunc": lambda a, b: torch.div(a, b, rounding_mode="trunc"), "alpha": lambda a, b: torch.add(a, b, alpha=3),
     "clamp_tensor": lambda a, b: torch.clamp(a, min=b), "mse": lambda a, b: F.mse_loss(a, b, reduction="none"),
     "smooth_l1": lambda a, b: F.smooth_l1_loss(a, b, reduction="none"),
+    "bce_weighted": lambda a, b: F.binary_cross_entropy(a.sigmoid(), b.sigmoid(), b.abs(), reduction="none"),
     "bce": lambda a, b: F.binary_cross_entropy_with_logits(a, b, reduction="none"),
 }  # fmt: skip
 BITS: dict[str, Function] = {

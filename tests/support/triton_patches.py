@@ -172,7 +172,13 @@ def _elementwise(function: Any) -> Any:
 
 def supply_libdevice() -> None:
     """Give libdevice's functions a meaning in the interpreter: that of torch's of the same name."""
-    others = {"erfcx": torch.special.erfcx, "fast_expf": torch.exp, "nearbyint": torch.round, "rint": torch.round}
+    others = {
+        "div_rn": torch.div,
+        "erfcx": torch.special.erfcx,
+        "fast_expf": torch.exp,
+        "nearbyint": torch.round,
+        "rint": torch.round,
+    }
     for name in dir(libdevice):
         function = others.get(name, getattr(torch, name, None))
         if function is not None and not name.startswith("_") and callable(getattr(libdevice, name)):

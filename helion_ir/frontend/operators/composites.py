@@ -7,6 +7,8 @@ from functools import partial, reduce
 from typing import Any
 
 import torch
+import torch.nn._reduction
+import torch.nn.functional as F
 
 from ... import exc
 from ...dialects.dims import dims_of
@@ -85,3 +87,21 @@ def multi_dot(tracer: Tracer, tensors: Sequence[Any], *more: Any, **_: Any) -> A
     if not any(isinstance(x, DeviceTensor) for x in factors):
         return NotImplemented
     return reduce(partial(matmul, tracer), factors)
+
+
+@lowers_function(F.binary_cross_entropy)
+def binary_cross_entropy(
+    tracer: Tracer, input: Any, target: Any, weight: Any = None, size_average: Any = None, reduce: Any = None,
+    reduction: str = "mean",
+) -> Any:  # fmt: skip
+    """With a weight: PyTorch 2.11 broadcasts it by `torch._C._infer_size`, which takes no sizes that are symbols."""
+    if weight is None or not isinstance(input, DeviceTensor):
+        return NotImplemented
+    with tracer.inside_torch():
+        alike = target.shape == input.shape
+    if not alike:
+        raise exc.ShapeMismatch(f"a target of size {tuple(target.shape)} for an input of size {tuple(input.shape)}")
+    modes = torch.nn._reduction
+    old = size_average is not None or reduce is not None
+    mode = modes.legacy_get_enum(size_average, reduce) if old else modes.get_enum(reduction)
+    return aten.binary_cross_entropy.default(input, target, weight, mode)

@@ -20,7 +20,7 @@ from ... import exc
 from ...dialects.dims import dims_of, element_of
 from ...dialects.value import CompareOp, LibdeviceOp, SelectOp
 from ..builder import UNSIGNED, Builder
-from ..symbols.arithmetic import floor_quotient, small_power
+from ..symbols.arithmetic import exact_quotient, floor_quotient, small_power
 from ..symbols.arithmetic import remainder as signed_remainder
 from ..tensors import DeviceTensor
 from ..tracer import Tracer
@@ -185,7 +185,7 @@ def div_mode(tracer: Tracer, a: Any, b: Any, rounding_mode: str | None = None) -
         if dtype.is_floating_point:
             if rounding_mode == "floor":
                 return floor_quotient(builder, v)
-            return builder.emit(math.TruncOp(builder.emit(arith.DivfOp(v[0], v[1]))))
+            return builder.emit(math.TruncOp(exact_quotient(builder, v)))
         if dtype in UNSIGNED:
             return builder.emit(arith.DivUIOp(v[0], v[1]))
         return builder.emit((arith.FloorDivSIOp if rounding_mode == "floor" else arith.DivSIOp)(v[0], v[1]))

@@ -73,7 +73,7 @@ def digamma(tracer: Tracer, x: torch.Tensor) -> torch.Tensor:
     mirrored = value - math.pi / torch.tan(math.pi * rest)
     mirrored = torch.where(rest == 0, float("nan"), mirrored)
     value = torch.where(x > 0, value, mirrored)
-    value = torch.where(x == 0, torch.copysign(torch.full_like(x, float("inf")), -x), value)
+    value = torch.where(x == 0, -torch.copysign(torch.full_like(x, float("inf")), x), value)
     return torch.where(x == float("inf"), x, value)
 
 
