@@ -14,6 +14,7 @@ from ..dims import Dim, DimsAttr, dims_of, element_of, substitute, symbols_of, t
 from ..quick import quicken
 from . import along_axis, combine, dot, dot_scaled, kernel, loops, memory, sort, tiles
 from .along_axis import *
+from .atomics import *
 from .combine import CombineReduceOp, CombineScanOp
 from .dot import *
 from .dot_scaled import *
@@ -27,7 +28,7 @@ from .types import BlockAttr, IndexInt, MemoryAttr, RefType, TileType
 
 Tile = Dialect(
     "tile",
-    ops_of(kernel, loops, tiles, memory, along_axis, combine, sort, dot, dot_scaled),
+    ops_of(kernel, loops, tiles, memory, atomics, along_axis, combine, sort, dot, dot_scaled),
     [DimsAttr, TileType, RefType, BlockAttr, MemoryAttr],
 )
 quicken(Tile.operations)
@@ -59,6 +60,7 @@ __all__ += kernel.__all__
 __all__ += loops.__all__
 __all__ += tiles.__all__
 __all__ += memory.__all__
+__all__ += atomics.__all__
 __all__ += along_axis.__all__
 __all__ += dot.__all__
 __all__ += dot_scaled.__all__

@@ -11,8 +11,9 @@ from xdsl.ir import Dialect
 
 from ..collect import ops_of
 from ..quick import quicken
-from . import combine, dot_scaled, memory, program, sort, values
+from . import combine, descriptors, dot_scaled, memory, program, sort, values
 from .combine import CombineReduceOp, CombineScanOp
+from .descriptors import *
 from .dot_scaled import *
 from .memory import *
 from .program import *
@@ -20,11 +21,12 @@ from .sort import ArgsortOp
 from .types import PtrType, TensorDescType
 from .values import *
 
-Tl = Dialect("tl", ops_of(program, memory, values, combine, sort, dot_scaled), [PtrType, TensorDescType])
+Tl = Dialect("tl", ops_of(program, memory, descriptors, values, combine, sort, dot_scaled), [PtrType, TensorDescType])
 quicken(Tl.operations)
 
 __all__ = ["ArgsortOp", "CombineReduceOp", "CombineScanOp", "PtrType", "TensorDescType", "Tl"]
 __all__ += program.__all__
 __all__ += memory.__all__
+__all__ += descriptors.__all__
 __all__ += values.__all__
 __all__ += dot_scaled.__all__

@@ -31,6 +31,7 @@ from .early_launch import check_early_launch
 from .mistakes import device_error, host_error, in_users_names
 from .operators import composites as _composites  # noqa: F401
 from .operators import concatenation as _concatenation  # noqa: F401
+from .operators import moving as _moving  # noqa: F401
 from .operators import opaque as _opaque  # noqa: F401
 from .operators import prefixes as _prefixes  # noqa: F401
 from .operators import primitives as _primitives  # noqa: F401
