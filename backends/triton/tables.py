@@ -6,6 +6,7 @@ spelled here; anything that needs the ops around it was settled by `prepare-for-
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -273,9 +274,11 @@ def _gather(context: PrinterContext, op: GatherOp) -> Expr:
 
 
 def _dot(context: PrinterContext, op: tl.DotOp) -> Expr:
-    """Triton's default precision is tf32 where the GPU has it and ieee elsewhere, where naming tf32 is an error."""
+    """Triton's default precision is tf32 where the GPU has it and ieee elsewhere, where naming tf32 is an error; what
+    the environment makes the default instead is not what the op says."""
     extra = []
-    if element_of(op.lhs) == f32 and op.precision.data != "tf32":
+    own_default = os.environ.get("TRITON_F32_DEFAULT") in (None, "", "tf32")
+    if element_of(op.lhs) == f32 and (op.precision.data != "tf32" or not own_default):
         extra.append(f'input_precision="{op.precision.data}"')
     if (out := dtype(element_of(op.result))) != "tl.float32":
         extra.append(f"out_dtype={out}")

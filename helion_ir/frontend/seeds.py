@@ -6,6 +6,10 @@ draws anew whenever it is replayed.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from xdsl.dialects import arith
 from xdsl.dialects.builtin import UnitAttr, i64
 from xdsl.ir import SSAValue
 from xdsl.rewriter import Rewriter
@@ -17,6 +21,8 @@ from .symbols.integers import Integers
 
 ALIGNMENT = 16
 """Of fresh memory, in bytes."""
+_SPREAD = 6364136223846793005
+"""A factor of full period modulo 2^64, so that iterations of nested loops have seeds of their own (Knuth, MMIX)."""
 
 
 class Seeds:
@@ -27,6 +33,17 @@ class Seeds:
         self.count = 0
         """How many sites drew so far; control flow that walks a body again sets it back."""
         self._ref: SSAValue | None = None
+        self._counters: list[SSAValue] = []
+
+    @contextmanager
+    def counted(self, counter: SSAValue | None) -> Iterator[None]:
+        """Within an iteration of a loop without an extent: draws depend on which one it is, an i64, too."""
+        own = [] if counter is None else [counter]
+        self._counters += own
+        try:
+            yield
+        finally:
+            del self._counters[len(self._counters) - len(own) :]
 
     def draw(self) -> SSAValue:
         """The seed of one more site, as an i64 scalar."""
@@ -35,7 +52,11 @@ class Seeds:
         op = tile.LoadOp(self._ref, [numbers.integer(self.count)])
         op.attributes[UNCOUNTED] = UnitAttr()
         self.count += 1
-        return numbers.builder.emit(op)
+        seed = numbers.builder.emit(op)
+        for counter in self._counters:
+            spread = numbers.builder.emit(arith.MuliOp(seed, numbers.builder.constant(_SPREAD, i64)))
+            seed = numbers.builder.emit(arith.AddiOp(spread, counter))
+        return seed
 
     def close(self) -> None:
         """Give the kernel's argument its size and its host expression, as all sites are known."""

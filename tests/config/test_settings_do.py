@@ -114,6 +114,7 @@ def dot_precision(monkeypatch: pytest.MonkeyPatch) -> None:
         assert Settings(dot_precision=name).dot_precision == precision
     monkeypatch.setenv("TRITON_F32_DEFAULT", "ieee")
     assert (Settings().dot_precision, Settings(dot_precision="tf32x3").dot_precision) == ("ieee", "tf32x3")
+    assert 'input_precision="tf32"' in source(matmul, (X, Y), dot_precision="tf32")
     monkeypatch.setenv("HELION_DOT_PRECISION", "high")
     assert Settings().dot_precision == "tf32x3"
     monkeypatch.delenv("HELION_DOT_PRECISION")

@@ -241,3 +241,29 @@ def test_refusals() -> None:
             filled(function)
         assert raised.value.location is not None
         assert raised.value.location.file == __file__
+
+
+def in_while_loops(out: torch.Tensor, counts: torch.Tensor) -> torch.Tensor:
+    """`out[i, j]` is drawn in iteration `j` of the inner loop in iteration `i` of the outer one."""
+    for t in hl.tile(out.size(2)):
+        i = counts[0] * 0
+        while i < counts[0]:
+            j = counts[1] * 0
+            while j < counts[1]:
+                out[i, j, t] = torch.rand([t])
+                j = j + 1
+            i = i + 1
+    return out
+
+
+def test_iterations_of_while_loops_differ(monkeypatch: pytest.MonkeyPatch) -> None:
+    args = torch.zeros(4, 3, 13), torch.tensor([4, 3])
+    compiled = helion.compile(helion.kernel(in_while_loops, verify_each=True), helion.Config(block_sizes=[8]), args)
+    found = []
+    for level in LEVELS:
+        monkeypatch.setenv("HELION_INTERPRET_LEVEL", level)
+        torch.manual_seed(3)
+        found.append(compiled(torch.zeros_like(args[0]), args[1]))
+    torch.testing.assert_close(*found, rtol=0, atol=0)
+    assert found[0].unique().numel() == found[0].numel()
+    compiled.binary("sm_90")

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 import torch
-from xdsl.dialects import scf
-from xdsl.dialects.builtin import UnitAttr
+from xdsl.dialects import arith, scf
+from xdsl.dialects.builtin import UnitAttr, i64
 from xdsl.ir import Attribute, Block, Region, SSAValue
 
 from ... import exc
@@ -191,7 +191,7 @@ class Loops(Regions):
     def while_loop(
         self, assigned: Collection[str], test: Callable[[], SSAValue | bool], body: Callable[[], None]
     ) -> None:
-        """A loop while a run-time condition holds."""
+        """A loop while a run-time condition holds; it counts its iterations if a random number is drawn in them."""
         tracer = self.tracer
         start, structure = Snapshot(self.environment), ValueStructure(self.environment)
         sharing = Sharing(start)
@@ -199,28 +199,41 @@ class Loops(Regions):
         place = tracer.builder.location
         regions: list[Block] = []
         tiles: Tiles = {}
+        draws = False
 
         def attempt(carried: dict[Path, Carried]) -> tuple[Block, dict[Path, Any]]:
-            before, after_block = Block(), Block()
+            nonlocal draws
+            before, after_block, drawn = Block(), Block(), tracer.seeds.count
             self._carry_in(before, carried, start, tiles, sharing)
-            with tracer.into(before), self._frame(start):
+            count = before.insert_arg(i64, len(before.args)) if draws else None
+            with tracer.into(before), self._frame(start), tracer.seeds.counted(count):
                 condition = test()
                 if isinstance(condition, bool):
                     raise exc.StatementNotSupported("the condition of a while loop must be a run-time value")
                 tracer.builder.append(scf.ConditionOp(condition, *before.args))
             args = self._carry_in(after_block, carried, start, tiles, sharing)
-            with tracer.into(after_block), self._frame(start) as frame:
+            count = after_block.insert_arg(i64, len(after_block.args)) if draws else None
+            with tracer.into(after_block), self._frame(start) as frame, tracer.seeds.counted(count):
                 body()
                 structure.check()
-                tracer.builder.append(scf.YieldOp(*self._handed_on(frame, carried, start, tiles, sharing, place)))
+                yielded = self._handed_on(frame, carried, start, tiles, sharing, place)
+                if count is not None:
+                    one = tracer.builder.constant(1, i64)
+                    yielded.append(tracer.builder.emit(arith.AddiOp(count, one)))
+                tracer.builder.append(scf.YieldOp(*yielded))
+            if tracer.seeds.count != drawn and not draws:
+                draws = True
+                raise _CarryMore({})
             regions[:] = [before, after_block]
             return after_block, args
 
         _, carried, _ = self._settle(start, guess, attempt, sharing)
         inits = self._inits(start, carried, place)
+        if draws:
+            inits.append(tracer.builder.constant(0, i64))
         op = scf.WhileOp(inits, [v.type for v in inits], Region(regions[0]), Region(regions[1]))
         tracer.builder.append(op)
-        self._carry_out(op.results, carried, start, tiles, sharing)
+        self._carry_out(op.results[: len(inits) - draws], carried, start, tiles, sharing)
 
     def _handed_on(
         self, frame: Frame, carried: dict[Path, Carried], start: Snapshot, tiles: Tiles, sharing: Sharing, place: Any
