@@ -65,6 +65,34 @@ def test_in_a_full_graph() -> None:
     torch.testing.assert_close(found, (changed + 3 * Y + 1, changed, changed[1:], 37))
 
 
+def test_a_full_graph_holds_what_kernels_return_besides_tensors() -> None:
+    class Found(NamedTuple):
+        value: torch.Tensor
+        rest: object
+
+    @helion_ir.kernel(config={"block_sizes": [8]})
+    def scaled_in_place(x: torch.Tensor, factor: float) -> None:
+        for t in hl.tile(x.size(0)):
+            x[t] *= factor
+
+    @helion_ir.kernel(config={"block_sizes": [8]})
+    def described(x: torch.Tensor, factor: float) -> Any:
+        out = torch.empty_like(x)
+        for t in hl.tile(x.size(0)):
+            out[t] = x[t] * factor
+        return Found(out, {"none": None, "more": Found(out, 3)}), None, factor, x.dtype, "text", True
+
+    def model(x: torch.Tensor) -> Any:
+        y = x + 0
+        assert scaled_in_place(y, 2.0) is None
+        return y, *described(y, 3.0)
+
+    y, found, *others = compiled(model)(X)
+    torch.testing.assert_close((y, found.value, found.rest["more"].value), (2 * X, 6 * X, 6 * X))
+    assert (found.rest["none"], found.rest["more"].rest) == (None, 3)
+    assert others == [None, 3.0, torch.float32, "text", True]
+
+
 def test_containers_and_several_results_with_dynamic_shapes() -> None:
     def model(x: torch.Tensor, y: torch.Tensor, count: torch.Tensor) -> Any:
         found = both(Pair(x * 2, y), {"z": y, "count": count}, torch.float64)
