@@ -7,6 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
+from torch._subclasses.fake_tensor import DataDependentOutputException
 from xdsl.dialects.builtin import IntAttr, ModuleOp, StringAttr
 
 from ..dialects.targets import ALIGNMENT
@@ -31,7 +32,8 @@ def launch_values(module: ModuleOp, args: Sequence[object], captured: Mapping[st
     """The values of a `tl` module's launch for arguments (`TensorSpec`s for tensors); `captured` is what the host
     function captures, by name.
 
-    Constexprs that only a machine with the device can compute are left out. Raises what the host function raises.
+    Constexprs that only a machine with the device can compute are left out; so are all values where host code reads
+    data (`x.max().item()`), which are not here. Raises what the host function raises.
     """
     func = only_func(module)
     names = [name.data for name in func.arg_names]
@@ -46,7 +48,7 @@ def launch_values(module: ModuleOp, args: Sequence[object], captured: Mapping[st
     exprs = [expr.data for expr in func.arg_exprs]
     run = host_function(func.host.data, launch, args=exprs, tables=[computed], names={**sizes, **captured})
     with fakes():
-        with suppress(_LaunchedError):
+        with suppress(_LaunchedError, DataDependentOutputException):
             run(*(materialize(arg) for arg in args))
         if not seen:
             return LaunchValues({}, ())

@@ -125,6 +125,21 @@ def row_sums(x: torch.Tensor, transform: Callable[[torch.Tensor], torch.Tensor])
     return out
 
 
+def test_a_kernel_whose_host_code_reads_data_compiles_without_a_gpu() -> None:
+    @helion_ir.kernel()
+    def first_columns(x: torch.Tensor, counts: torch.Tensor) -> torch.Tensor:
+        columns = int(counts.max().item())
+        out = torch.empty([x.size(0), columns], dtype=x.dtype, device=x.device)
+        for rows, column in hl.tile([x.size(0), columns]):
+            out[rows, column] = x[rows, column] * 2
+        return out
+
+    args = (torch.randn(5, 20), torch.tensor([3, 13]))
+    compiled = helion_ir.compile(first_columns, Config(block_sizes=[1, 16]), args)
+    assert "ptx" in compiled.binary("sm_90").asm
+    torch.testing.assert_close(compiled(*args), args[0][:, :13] * 2)
+
+
 def test_values_that_the_host_computes_are_known_without_a_gpu() -> None:
     """A dynamic row is padded to a constexpr that depends on the arguments; a closure holds a spec, too."""
     bias = TensorSpec((100,), torch.float32)
