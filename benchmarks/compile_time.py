@@ -1,4 +1,5 @@
-"""How long compiling takes, against the targets: import, bind, a new config, a config of equal structure.
+"""How long compiling takes, against the targets: import, bind, a new config, a config of equal structure; and binding
+kernels of 2, 20 and 200 statements, which is to grow as they do.
 
 Run: python benchmarks/compile_time.py [PART ...]   (any machine; exits 1 if a target is missed)
 
@@ -11,6 +12,7 @@ says how fast the machine was meanwhile.
 from __future__ import annotations
 
 import gc
+import linecache
 import statistics
 import subprocess
 import sys
@@ -86,6 +88,20 @@ def shared_configs(kernel: helion_ir.Kernel, args: tuple[Any, ...]) -> Iterator[
                 yield milliseconds(lambda config=config: bound.to_triton_code(config))
 
 
+def chain(length: int) -> helion_ir.Kernel:
+    """A kernel with so many statements in its loop, each of which uses the one before; its source is in linecache."""
+    steps = "".join(f"        v = torch.sin(v) * {number}.5 + x[tile]\n" for number in range(length))
+    source = (
+        "def chain(x):\n    out = torch.empty_like(x)\n    for tile in hl.tile(x.size()):\n        v = x[tile]\n"
+        f"{steps}        out[tile] = v\n    return out\n"
+    )
+    name = f"<chain of {length}>"
+    linecache.cache[name] = (len(source), None, source.splitlines(keepends=True), name)
+    scope: dict[str, Any] = {"torch": torch, "hl": helion_ir.language}
+    exec(compile(source, name, "exec"), scope)
+    return helion_ir.kernel(scope["chain"])
+
+
 def attention_args() -> tuple[Any, ...]:
     """A head dimension of 128 in bfloat16, as on a GPU."""
     q, k, v = (torch.empty(2, 4, 256, 128, dtype=torch.bfloat16) for _ in range(3))
@@ -110,6 +126,9 @@ def measurements() -> Iterator[tuple[str, float, float | None]]:
         yield f"bind {name}", bind_time(kernel, args), limit
         yield f"new config, {name} (median)", statistics.median(new_configs(kernel, args)), 10
         yield f"config of equal structure, {name} (median)", statistics.median(shared_configs(kernel, args)), 1
+    for length in (2, 20, 200):
+        gc.collect()
+        yield f"bind {length} statements", bind_time(chain(length), (torch.empty(64, 64),), repeats=3), None
 
 
 def main() -> int:
