@@ -233,7 +233,7 @@ def grown_in_a_loop_over_tiles(x, n):
 def grown_in_a_branch(x, n):
     for t in hl.tile(x.size(0)):
         parts = [x[t, 0]]
-        if n > 2:
+        if t.begin > n:
             parts.append(x[t, 1])  # <-
         x[t, 0] = sum(parts)
 
@@ -258,7 +258,7 @@ def a_set_in_a_loop(x, n):
 def a_deque_in_a_branch(x, n):
     for t in hl.tile(x.size(0)):
         seen = deque([1, 2])
-        if n > 2:
+        if t.begin > n:
             seen.rotate()  # <-
         x[t, 0] = seen[0]
 
@@ -274,7 +274,7 @@ def an_object_in_a_loop(x, n):
 def an_attribute_in_a_branch(x, n):
     for t in hl.tile(x.size(0)):
         box = Box(1)
-        if n > 2:
+        if t.begin > n:
             box.value = 2  # <-
         x[t, 0] = box.value
 
