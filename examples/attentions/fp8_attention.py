@@ -50,7 +50,7 @@ def example_args(device: str = "cpu") -> tuple[Tensor, ...]:
 
 EXAMPLES = [
     # Probabilities are rounded to float8 before the second product.
-    Example("fp8 attention", fp8_attention_kernel, example_args, reference, tolerance=0.13),
+    Example("fp8 attention", fp8_attention_kernel, example_args, reference, tolerance=0.25),
 ]
 
 if __name__ == "__main__":

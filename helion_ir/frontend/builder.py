@@ -164,6 +164,8 @@ class Builder:
             if target.is_floating_point:
                 return self._float(value, element, elidable)
             value = self._float(value, f32) if element_of(value) not in (f32, f64) else value
+            if target == torch.uint8:  # by int64, as PyTorch has it: -2.0 is 254
+                return self.cast("trunci", self.cast("fptosi", value, i64), element)
             return self.cast("fptoui" if target in UNSIGNED else "fptosi", value, element)
         if target.is_floating_point:
             kind = "uitofp" if source in UNSIGNED or source == torch.bool else "sitofp"

@@ -109,3 +109,19 @@ def test_the_dtype_of_a_result_that_the_user_chose_rounds() -> None:
     rounded = total(single)
     assert torch.equal(rounded, rounded.half().float())
     torch.testing.assert_close(rounded, single.sum(-1), rtol=2e-3, atol=2e-3)
+
+
+def test_negative_floats_as_uint8_wrap() -> None:
+    """PyTorch goes by int64, on every device; a conversion to unsigned saturates on GPUs."""
+
+    @helion_ir.kernel(autotune_effort="none")
+    def to_bytes(x: torch.Tensor) -> torch.Tensor:
+        out = torch.empty(x.size(), dtype=torch.uint8, device=x.device)
+        for tile in hl.tile(x.size(0)):
+            out[tile] = x[tile].to(torch.uint8)
+        return out
+
+    for dtype in (torch.float32, torch.float16, torch.bfloat16, torch.float64):
+        x = torch.tensor([-3.0, -2.5, -1.0, -0.25, 0.0, 1.75, 255.0], dtype=dtype)
+        torch.testing.assert_close(to_bytes(x), x.to(torch.int64).to(torch.uint8))
+    assert ".to(tl.int64)" in to_bytes.bind((x,)).to_triton_code()
