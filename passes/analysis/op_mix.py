@@ -166,7 +166,7 @@ class OpMix:
         sizes: dict[str, int] = {}
         budget = max(POINTWISE_LANES // self.row_lanes, 1)
         inner = 1  # the most lanes of the loops that reduce, which share theirs with the blocks around them
-        for symbol, block in reversed(blocks):
+        for symbol, block in sorted(reversed(blocks), key=lambda each: each[0] not in self.reduced):
             limit = self.size_limit(symbol, block)
             nested = self._nested(symbol, sizes)
             share = max(budget // (nested if symbol in self.reduced else inner), 1)
@@ -179,7 +179,7 @@ class OpMix:
             elif not shared_out:
                 budget = max(budget // sizes[symbol], 1)
         self._grow(sizes, blocks)
-        return dict(reversed(sizes.items()))
+        return {symbol: sizes[symbol] for symbol, _ in blocks}
 
     def _is_shared_out(self, symbol: str) -> bool:
         """Whether a block of the grid is no value's: it says only how many positions each program walks over."""
