@@ -34,7 +34,8 @@ RESERVED = frozenset(keyword.kwlist) | MODULES.keys() | LAUNCH_OPTIONS | {"range
 
 HELPERS = frozenset((
     "_max", "_min", "_fmax", "_fmin", "_prod", "_sum", "_and", "_or", "_xor", "_argmax", "_argmin", "_floordiv",
-    "_ceildiv", "_ceildiv_unsigned", "_trailing_zeros", "_power", "_alloc", "_argsort", "_exchange", "_log2", "_philox", "_second",
+    "_ceildiv", "_ceildiv_unsigned", "_trailing_zeros", "_power", "_alloc", "_argsort",
+    "_exchange", "_log2", "_philox", "_second",
 ))  # fmt: skip
 """Functions that an emitted module may define for itself."""
 
