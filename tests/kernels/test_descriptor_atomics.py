@@ -55,7 +55,8 @@ def test_other_kinds(kind: str, dtype: torch.dtype) -> None:
     x, out = torch.randint(-99, 99, (13, 40), dtype=dtype), torch.randint(-99, 99, (13, 40), dtype=dtype)
     expected = function(x, out)
     kernel = compiled(once, (x, out, atomic), block_sizes=[8, 32])
-    assert f"_desc.atomic_{kind}([" in kernel.source
+    bits_of_64 = kind in ("and", "or", "xor") and dtype is torch.int64  # an illegal instruction on an H100
+    assert (f"_desc.atomic_{kind}([" in kernel.source) is not bits_of_64
     kernel.binary("sm_90")
     kernel(x, out, atomic)
     assert torch.equal(out, expected)
