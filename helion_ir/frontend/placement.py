@@ -12,6 +12,7 @@ from xdsl.ir import SSAValue
 from .. import exc
 from ..exc import SourceLocation
 from ..specialization.in_place import Written, refuse_shared
+from .storage import storage_of
 from .symbols.nodes import poly_of
 from .symbols.scalars import Scalars
 from .tensors import HostTensor
@@ -69,9 +70,9 @@ class Placement:
         dims = () if atomic else tuple(dim for dim, index in enumerate(indices) if not _constant(index))
         layout = [self._known_layout(meta, dim) for dim in dims]
         refuse_shared(name, [pair for pair in layout if pair is not None], place)
-        targets = {_memory(each) for each in self._tuples.choices(tensor)}
+        targets = {storage_of(each) for each in self._tuples.choices(tensor)}
         for expr, argument in self._arguments:
-            if _memory(argument) in targets:
+            if storage_of(argument) in targets:
                 own = dims if argument is tensor or not dims else tuple(range(argument.dim()))
                 self._note(Written(expr, own, not tensor.detached, place))
         if (captured := self._captured(tensor)) is not None:
@@ -102,11 +103,6 @@ def _place(at: LocationAttr) -> SourceLocation | None:
 def same_device(one: torch.device, other: torch.device) -> bool:
     """Whether two devices are one; without an index it is the current one, which may be any."""
     return one.type == other.type and (one.index == other.index or None in (one.index, other.index))
-
-
-def _memory(tensor: HostTensor) -> int:
-    """The identity of the storage that a tensor and its views share."""
-    return tensor.meta_tensor.untyped_storage()._cdata
 
 
 def _constant(index: SSAValue) -> bool:

@@ -14,6 +14,7 @@ import torch
 from torch.utils import _pytree as pytree
 
 from ..exc import InvalidAPIUsage, NoBackward
+from ..specialization.overlap import storage_of
 from ..specialization.signature import Signature
 from ..specialization.tensor_spec import map_leaves, tensors_in
 
@@ -144,9 +145,9 @@ def _may_require_grad(tensor: torch.Tensor) -> bool:
 def differentiable(kernel: Differentiable, args: tuple[object, ...], run: Run, targets: Sequence[torch.Tensor]) -> Any:
     """The result of a call, as a node of autograd's graph."""
     tensors = tensors_in(args)
-    changed = {target.untyped_storage()._cdata for target in targets}
+    changed = {storage_of(target) for target in targets}
     # One that requires grad is written into behind autograd's back (`p.data`): other ways were refused.
-    written = tuple(t.untyped_storage()._cdata in changed and not t.requires_grad for t in tensors)
+    written = tuple(storage_of(t) in changed and not t.requires_grad for t in tensors)
     call = _Call(kernel, args, run, written)
     outputs: Any = _Node.apply(call, *tensors)
     return call.result(outputs)

@@ -11,7 +11,6 @@ from __future__ import annotations
 import itertools
 import re
 from collections.abc import Callable, Sequence
-from functools import partial
 from typing import Any, Protocol
 from weakref import WeakKeyDictionary, WeakValueDictionary
 
@@ -22,8 +21,9 @@ from torch.utils import _pytree as pytree
 from torch.utils._python_dispatch import _disable_current_modes
 
 from ..exc import InvalidAPIUsage
+from ..specialization.overlap import storage_of
 from ..specialization.signature import Signature
-from ..specialization.tensor_spec import described, fakes, map_leaves, materialize, tensors_in
+from ..specialization.tensor_spec import describe, fakes, materialize, tensors_in
 from .gradient import Backward, recording
 from .layout import Lists, pack, unpack
 
@@ -109,7 +109,7 @@ def _register(kernel: Callee, name: str, overload: str, returns: int, written: s
 
     def shapes(layout: str, *lists: Any) -> Any:
         args = unpack(layout, Lists(*map(list, lists)))
-        return given(_allocated(kernel.bind(specs_of(args)).result_shapes(args), args))
+        return given(_allocated(kernel.bind(describe(args)).result_shapes(args), args))
 
     library.impl(full, run, "CompositeExplicitAutograd")
     torch.library.register_fake(f"helion_ir::{full}", shapes, lib=library)
@@ -126,64 +126,48 @@ def _free_name(qualname: str) -> str:
 
 def symbolic_call(kernel: Callee, args: tuple[object, ...]) -> Any:
     """The result of a kernel for symbolic tensors: a call of its operator, which a graph that is being made notes."""
-    run, targets = partial(_call_operator, kernel), partial(_targets, kernel)
-    return recording(kernel, args, lambda *args: run(args), lambda *args: targets(args))(*args)
-
-
-def _targets(kernel: Callee, args: tuple[object, ...]) -> list[torch.Tensor]:
-    """The arguments that device code writes into."""
     stand_ins = _StandIns(kernel, args)
-    return [tensor for tensor, written in zip(tensors_in(args), stand_ins.written, strict=True) if written]
+    return recording(kernel, args, stand_ins.call, stand_ins.targets)(*args)
 
 
 class _StandIns:
-    """What a kernel does, seen on fake tensors of our own: no graph that is being made notes it."""
+    """What a kernel does with arguments like these, seen on fake tensors of our own: no graph that is being made notes
+    that."""
 
     def __init__(self, kernel: Callee, args: tuple[object, ...]) -> None:
+        self.kernel = kernel
         with _disable_current_modes():
-            specs = specs_of(args)
+            specs = describe(args)
             self.bound: Shapes = kernel.bind(specs)
-            self.args = tuple(materialize(spec) for spec in specs)
+            self.args: tuple[object, ...] = materialize(specs)
             self.tensors = tensors_in(self.args)
-            changed = {_storage(tensor) for tensor in self.bound.writes_into(*self.args)}
-            self.written = [_storage(tensor) in changed for tensor in self.tensors]
+            changed = {storage_of(tensor) for tensor in self.bound.writes_into(*self.args)}
+            self.written = [storage_of(tensor) in changed for tensor in self.tensors]
 
-    def result(self) -> Any:
-        """What the kernel returns for them."""
+    def targets(self, *args: object) -> list[torch.Tensor]:
+        """The tensors in arguments that device code writes into."""
+        return [tensor for tensor, written in zip(tensors_in(args), self.written, strict=True) if written]
+
+    def call(self, *args: object) -> Any:
+        """A call of the kernel's operator, and around it what the kernel returns."""
         with _disable_current_modes(), fakes():
-            return self.bound.result_shapes(self.args)
-
-
-def _call_operator(kernel: Callee, args: tuple[object, ...]) -> Any:
-    stand_ins, inputs = _StandIns(kernel, args), tensors_in(args)
-    leaves, form = pytree.tree_flatten(stand_ins.result())
-    allocated = _allocated(leaves, stand_ins.tensors)
-    layout, lists = pack(args, stand_ins.written)
-    found = operator_of(kernel, len(allocated), any(stand_ins.written))(layout, *lists)
-    outputs = [found] if len(allocated) == 1 else found or ()
-    known = list(zip([*allocated, *stand_ins.tensors], [*outputs, *inputs], strict=True))
-    dynamic = any(isinstance(size, torch.SymInt) for tensor in inputs for size in tensor.shape)
-    return pytree.tree_unflatten([_result(leaf, known, dynamic, kernel) for leaf in leaves], form)
-
-
-def specs_of(args: Sequence[object]) -> tuple[Any, ...]:
-    """Arguments with a `TensorSpec` for each tensor."""
-    return tuple(
-        map_leaves(arg, lambda leaf: described(leaf) if isinstance(leaf, torch.Tensor) else leaf) for arg in args
-    )
-
-
-def _storage(tensor: torch.Tensor) -> int:
-    return tensor.untyped_storage()._cdata
+            leaves, form = pytree.tree_flatten(self.bound.result_shapes(self.args))
+        inputs, allocated = tensors_in(args), _allocated(leaves, self.tensors)
+        layout, lists = pack(args, self.written)
+        found = operator_of(self.kernel, len(allocated), any(self.written))(layout, *lists)
+        outputs = [found] if len(allocated) == 1 else found or ()
+        known = list(zip([*allocated, *self.tensors], [*outputs, *inputs], strict=True))
+        dynamic = any(isinstance(size, torch.SymInt) for tensor in inputs for size in tensor.shape)
+        return pytree.tree_unflatten([_result(leaf, known, dynamic, self.kernel) for leaf in leaves], form)
 
 
 def _allocated(result: Any, args: Sequence[object]) -> list[torch.Tensor]:
     """The tensors of a result that are no memory of the arguments; one of each storage."""
-    seen = {_storage(tensor) for tensor in tensors_in(args)}
+    seen = {storage_of(tensor) for tensor in tensors_in(args)}
     found: list[torch.Tensor] = []
     for leaf in pytree.tree_leaves(result):
-        if isinstance(leaf, torch.Tensor) and _storage(leaf) not in seen:
-            seen.add(_storage(leaf))
+        if isinstance(leaf, torch.Tensor) and storage_of(leaf) not in seen:
+            seen.add(storage_of(leaf))
             found.append(leaf)
     return found
 
@@ -199,7 +183,7 @@ def _result(leaf: Any, known: list[tuple[torch.Tensor, torch.Tensor]], dynamic: 
             return tensor
     if dynamic:
         _refuse(kernel, "a view of another tensor")
-    base = next(tensor for stand_in, tensor in known if _storage(stand_in) == _storage(leaf))
+    base = next(tensor for stand_in, tensor in known if storage_of(stand_in) == storage_of(leaf))
     return torch.as_strided(base, leaf.shape, leaf.stride(), leaf.storage_offset())
 
 

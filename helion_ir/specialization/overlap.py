@@ -17,6 +17,11 @@ def address_of(tensor: torch.Tensor) -> int | None:
     return getattr(tensor, "address", None) if isinstance(tensor, FakeTensor) else tensor.data_ptr()
 
 
+def storage_of(tensor: torch.Tensor) -> int:
+    """The storage of a tensor and its views as a number, unique while a tensor of that storage lives."""
+    return tensor.untyped_storage()._cdata
+
+
 def overlap(one: Any, other: Any) -> int:
     """How the elements of two tensors lie: `DISJOINT`, `SAME` (one tensor, given twice) or `PARTIAL`.
 
@@ -97,4 +102,4 @@ def _can_reach(steps: Sequence[tuple[int, int]], target: int) -> bool:
     return False
 
 
-__all__ = ["DISJOINT", "PARTIAL", "SAME", "address_of", "overlap", "overlaps"]
+__all__ = ["DISJOINT", "PARTIAL", "SAME", "address_of", "overlap", "overlaps", "storage_of"]

@@ -59,8 +59,9 @@ class TensorSpec:
 
     @classmethod
     def of(cls, tensor: torch.Tensor) -> TensorSpec:
-        """The spec of a tensor."""
-        return cls(tensor.shape, tensor.dtype, strides=tensor.stride(), device=tensor.device)
+        """The spec of a tensor; of sizes that are symbols it has the values that they have now."""
+        sizes, strides = [_hint(size) for size in tensor.shape], [_hint(step) for step in tensor.stride()]
+        return cls(sizes, tensor.dtype, strides=strides, device=tensor.device)
 
     def stride(self, dim: int | None = None) -> int | tuple[int, ...]:
         """The strides in elements, or that of one dimension."""
@@ -132,15 +133,7 @@ def materialize(value: Any) -> Any:
 
 def without_fakes(args: tuple[object, ...]) -> tuple[Any, ...]:
     """Arguments with every fake tensor in them made a `TensorSpec`."""
-    return tuple(
-        map_leaves(arg, lambda leaf: described(leaf) if isinstance(leaf, FakeTensor) else leaf) for arg in args
-    )
-
-
-def described(tensor: torch.Tensor) -> TensorSpec:
-    """The spec of a tensor; of sizes that are symbols it has the values that they have now."""
-    sizes, strides = [_hint(size) for size in tensor.shape], [_hint(step) for step in tensor.stride()]
-    return TensorSpec(sizes, tensor.dtype, strides=strides, device=tensor.device)
+    return map_leaves(args, lambda leaf: TensorSpec.of(leaf) if isinstance(leaf, FakeTensor) else leaf)
 
 
 def _hint(size: int | torch.SymInt) -> int:
