@@ -14,6 +14,9 @@ from ..axis_kinds import LaneWise
 from ..dims import dims_of, element_of, with_element
 from .types import ValueConstr
 
+UNIT = 4.6566127342e-10
+"""The largest float32 whose product with every int32 draw is below 1, as `tl.rand` has it."""
+
 
 @irdl_op_definition
 class PhiloxOp(IRDLOperation):

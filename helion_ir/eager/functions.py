@@ -10,12 +10,13 @@ from typing import Any
 import torch
 
 from .. import exc
+from ..dialects.value.random import UNIT
 from ..interpreter import philox
 from ..interpreter.dot_scaled import dot_scaled as multiply_scaled
 from ..language.values import SCALED_DTYPES
 from .memory import atomic, load, store
 from .stack import EagerStack
-from .tiles import EagerTile, axes_of, loop, mark
+from .tiles import EagerTile, loop, mark
 
 FUNCTIONS: dict[str, Callable[..., Any]] = {}
 """What each function does; one that is not here has no eager form."""
@@ -243,9 +244,8 @@ def associative_scan(run: Any, combine_fn: Any, x: Any, dim: int, reverse: bool 
     for place in reversed(order) if reverse else order:
         row = tuple(part[place] for part in parts)
         rows.append(_combined(combine_fn, rows[-1], row) if rows else row)
-    found = [
-        torch.stack(each[::-1] if reverse else each).movedim(0, dim) for each in map(list, zip(*rows, strict=True))
-    ]
+    columns = zip(*(reversed(rows) if reverse else rows), strict=True)
+    found = [torch.stack(column).movedim(0, dim) for column in columns]
     return tuple(found) if isinstance(x, list | tuple) else found[0]
 
 
@@ -264,30 +264,25 @@ def reduce(run: Any, combine_fn: Any, x: Any, dim: int | None = None, other: Any
 
 # Random numbers --------------------------------------------------------------------------------------------
 
-_UNIT = 4.6566127342e-10
-"""The largest float32 whose product with every int32 is below 1, as `tl.rand` has it."""
-
 
 def _offsets(run: Any, shape: Sequence[Any]) -> torch.Tensor:
-    """The row-major index of each lane in the full extents of a shape."""
+    """The row-major index of each lane in the full extents of a shape; of 64 bits where it needs them."""
     rank, total = len(shape), torch.zeros([int(size) for size in shape], dtype=torch.int64, device=run.device)
-    for place, size in enumerate(shape):
-        tiled = isinstance(size, EagerTile)
-        first = size.begin if tiled else 0
+    extents = [size.last if isinstance(size, EagerTile) else int(size) for size in shape]
+    for place, (size, extent) in enumerate(zip(shape, extents, strict=True)):
+        first = size.begin if isinstance(size, EagerTile) else 0
         positions = torch.arange(first, first + int(size), device=run.device).reshape(-1, *[1] * (rank - place - 1))
-        total = total * (size.last if tiled else int(size)) + positions
-    return total
+        total = total * extent + positions
+    return total.to(torch.int32) if math.prod(extents) < 2**31 else total
 
 
 def _draws(run: Any, shape: Any, seed: Any, offsets: Any) -> tuple[torch.Tensor, ...]:
-    if offsets is None:
-        extents = [size.last if isinstance(size, EagerTile) else int(size) for size in _shape(shape)]
-        offsets = _offsets(run, _shape(shape)).to(torch.int32 if math.prod(extents) < 2**31 else torch.int64)
-    return philox(torch.as_tensor(seed, dtype=torch.int64, device=run.device), offsets)
+    lanes = _offsets(run, _shape(shape)) if offsets is None else offsets
+    return philox(torch.as_tensor(seed, dtype=torch.int64, device=run.device), lanes)
 
 
 def _uniform(draws: torch.Tensor) -> torch.Tensor:
-    return torch.where(draws < 0, -draws - 1, draws).to(torch.float32) * _UNIT
+    return torch.where(draws < 0, -draws - 1, draws).to(torch.float32) * UNIT
 
 
 @_function
@@ -348,4 +343,4 @@ def refuse(run: Any, name: str) -> None:
     )
 
 
-__all__ = ["FUNCTIONS", "axes_of", "refuse"]
+__all__ = ["FUNCTIONS", "refuse"]

@@ -93,9 +93,8 @@ def _is_special(index: Any) -> bool:
 
 def run_eagerly(function: Callable[..., Any], args: tuple[object, ...], names: tuple[str, ...]) -> Any:
     """What a kernel's function returns for real tensors; the parameters after `names` are keyword-only."""
-    call = partial(
-        function, *args[: len(args) - len(names)], **dict(zip(names, args[len(args) - len(names) :], strict=True))
-    )
+    count = len(args) - len(names)
+    call = partial(function, *args[:count], **dict(zip(names, args[count:], strict=True)))
     if ACTIVE and isinstance(ACTIVE[-1], EagerRun):
         return call()
     tensors = tensors_in(args)

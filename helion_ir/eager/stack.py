@@ -3,22 +3,18 @@
 from __future__ import annotations
 
 import ctypes
-from dataclasses import dataclass
 from typing import Any
 
 import torch
 
 from .. import exc
+from ..language.stack import StackTensor
 from .memory import load, store
 from .tiles import axes_of, mark
 
 
-@dataclass(frozen=True, eq=False)
-class EagerStack:
-    """The tensors at `dev_ptrs`, alike `tensor_like`."""
-
-    tensor_like: torch.Tensor
-    dev_ptrs: torch.Tensor
+class EagerStack(StackTensor):
+    """The tensors at `dev_ptrs`, alike `tensor_like`, of this process' memory."""
 
     @staticmethod
     def of(example: torch.Tensor, pointers: torch.Tensor) -> EagerStack:
@@ -28,16 +24,6 @@ class EagerStack:
         if example.device.type != "cpu":
             raise exc.InvalidAPIUsage(f"hl.stacktensor_like cannot run in eager mode on {example.device}")
         return EagerStack(example, pointers)
-
-    @property
-    def dtype(self) -> torch.dtype:
-        """The dtype of the tensors."""
-        return self.tensor_like.dtype
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """The shape of the addresses, then that of one tensor."""
-        return (*self.dev_ptrs.shape, *self.tensor_like.shape)
 
     def _tensors(self) -> list[torch.Tensor]:
         like = self.tensor_like

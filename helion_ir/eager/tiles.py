@@ -50,9 +50,10 @@ class EagerTile(int):
         return mark(torch.arange(self.begin, self.end, dtype=torch.int32, device=self.device), (self.lanes,))
 
     def __add__(self, other: Any) -> Any:
-        begin, end = self.begin + int(other), self.end + int(other)
-        kept = {"first": self.first, "last": self.last, "lanes": self.lanes, "device": self.device}
-        return EagerTile.of(begin, end, self.block_size, **kept)  # type: ignore[arg-type]
+        return EagerTile.of(
+            self.begin + int(other), self.end + int(other), self.block_size,
+            first=self.first, last=self.last, lanes=self.lanes, device=self.device,
+        )  # fmt: skip
 
     __radd__ = __add__
 
@@ -68,7 +69,7 @@ class EagerTile(int):
 
 def mark(value: torch.Tensor, axes: Sequence[object]) -> torch.Tensor:
     """`value`, known to have these axes: a tile's for each dimension, or None."""
-    value.helion_axes = tuple(axes)  # type: ignore[attr-defined]
+    value.helion_axes = tuple(axes)  # type: ignore[attr-defined] - PyTorch lets tensors have attributes
     return value
 
 
@@ -102,9 +103,9 @@ def _tiles(begin: Any, end: Any, block_size: Any, device: torch.device) -> Itera
     if last <= first:
         return
     step = last - first if block_size is None else int(block_size)
-    kept = {"first": first, "last": last, "lanes": object(), "device": device}
+    lanes = object()
     for start in range(first, last, step):
-        yield EagerTile.of(start, min(start + step, last), step, **kept)
+        yield EagerTile.of(start, min(start + step, last), step, first=first, last=last, lanes=lanes, device=device)
 
 
 __all__ = ["EagerTile", "axes_of", "loop", "mark"]

@@ -16,6 +16,7 @@ from ... import exc
 from ... import language as hl
 from ...dialects.dims import dims_of
 from ...dialects.value import PhiloxOp
+from ...dialects.value.random import UNIT
 from ...language.api import implement
 from ..tensors import AxisTile, DeviceTensor
 from ..tracer import Tracer
@@ -23,9 +24,6 @@ from .lane_offsets import lane_offsets
 from .memory import flatten_index
 from .table import Operand, aten, broadcast_to, device_tensor, lowers, lowers_function, operand
 from .views import tiles_of_sizes, to_dims
-
-_UNIT = 4.6566127342e-10
-"""The largest float32 whose product with every int32 is below 1, as `tl.rand` has it."""
 
 
 def _bits(tracer: Tracer, seed: SSAValue, offset: SSAValue, tiles: Sequence[AxisTile]) -> list[DeviceTensor]:
@@ -45,7 +43,7 @@ def _uniform(draws: Sequence[DeviceTensor], dtype: torch.dtype = torch.float32) 
         return ((high & 0xFFFFFFE0) * (1 << 21) + ((low & 0xFFFFFFFF) >> 6)).to(torch.float64) * 2.0**-53
     folded = draws[0] ^ (draws[0] >> 31)
     if dtype == torch.float32:
-        return folded.to(torch.float32) * _UNIT
+        return folded.to(torch.float32) * UNIT
     digits = 2 - math.frexp(torch.finfo(dtype).eps)[1]
     return ((folded >> (31 - digits)).to(torch.float32) * 2.0**-digits).to(dtype)
 
