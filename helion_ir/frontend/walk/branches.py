@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from xdsl.dialects import scf
@@ -33,6 +33,17 @@ from .environment import (
 from .lanes import Frame, agree, axis_tiles, narrower
 from .mutation import ValueStructure
 from .regions import Regions
+
+
+class _Arm(NamedTuple):
+    """An arm of a branch, walked: its ops, and the variables after it, as they are (`final`) and frozen (`leaves`)."""
+
+    block: Block
+    frame: Frame
+    final: dict[Path, Any]
+    leaves: dict[Path, Any]
+    names: dict[str, Any]
+    tiles: dict[str, Tile]
 
 
 class Branches(Regions):
@@ -69,81 +80,80 @@ class Branches(Regions):
         tracer = self.tracer
         start, structure = Snapshot(self.environment), ValueStructure(self.environment, tiles=True)
         place = tracer.builder.location
-        finals: list[dict[Path, Any]] = []
-        arms: list[tuple[Block, dict[Path, Any], dict[str, Any]]] = []
-        frames: list[Frame] = []
-        bound_tiles: list[dict[str, Tile]] = []
-        for arm in (then, otherwise):
-            block = Block()
-            with tracer.into(block), self._frame(start) as frame:
-                arm()
-                structure.check()
-            frames.append(frame)
-            finals.append(self.environment.leaves())
-            bound_tiles.append(tiles_of(self.environment))
-            arms.append((block, self.environment.leaves(), dict(self.environment.names)))
-            tensors = {path: leaf for path, leaf in arms[-1][1].items() if isinstance(leaf, DeviceTensor)}
-            frozen = {path: _copy(tracer, leaf) for path, leaf in tensors.items()}
-            arms[-1][1].update(frozen)
-            start.restore()
-        first, second = arms[0][1], arms[1][1]
-        joined: dict[Path, Carried] = {}
-        for path in [path for path in first if path in second]:
-            known = path in start.leaves
-            if known and not start.differs(path, first[path]) and not start.differs(path, second[path]):
-                continue
-            if not known and same(_state(first[path]), second[path]) and not is_runtime(first[path]):
-                self._bind(path, arms[0][2])
-                continue
-            joined[path] = join(variable(path), carried_as(tracer, first[path]), carried_as(tracer, second[path]))
-        for path in start.leaves:
-            if path not in first or path not in second:
-                raise exc.CantCombineTypesInControlFlow(
-                    f"variable {variable(path)!r} changes its structure in a branch"
-                )
-        ends = [
-            self._arm_tiles(frame, block, joined, leaves)
-            for frame, (block, leaves, _) in zip(frames, arms, strict=True)
-        ]
+        arms = [self._walk_arm(arm, start, structure) for arm in (then, otherwise)]
+        joined = self._joined(start, *arms)
+        ends = [self._arm_tiles(arm, joined) for arm in arms]
         counted = [
             (path, axis)
             for path in joined
             for axis, sides in enumerate(zip(*(end[path] for end in ends), strict=True))
             if not agree(tracer, *sides)
         ]
-        chosen = ChosenTiles.of(tracer, bound_tiles)
-        for number, (frame, (block, leaves, _), end) in enumerate(zip(frames, arms, ends, strict=True)):
-            edges = chosen.yielded(number, block)
-            with tracer.into(block):
+        chosen = ChosenTiles.of(tracer, [arm.tiles for arm in arms])
+        for number, (arm, end) in enumerate(zip(arms, ends, strict=True)):
+            edges = chosen.yielded(number, arm.block)
+            with tracer.into(arm.block):
                 tracer.builder.location = place
                 counts = [self._count(end[path][axis], joined[path].dims[axis]) for path, axis in counted]
-                tracer.builder.append(scf.YieldOp(*self._lift(frame, joined, leaves), *counts, *edges))
+                tracer.builder.append(scf.YieldOp(*self._lift(arm.frame, joined, arm.leaves), *counts, *edges))
         tracer.builder.location = place
         types = [kind.type() for kind in joined.values()] + [tracer.index_type] * (len(counted) + 2 * len(chosen.names))
-        op = scf.IfOp(condition, types, Region(arms[0][0]), Region(arms[1][0]))
+        op = scf.IfOp(condition, types, Region(arms[0].block), Region(arms[1].block))
         tracer.builder.append(op)
         tiles = {path: list(map(narrower, *(end[path] for end in ends))) for path in joined}
         chosen.bind(op.results[len(joined) + len(counted) :], self.environment)
         for count, (path, axis) in zip(op.results[len(joined) :], counted, strict=False):
             zero = tracer.builder.constant(0, tracer.index_type)
             tiles[path][axis] = tracer.builder.emit(tile.RangeOp(zero, count, joined[path].dims[axis]))
-        keys, unsure = joined_by(finals)
+        keys, unsure = joined_by([arm.final for arm in arms])
         shared: dict[tuple[int, ...], Any] = {}
         for result, (path, kind) in zip(op.results, joined.items(), strict=False):
             self._name(result, path)
-            self._bind(path, arms[0][2])
-            value = lower(tracer, result, kind, first[path], tiles[path])
+            self._bind(path, arms[0].names)
+            value = lower(tracer, result, kind, arms[0].leaves[path], tiles[path])
             self._put(path, shared.setdefault(keys.get(path, (id(result),)), value))
         for group in unsure:
             guard([self.environment.get(path) for path in group], group)
 
-    def _arm_tiles(
-        self, frame: Frame, block: Block, joined: dict[Path, Carried], leaves: dict[Path, Any]
-    ) -> dict[Path, tuple[AxisTile, ...]]:
+    def _walk_arm(self, arm: Callable[[], None], start: Snapshot, structure: ValueStructure) -> _Arm:
+        """Walk an arm into a block of its own; the environment is as before then."""
+        tracer, block = self.tracer, Block()
+        with tracer.into(block), self._frame(start) as frame:
+            arm()
+            structure.check()
+        leaves = self.environment.leaves()
+        frozen = {path: _copy(tracer, leaf) for path, leaf in leaves.items() if isinstance(leaf, DeviceTensor)}
+        walked = _Arm(
+            block, frame, leaves, {**leaves, **frozen}, dict(self.environment.names), tiles_of(self.environment)
+        )
+        start.restore()
+        return walked
+
+    def _joined(self, start: Snapshot, one: _Arm, other: _Arm) -> dict[Path, Carried]:
+        """What differs after the arms; what both bind alike is bound."""
+        first, second = one.leaves, other.leaves
+        joined: dict[Path, Carried] = {}
+        for path in [path for path in first if path in second]:
+            known = path in start.leaves
+            if known and not start.differs(path, first[path]) and not start.differs(path, second[path]):
+                continue
+            if not known and same(_state(first[path]), second[path]) and not is_runtime(first[path]):
+                self._bind(path, one.names)
+                continue
+            carried = (carried_as(self.tracer, leaves[path]) for leaves in (first, second))
+            joined[path] = join(variable(path), *carried)
+        for path in start.leaves:
+            if path not in first or path not in second:
+                raise exc.CantCombineTypesInControlFlow(
+                    f"variable {variable(path)!r} changes its structure in a branch"
+                )
+        return joined
+
+    def _arm_tiles(self, arm: _Arm, joined: dict[Path, Carried]) -> dict[Path, tuple[AxisTile, ...]]:
         """The tiles of what an arm yields, when variables from outside have kept their lanes."""
-        with self.tracer.into(block):
+        with self.tracer.into(arm.block):
             return {
-                path: self.lanes.states(frame, path, axis_tiles(leaves[path], kind.dims), kind.dims)
+                path: self.lanes.states(arm.frame, path, axis_tiles(arm.leaves[path], kind.dims), kind.dims)
                 for path, kind in joined.items()
             }
 
