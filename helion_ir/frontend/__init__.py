@@ -29,25 +29,26 @@ from .arguments import Arguments, constant_parameter
 from .choices import DEFAULTS, Choices
 from .early_launch import check_early_launch
 from .mistakes import device_error, host_error, in_users_names
-from .operators import composites as _composites  # noqa: F401
-from .operators import concatenation as _concatenation  # noqa: F401
-from .operators import moving as _moving  # noqa: F401
-from .operators import opaque as _opaque  # noqa: F401
-from .operators import prefixes as _prefixes  # noqa: F401
-from .operators import primitives as _primitives  # noqa: F401
-from .operators import quantiles as _quantiles  # noqa: F401
-from .operators import random as _random  # noqa: F401
-from .operators import scattering as _scattering  # noqa: F401
-from .operators import searching as _searching  # noqa: F401
-from .operators import signals as _signals  # noqa: F401
-from .operators import sorting as _sorting  # noqa: F401
-from .operators import special as _special  # noqa: F401
+from .operators import (
+    composites,
+    concatenation,
+    moving,
+    opaque,
+    prefixes,
+    primitives,
+    quantiles,
+    random,
+    scattering,
+    searching,
+    signals,
+    sorting,
+    special,
+)
 from .source import error_location, node_location, walks
 from .symbols.expressions import Poly
 from .symbols.sizes import Options, Retrace, WidePositions
 from .tracer import Tracer
-from .walk import hl_functions as _implementations  # noqa: F401 - registers what the language's functions do
-from .walk import hl_tunables as _tunables  # noqa: F401
+from .walk import hl_functions, hl_tunables
 from .walk.device_walker import assigned_names
 from .walk.host_prelude import Captured
 from .walk.host_reads import HostReads
@@ -55,6 +56,25 @@ from .walk.host_text import host_text
 from .walk.host_walker import HostWalker
 from .walk.renaming import kernel_source
 from .walk.torch_modes import DispatchHook, FunctionHook, hook_tensors
+
+_ROW_MODULES = (
+    composites,
+    concatenation,
+    moving,
+    opaque,
+    prefixes,
+    primitives,
+    quantiles,
+    random,
+    scattering,
+    searching,
+    signals,
+    sorting,
+    special,
+    hl_functions,
+    hl_tunables,
+)
+"""Importing them fills the tables of operators and of what the language's functions do."""
 
 
 @dataclass(frozen=True)

@@ -55,6 +55,12 @@ def prefixes(function: Function, values: Lanes, axis: int) -> Lanes:
     return values
 
 
+def _lanes(op: CombineBase, args: PythonValues) -> tuple[list[Tensor], PythonValues]:
+    """The values that go together, without lanes past the end of the tile that stands behind them; and that, if any."""
+    values, over = args[: len(op.inputs)], args[len(op.inputs) :]
+    return [valid_lanes(value, op.axis.data, *over) if over else value for value in values], over
+
+
 @register_impls
 @dataclass
 class CombineFunctions(InterpreterFunctions):
@@ -95,8 +101,7 @@ class CombineFunctions(InterpreterFunctions):
         return self._scan(interpreter, op, args)
 
     def _reduce(self, interpreter: Interpreter, op: CombineReduceBase, args: PythonValues) -> PythonValues:
-        axis, values, over = op.axis.data, args[: len(op.inputs)], args[len(op.inputs) :]
-        lanes = [valid_lanes(value, axis, *over) if over else value for value in values]
+        axis, (lanes, _) = op.axis.data, _lanes(op, args)
         if lanes[0].shape[axis]:
             return tuple(fold(self._function(interpreter, op), lanes, axis))
         shape = (*lanes[0].shape[:axis], *lanes[0].shape[axis + 1 :])
@@ -104,8 +109,7 @@ class CombineFunctions(InterpreterFunctions):
         return tuple(torch.full(shape, number_of(empty), dtype=value.dtype) for empty, value in pairs)
 
     def _scan(self, interpreter: Interpreter, op: CombineScanBase, args: PythonValues) -> PythonValues:
-        axis, values, over = op.axis.data, args[: len(op.inputs)], args[len(op.inputs) :]
-        lanes = [valid_lanes(value, axis, *over) if over else value for value in values]
+        axis, (lanes, over) = op.axis.data, _lanes(op, args)
         reverse = op.reverse is not None
         found = prefixes(self._function(interpreter, op), _turned(lanes, axis, reverse), axis)
         return tuple(poisoned_past(self.state, value, axis, *over) for value in _turned(found, axis, reverse))

@@ -127,8 +127,8 @@ def _picked(tracer: Tracer, x: DeviceTensor, axis: int, order: DeviceTensor, lan
     if not isinstance(lane, DeviceTensor):
         lane = reshaped(tracer, lane_numbers(tracer, 1, lane), [1] * x.dim()).expand([tracer.size(dim) for dim in dims])
     index = aten.gather.default(order, axis, lane)
-    pair = _ordered(tracer, x, axis, index)
-    return pair if keepdim else tuple(_dropped(tracer, value, axis) for value in pair)  # type: ignore[return-value]
+    value, place = _ordered(tracer, x, axis, index)
+    return (value, place) if keepdim else (_dropped(tracer, value, axis), _dropped(tracer, place, axis))
 
 
 def _dropped(tracer: Tracer, x: DeviceTensor, axis: int) -> DeviceTensor:

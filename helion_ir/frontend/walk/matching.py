@@ -82,7 +82,7 @@ def _code(pattern: ast.pattern, file: str) -> Any:
         assert isinstance(statement, ast.Match)
         statement.cases[0].pattern = copy.deepcopy(pattern)
         code = compile(module, file, "exec")
-        pattern._match_code = code  # type: ignore[attr-defined]
+        pattern._match_code = code  # type: ignore[attr-defined] - kept with the user's tree
     return code
 
 

@@ -50,7 +50,7 @@ def frexp(tracer: Tracer, x: DeviceTensor) -> tuple[torch.Tensor, torch.Tensor]:
     whole = (wide == 0) | torch.isinf(wide) | torch.isnan(wide)
     mantissa = torch.where(whole, wide, mantissa)
     exponent = torch.where(whole, 0, exponent)
-    return torch.return_types.frexp((mantissa.to(x.dtype), exponent.to(torch.int32)))  # type: ignore[attr-defined]
+    return torch.return_types.frexp((mantissa.to(x.dtype), exponent.to(torch.int32)))  # type: ignore[attr-defined] - made at import
 
 
 @lowers(aten.nextafter.default, prims.nextafter.default)
